@@ -1,0 +1,20 @@
+//! HEART · one phone call.
+//!
+//! [`Call`] holds the sound (`media`) and the turn-taking (`dialogue`) of one call and carries facts and actions between
+//! them. It is sans-IO: told the time, owned by one body, failing at nothing.
+//!
+//! May import: `media`, `dialogue`, `audio`, `rtp`, `conversation`. Must never know: tokio, sockets, JSON, other calls.
+
+mod input;
+mod machine;
+mod output;
+mod spec;
+mod timeline;
+
+pub use crate::dialogue::{Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, Why};
+pub use crate::media::{InboundReport, OutboundReport};
+pub use input::Input;
+pub use machine::Call;
+pub use output::{Event, EventKind, Output, Stereo};
+pub use spec::{CallSpec, LineSpec};
+pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};

@@ -1,0 +1,116 @@
+//! What a call wants done.
+
+use std::time::Duration;
+
+use crate::audio::Frame;
+use crate::conversation::{Digit, Message, Pii, ReplyId, ToolCall};
+use crate::dialogue::{DialogueEvent, EndReason};
+use crate::rtp::PacketBuf;
+
+use super::timeline::TurnReport;
+
+/// Something the body has to carry out. Owned and inline: nothing on the packet path touches the heap.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send this packet now.
+    Transmit(PacketBuf),
+    /// Throw away what the far side has buffered (gateways that buffer).
+    ClearFar,
+    /// Ask the far side to tell when everything sent so far was played (gateways that buffer).
+    Mark(u32),
+    /// Give this sound of the caller to the recogniser.
+    Transcribe(Frame),
+    /// Ask the recogniser for what it has.
+    Finalize,
+    /// Run the language model.
+    Generate {
+        /// The reply it writes.
+        reply: ReplyId,
+        /// What it is told, system prompt first.
+        messages: Vec<Message>,
+    },
+    /// Speak this text.
+    Synthesize {
+        /// Which reply.
+        reply: ReplyId,
+        /// The next piece of its text.
+        text: String,
+    },
+    /// No more text comes for a reply.
+    EndSpeech {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Drop the model's and the voice's streams of a reply.
+    Cancel {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Run a tool.
+    Invoke {
+        /// For which reply.
+        reply: ReplyId,
+        /// What to run.
+        call: ToolCall,
+    },
+    /// Write this to the recording.
+    Record(Stereo),
+    /// Send keys by the gateway's own means (lines without telephone events).
+    SendDigits(Vec<Digit>),
+    /// Hand the caller to someone else.
+    Transfer {
+        /// Whom to.
+        to: Pii<String>,
+    },
+    /// Close the line. Nothing but events comes after it.
+    Close {
+        /// Why.
+        reason: EndReason,
+    },
+    /// Tell whoever watches.
+    Event(Event),
+}
+
+/// One ptime of both sides, aligned by the call's clock: caller left, agent right.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Stereo {
+    /// What was heard from the caller.
+    pub caller: Frame,
+    /// What was sent to the caller.
+    pub agent: Frame,
+}
+
+/// Something worth telling, with its time since the call began.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// Time since [`Call::new`](super::Call::new).
+    pub at: Duration,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The line is up.
+    Answered,
+    /// A decision of the dialogue.
+    Dialogue(DialogueEvent),
+    /// The first packet of an answer has left: the turn's latency, part by part.
+    TurnAnswered(TurnReport),
+    /// After a hold or an interruption the first silent packet has left.
+    Silenced {
+        /// Which reply fell silent.
+        reply: ReplyId,
+        /// From the first sample of the caller's voice to that packet.
+        after: Duration,
+    },
+    /// The caller pressed a key (which one is in the transcript of keys, not here).
+    DigitPressed,
+    /// The call is over.
+    Ended {
+        /// Why.
+        reason: EndReason,
+    },
+}

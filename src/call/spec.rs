@@ -1,0 +1,56 @@
+//! Everything a call is told once, at the start.
+
+use std::time::Duration;
+
+use crate::audio::Codec;
+use crate::dialogue::DialogueSpec;
+use crate::rtp::PayloadType;
+
+/// One call: its line and its conversation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CallSpec {
+    /// How sound travels.
+    pub line: LineSpec,
+    /// How the conversation is held.
+    pub dialogue: DialogueSpec,
+    /// Whether [`Output::Record`](super::Output::Record) is wanted.
+    pub record: bool,
+    /// Where SSRC, first sequence number and first timestamp come from (RFC 3550 wants them unpredictable).
+    pub seed: u64,
+}
+
+/// How sound travels between us and the other side.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LineSpec {
+    /// What we send, and what we expect.
+    pub codec: Codec,
+    /// Its payload type on this line.
+    pub payload_type: PayloadType,
+    /// The payload type of telephone events (RFC 4733); `None`: keys come and go another way.
+    pub telephone_event: Option<PayloadType>,
+    /// How much sound we may send ahead of time. Zero for lines that play what comes; at most 60 ms for gateways that
+    /// buffer, so that silencing the agent never needs the far side's help.
+    pub lead: Duration,
+    /// Whether the far side buffers: it can be cleared and answers marks.
+    pub far_buffer: bool,
+}
+
+impl LineSpec {
+    /// A plain RTP line in `codec` with telephone events on payload type 101.
+    pub const fn rtp(codec: Codec) -> Self {
+        Self {
+            codec,
+            payload_type: PayloadType(codec.static_payload_type()),
+            telephone_event: Some(PayloadType(101)),
+            lead: Duration::ZERO,
+            far_buffer: false,
+        }
+    }
+}
+
+impl CallSpec {
+    /// A recorded call over a plain µ-law RTP line.
+    pub fn new(dialogue: DialogueSpec) -> Self {
+        Self { line: LineSpec::rtp(Codec::Pcmu), dialogue, record: true, seed: 0 }
+    }
+}

@@ -1,0 +1,1 @@
+//! DOORS · file + environment → the plain config struct of each room.

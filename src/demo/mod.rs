@@ -1,0 +1,1 @@
+//! DOORS · one phone call end to end, with no keys and no services.

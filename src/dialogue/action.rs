@@ -1,0 +1,238 @@
+//! What the dialogue decides.
+
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall};
+
+/// Something to be done, now.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Ask the recogniser for what it has: the caller has stopped.
+    Finalize,
+    /// Run the language model.
+    Generate {
+        /// The reply it writes.
+        reply: ReplyId,
+        /// What it is told, system prompt first.
+        messages: Vec<Message>,
+    },
+    /// Speak this. Pieces of one reply follow one another; together they are the reply's text, byte for byte.
+    Synthesize {
+        /// Which reply.
+        reply: ReplyId,
+        /// The piece, with its own trailing space.
+        text: String,
+    },
+    /// No more text will come for a reply.
+    EndSpeech {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Let the reply's sound be heard from its beginning as soon as there is some.
+    Play {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Play on, but softly: perhaps the caller is about to speak.
+    Duck,
+    /// Play on at full level.
+    Unduck,
+    /// Fall silent with the next packet, and keep what was not heard.
+    Hold,
+    /// Go on from where it was held, stepped back to the word's beginning.
+    Resume {
+        /// How far to step back; the playout clips it to what it kept.
+        rewind: Duration,
+    },
+    /// Throw away what was not heard of a reply and report what was ([`Fact::Flushed`](super::Fact::Flushed)).
+    Flush {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Stop the model and the voice of a reply; whatever they still send is dropped.
+    Cancel {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Run a tool.
+    Invoke {
+        /// For which reply.
+        reply: ReplyId,
+        /// What to run.
+        call: ToolCall,
+    },
+    /// Send keys to the other side.
+    SendDigits(Vec<Digit>),
+    /// Hand the caller to someone else.
+    Transfer {
+        /// Whom to.
+        to: crate::conversation::Pii<String>,
+    },
+    /// End the call.
+    HangUp(EndReason),
+    /// Tell whoever watches.
+    Event(DialogueEvent),
+}
+
+/// Why something was decided: the rule and what it saw.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Why {
+    /// The rule's name, stable: `endpoint.normal`, `barge-in.words` …
+    pub rule: &'static str,
+    /// The inputs and the timer it looked at, in words; never what the caller said.
+    pub inputs: String,
+}
+
+/// A decision, for whoever watches the call.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum DialogueEvent {
+    /// The caller began to speak (confirmed voice or first words).
+    CallerStarted,
+    /// What the recogniser makes of the caller's words.
+    CallerHeard {
+        /// The words.
+        text: String,
+        /// Whether they will not change any more.
+        settled: bool,
+    },
+    /// The caller's turn is over and the agent answers it.
+    TurnCommitted {
+        /// Counts turns from 1.
+        turn: u32,
+        /// The reply that answers.
+        reply: ReplyId,
+        /// The caller's words.
+        text: String,
+        /// The recogniser's confidence, 0 to 1.
+        confidence: f32,
+        /// The end of the caller's last voiced sample; `None` when only text opened the turn.
+        stopped: Option<Instant>,
+        /// When endpointing had decided that the caller was done.
+        decided: Instant,
+        /// When the words were settled.
+        settled: Instant,
+        /// Why.
+        why: Why,
+    },
+    /// The agent was made softer.
+    Ducked {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// The agent was silenced for the moment.
+    Held {
+        /// Which reply.
+        reply: ReplyId,
+        /// When the caller's voice began.
+        voice_began: Instant,
+        /// Why.
+        why: Why,
+    },
+    /// The agent goes on: it was no interruption.
+    Resumed {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// The caller took the floor; the reply is cut.
+    Interrupted {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// The caller said "mm-hmm" and meant: go on.
+    Backchannel {
+        /// The words.
+        text: String,
+    },
+    /// The agent's words, written to history as they were heard.
+    AgentSaid {
+        /// Which reply.
+        reply: ReplyId,
+        /// What was heard.
+        text: String,
+        /// Whether more had been meant.
+        interrupted: bool,
+    },
+    /// A tool runs.
+    ToolStarted {
+        /// Its name.
+        name: String,
+    },
+    /// A tool has answered.
+    ToolEnded {
+        /// Its name.
+        name: String,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A service failed; what was done about it is in `why`.
+    ServiceFailed {
+        /// Which.
+        service: Service,
+        /// In which way.
+        failure: Failure,
+        /// What is done about it.
+        why: Why,
+    },
+    /// A wait took too long and something was said or done to end it.
+    Unstuck {
+        /// Which wait and what was done.
+        why: Why,
+    },
+    /// Something late or unknown was dropped.
+    Dropped {
+        /// What.
+        what: &'static str,
+    },
+    /// The call is about to end.
+    Ending {
+        /// Why it ends.
+        reason: EndReason,
+    },
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The other side hung up.
+    UserHangup,
+    /// The agent hung up.
+    AgentHangup,
+    /// Someone outside ended it.
+    Ended,
+    /// The caller was silent for too long.
+    Inactivity,
+    /// The call had lasted as long as it may.
+    MaxDuration,
+    /// No sound came from the line for too long.
+    MediaLost,
+    /// The caller was handed to someone else.
+    Transferred,
+    /// No service was left to hold the conversation with.
+    ServiceFailure,
+    /// The engine was asked to stop.
+    Shutdown,
+}
+
+impl EndReason {
+    /// The stable name of the API (`disconnectionReason`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UserHangup => "user_hangup",
+            Self::AgentHangup | Self::Ended => "agent_hangup",
+            Self::Inactivity => "inactivity",
+            Self::MaxDuration => "max_duration_reached",
+            Self::MediaLost => "error_media_lost",
+            Self::Transferred => "call_transfer",
+            Self::ServiceFailure => "error_service",
+            Self::Shutdown => "error_shutdown",
+        }
+    }
+}

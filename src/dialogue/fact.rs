@@ -1,0 +1,128 @@
+//! What the dialogue is told.
+
+use std::time::{Duration, Instant};
+
+use crate::conversation::{
+    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
+};
+
+/// Something that happened, as far as the dialogue needs to know it.
+#[derive(Clone, Debug)]
+pub enum Fact<'a> {
+    /// The line is up: from this moment the other side hears us.
+    Answered,
+    /// The caller's voice goes on. Told for every voiced hop (10–32 ms).
+    Voice {
+        /// When this stretch of voice began.
+        began: Instant,
+        /// How much of it was voiced so far.
+        voiced: Duration,
+    },
+    /// The caller has been quiet for the detector's hangover (200 ms).
+    Silence {
+        /// The end of the last voiced sample.
+        since: Instant,
+    },
+    /// Words of the caller.
+    Transcript(&'a Transcript),
+    /// A key of the telephone.
+    Digit(Digit),
+    /// A piece of the model's text for a reply.
+    Token {
+        /// Whose text.
+        reply: ReplyId,
+        /// The piece, as it came.
+        text: &'a str,
+    },
+    /// The model asks for a tool, its arguments complete.
+    ToolCall {
+        /// Which reply asks.
+        reply: ReplyId,
+        /// What it asks for.
+        call: ToolCall,
+    },
+    /// The model has said everything for a reply.
+    GenerationEnded {
+        /// Which reply.
+        reply: ReplyId,
+        /// How it ended.
+        end: GenerationEnd,
+    },
+    /// The first sound of a reply is ready to be played.
+    SpeechReady {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// When the words of a reply are spoken, in order; later calls continue earlier ones.
+    WordTimes {
+        /// Which reply.
+        reply: ReplyId,
+        /// The words.
+        words: &'a [WordTime],
+    },
+    /// The voice has delivered all of a reply's sound; it lasts this long in full.
+    SpeechEnded {
+        /// Which reply.
+        reply: ReplyId,
+        /// The whole length of its sound.
+        length: Duration,
+    },
+    /// The first packet of a reply's sound has left.
+    PlayoutStarted {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Everything queued of a reply has been heard and no more is coming.
+    PlayoutEnded {
+        /// Which reply.
+        reply: ReplyId,
+        /// How much of its sound was heard: all of it.
+        heard: Duration,
+    },
+    /// The answer to [`Action::Flush`](super::Action::Flush): how much of the reply was heard before it was cut.
+    Flushed {
+        /// Which reply.
+        reply: ReplyId,
+        /// How much of its sound was heard.
+        heard: Duration,
+        /// The energy-aligned share of the sound synthesised so far that was heard (0–1), for voices without word times.
+        share: f32,
+    },
+    /// A tool has answered (or timed out: then the result says so).
+    ToolResult(&'a ToolResult),
+    /// A service has failed for good; what could be retried without us was retried.
+    Failed {
+        /// Which service.
+        service: Service,
+        /// The reply that needed it; `None` for the recogniser.
+        reply: Option<ReplyId>,
+        /// In which way.
+        failure: Failure,
+    },
+    /// Someone outside steers the call.
+    Command(&'a Command),
+    /// The other side has put us on hold, or has taken us back.
+    Hold {
+        /// Whether we are held.
+        held: bool,
+    },
+    /// The other side is gone.
+    Closed,
+}
+
+/// What someone outside may ask of a live call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Say this as the agent.
+    Say {
+        /// The words.
+        text: String,
+        /// Whether the caller may talk it down.
+        interruptible: bool,
+    },
+    /// Fall silent and listen.
+    Interrupt,
+    /// End the call now.
+    End,
+}

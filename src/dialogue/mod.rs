@@ -1,0 +1,14 @@
+//! HEART · who has the floor.
+//!
+//! [`Dialogue`] is told [`Fact`]s and the time, and answers with [`Action`]s. It decides when the caller is done, when
+//! the agent speaks, when it falls silent and what the language model is told was heard.
+//!
+//! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
+
+mod action;
+mod fact;
+mod spec;
+
+pub use action::{Action, DialogueEvent, EndReason, Why};
+pub use fact::{Command, Fact};
+pub use spec::{DialogueSpec, Direction, Timing};

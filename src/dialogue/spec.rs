@@ -1,0 +1,169 @@
+//! How one conversation is to be held.
+
+use std::time::Duration;
+
+use crate::conversation::ToolSpec;
+
+/// Who called whom.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Direction {
+    /// The other side called the agent.
+    Inbound,
+    /// The agent called the other side.
+    Outbound,
+    /// A browser.
+    Web,
+}
+
+impl Direction {
+    /// The stable name of the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Web => "web",
+        }
+    }
+}
+
+/// Everything the dialogue is told once, at the start.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DialogueSpec {
+    /// Who called whom.
+    pub direction: Direction,
+    /// Instructions to the model.
+    pub system_prompt: String,
+    /// The agent's first words; empty: the caller speaks first.
+    pub begin_message: String,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// 0: the agent is never interrupted; 1: it stops at the first sound.
+    pub interruption_sensitivity: f32,
+    /// Said when no answer could be made.
+    pub apology: String,
+    /// Said when the caller was heard but not understood.
+    pub repeat_request: String,
+    /// Said when the caller has been silent for a while.
+    pub idle_prompt: String,
+    /// Said before hanging up on silence.
+    pub goodbye: String,
+    /// The clock's rules.
+    pub timing: Timing,
+}
+
+impl Default for DialogueSpec {
+    fn default() -> Self {
+        Self {
+            direction: Direction::Inbound,
+            system_prompt: String::new(),
+            begin_message: String::new(),
+            tools: Vec::new(),
+            interruption_sensitivity: 0.8,
+            apology: "I'm sorry, I'm having trouble right now. Could you say that again?".into(),
+            repeat_request: "Sorry, I didn't catch that. Could you say it again?".into(),
+            idle_prompt: "Are you still there?".into(),
+            goodbye: "I'll let you go now. Goodbye.".into(),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// The waits of a conversation. Defaults and their reasons are in `ARCHITECTURE.md`, section "Turn-taking".
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Timing {
+    /// Voice this long makes the agent softer.
+    pub duck_after: Duration,
+    /// Voice this long silences it for the moment.
+    pub hold_after: Duration,
+    /// Voice this long is an interruption even without words.
+    pub interrupt_after: Duration,
+    /// Silence this long, with no words pending, means it was none.
+    pub resume_after: Duration,
+    /// After the voice ends a hold is decided at the latest now …
+    pub verdict_after: Duration,
+    /// … or, with words pending, now.
+    pub verdict_cap: Duration,
+    /// How far back a resumed reply may start again.
+    pub resume_rewind: Duration,
+    /// In the first moments of an utterance a hold needs words.
+    pub backchannel_boundary: Duration,
+    /// End of turn when the recogniser or the words say so.
+    pub endpoint_confident: Duration,
+    /// End of turn otherwise.
+    pub endpoint_normal: Duration,
+    /// End of turn when the words sound unfinished.
+    pub endpoint_unsure: Duration,
+    /// End of turn at the latest.
+    pub endpoint_cap: Duration,
+    /// How long the recogniser's final may take after the voice ended.
+    pub final_wait: Duration,
+    /// An interim is taken as final this long after that.
+    pub interim_grace: Duration,
+    /// Voice without any text: ask the caller to repeat.
+    pub stuck_turn: Duration,
+    /// An answer of which less than this was heard is taken back when the caller goes on.
+    pub merge_audio: Duration,
+    /// The model's first token is given up after this.
+    pub first_token: Duration,
+    /// The model's whole answer is given up after this.
+    pub whole_answer: Duration,
+    /// The voice's first sound is given up after this.
+    pub first_audio: Duration,
+    /// A voice that stalls this long below real time is given up.
+    pub audio_stall: Duration,
+    /// Text is spoken at the latest this long after the last token.
+    pub segment_flush: Duration,
+    /// The caller is asked whether they are there after this silence.
+    pub idle_prompt: Duration,
+    /// How often.
+    pub idle_prompts: u32,
+    /// The caller's silence that ends the call.
+    pub max_silence: Duration,
+    /// The longest call.
+    pub max_duration: Duration,
+    /// A tool is given up after this.
+    pub tool: Duration,
+    /// The greeting waits this long after the answer.
+    pub greeting_delay: Duration,
+    /// Words still under way when the other side hangs up are waited for this long.
+    pub drain: Duration,
+    /// A goodbye is played for at most this long.
+    pub goodbye_cap: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            duck_after: ms(60),
+            hold_after: ms(96),
+            interrupt_after: ms(700),
+            resume_after: ms(350),
+            verdict_after: ms(700),
+            verdict_cap: ms(1_500),
+            resume_rewind: ms(300),
+            backchannel_boundary: ms(400),
+            endpoint_confident: ms(250),
+            endpoint_normal: ms(500),
+            endpoint_unsure: ms(1_200),
+            endpoint_cap: ms(2_500),
+            final_wait: ms(350),
+            interim_grace: ms(150),
+            stuck_turn: ms(4_000),
+            merge_audio: ms(400),
+            first_token: ms(5_000),
+            whole_answer: ms(20_000),
+            first_audio: ms(2_000),
+            audio_stall: ms(600),
+            segment_flush: ms(300),
+            idle_prompt: ms(8_000),
+            idle_prompts: 2,
+            max_silence: ms(600_000),
+            max_duration: ms(3_600_000),
+            tool: ms(10_000),
+            greeting_delay: ms(150),
+            drain: ms(2_000),
+            goodbye_cap: ms(8_000),
+        }
+    }
+}

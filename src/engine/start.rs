@@ -1,0 +1,56 @@
+//! What it takes to start a call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::call::CallSpec;
+use crate::gateway::Leg;
+use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
+
+use super::CallId;
+
+/// The services a call leans on.
+#[derive(Clone, Debug)]
+pub struct Providers {
+    /// Hears.
+    pub stt: Arc<dyn Stt>,
+    /// Thinks.
+    pub llm: Arc<dyn Llm>,
+    /// Speaks.
+    pub tts: Arc<dyn Tts>,
+    /// Does.
+    pub tools: Arc<dyn Tools>,
+}
+
+/// How the model is asked.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct LlmSettings {
+    /// Model name; `None`: the provider's configured default.
+    pub model: Option<String>,
+    /// The most tokens of one answer.
+    pub max_tokens: Option<u32>,
+    /// Sampling temperature.
+    pub temperature: Option<f32>,
+}
+
+/// One call to be started.
+pub struct Start {
+    /// Its name.
+    pub id: CallId,
+    /// Its conversation. The line's parameters (`call.line`) are taken from the leg.
+    pub call: CallSpec,
+    /// The open line.
+    pub leg: Leg,
+    /// Who hears, thinks, speaks and does.
+    pub providers: Providers,
+    /// How the recogniser is asked.
+    pub stt: SttSpec,
+    /// How the model is asked.
+    pub llm: LlmSettings,
+    /// How the voice is asked.
+    pub tts: TtsSpec,
+    /// Where the stereo recording goes; `None`: nowhere.
+    pub recording: Option<PathBuf>,
+    /// Where the replayable call log goes; `None`: nowhere.
+    pub log: Option<PathBuf>,
+}

@@ -1,0 +1,129 @@
+//! One open line to one party.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::audio::Codec;
+use crate::rtp::{PacketBuf, PayloadType};
+
+/// What a gateway is asked to open.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LegSpec {
+    /// Where the other side wants its RTP; `None`: learn it from the first packets (RTP gateway only).
+    pub remote: Option<SocketAddr>,
+    /// The codec both sides use.
+    pub codec: Codec,
+    /// The payload type of the codec; `None`: the static one.
+    pub payload_type: Option<PayloadType>,
+    /// The payload type of telephone events; `None`: none.
+    pub telephone_event: Option<PayloadType>,
+}
+
+impl LegSpec {
+    /// A leg in `codec` with the usual payload types.
+    pub fn new(codec: Codec, remote: Option<SocketAddr>) -> Self {
+        Self { remote, codec, payload_type: None, telephone_event: Some(PayloadType(101)) }
+    }
+}
+
+/// What opening a leg gives, in its own time.
+pub type LegFuture<'a> = Pin<Box<dyn Future<Output = Result<Leg, LegError>> + Send + 'a>>;
+
+/// Something that can open a line.
+pub trait Gateway: Send + Sync + fmt::Debug {
+    /// Opens one line.
+    fn open(&self, spec: LegSpec) -> LegFuture<'_>;
+}
+
+/// One open line to one party, owned by the body that drives the call. Dropping it closes the line.
+pub struct Leg {
+    /// The codec both sides use.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: PayloadType,
+    /// The payload type of telephone events, if keys travel that way.
+    pub telephone_event: Option<PayloadType>,
+    /// How far ahead of time sound may be sent.
+    pub lead: Duration,
+    /// Whether the far side buffers, can be cleared and answers marks.
+    pub far_buffer: bool,
+    /// Where we receive, for gateways with an address of their own.
+    pub local: Option<SocketAddr>,
+    /// The line itself.
+    pub line: Box<dyn Line>,
+}
+
+/// The moving part of a [`Leg`].
+pub trait Line: Send {
+    /// Waits for the next event; a datagram is written to `buffer`. Cancel-safe: a dropped wait loses nothing.
+    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>>;
+    /// Sends one packet now. Never waits; what cannot be sent is dropped and counted.
+    fn send(&mut self, packet: &PacketBuf);
+    /// Throws away what the far side has buffered.
+    fn clear(&mut self) {}
+    /// Asks the far side to tell when everything sent so far was played.
+    fn mark(&mut self, _mark: u32) {}
+    /// Says goodbye in the line's own way. Nothing is sent after it.
+    fn close(&mut self) {}
+    /// What happened so far.
+    fn counters(&self) -> LegCounters {
+        LegCounters::default()
+    }
+}
+
+/// What comes from a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LegEvent {
+    /// A datagram of this many bytes is in the buffer.
+    Packet(usize),
+    /// A key, told outside the sound (`0`–`9`, `*`, `#`, `A`–`D`).
+    Digit(char),
+    /// Everything before this mark was played or thrown away.
+    Played(u32),
+    /// The other side holds us, or has taken us back.
+    Held(bool),
+    /// The line is gone.
+    Closed,
+}
+
+/// What happened on a line, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct LegCounters {
+    /// Datagrams from an address that is not the other side's.
+    pub foreign_source: u64,
+    /// Packets that could not be sent.
+    pub send_failed: u64,
+    /// Messages that were not understood.
+    pub malformed: u64,
+    /// What was over the line's rate limit and dropped unread.
+    pub rate_limited: u64,
+}
+
+/// Why a line could not be opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LegError {
+    /// No port was free in the range.
+    NoPort,
+    /// What was asked for cannot be had on this gateway.
+    Unsupported(&'static str),
+    /// The system refused.
+    Io(std::io::Error),
+}
+
+impl fmt::Display for LegError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPort => write!(f, "no free media port in the configured range"),
+            Self::Unsupported(what) => write!(f, "not supported by this gateway: {what}"),
+            Self::Io(error) => write!(f, "could not open a media socket: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LegError {}

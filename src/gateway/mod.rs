@@ -1,0 +1,9 @@
+//! HANDS · where the caller's sound comes from.
+//!
+//! A [`Gateway`] is asked once per call for a [`Leg`]: one open line to one party. Adding a way in touches one file.
+//!
+//! May import: `audio` (codec names), `rtp`. Must never know: turns, prompts, providers, `Call`.
+
+mod leg;
+
+pub use leg::{Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegSpec, Line};

@@ -1,0 +1,104 @@
+//! Speech to text.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::audio::{Frame, SampleRate};
+use crate::conversation::Transcript;
+
+use super::{AbortOnDrop, ProviderError};
+
+/// A recogniser.
+pub trait Stt: Send + Sync + fmt::Debug {
+    /// Opens a stream for one call. Connecting happens behind the stream; what is sent meanwhile is kept.
+    fn open(&self, spec: SttSpec) -> SttStream;
+
+    /// How long this vendor's final may take after the voice ended, 99 times of 100.
+    fn final_wait(&self) -> Duration {
+        Duration::from_millis(1_000)
+    }
+}
+
+/// What a recogniser is told once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SttSpec {
+    /// BCP 47 language, `en-US`.
+    pub language: String,
+    /// Rate of the frames that will come.
+    pub rate: SampleRate,
+    /// Model name; `None`: the vendor's telephone default.
+    pub model: Option<String>,
+}
+
+/// What the owner tells the task behind an [`SttStream`].
+#[derive(Clone, Debug)]
+pub enum SttCommand {
+    /// More of the caller's sound.
+    Audio(Frame),
+    /// Give what you have.
+    Finalize,
+}
+
+/// What a recogniser tells.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum SttEvent {
+    /// Words.
+    Transcript(Transcript),
+    /// The connection was lost and is up again; the last seconds were sent again.
+    Reconnected,
+    /// It is over: no words will come any more.
+    Failed(ProviderError),
+}
+
+/// One open recogniser. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct SttStream {
+    commands: mpsc::Sender<SttCommand>,
+    events: mpsc::Receiver<SttEvent>,
+    dropped: u64,
+    _task: AbortOnDrop,
+}
+
+impl SttStream {
+    /// Two seconds of 20 ms frames: what may wait while the socket is busy.
+    pub const COMMANDS: usize = 100;
+    /// More than any vendor sends between two turns of a driver.
+    pub const EVENTS: usize = 64;
+
+    /// A stream whose `task` reads the commands and writes the events.
+    pub fn spawn<F>(task: impl FnOnce(mpsc::Receiver<SttCommand>, mpsc::Sender<SttEvent>) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (commands, command_receiver) = mpsc::channel(Self::COMMANDS);
+        let (event_sender, events) = mpsc::channel(Self::EVENTS);
+        Self { commands, events, dropped: 0, _task: AbortOnDrop::spawn(task(command_receiver, event_sender)) }
+    }
+
+    /// Hands over sound. Never waits: when the task is more than two seconds behind, the frame is dropped and counted.
+    pub fn send(&mut self, frame: Frame) {
+        if self.commands.try_send(SttCommand::Audio(frame)).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    /// Asks for what it has.
+    pub fn finalize(&mut self) {
+        if self.commands.try_send(SttCommand::Finalize).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    /// The next event; `None` once the task has ended. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<SttEvent> {
+        self.events.recv().await
+    }
+
+    /// Frames that could not be handed over.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

@@ -1,0 +1,1 @@
+//! BODY · what outlives a call: plain records.
