@@ -273,7 +273,7 @@ impl Call {
             Action::Synthesize { reply, text } => {
                 self.replies.add(reply);
                 self.outbound.expect(reply);
-                self.stopwatch.segment(reply, now);
+                self.stopwatch.segment(reply, &text, now);
                 self.outputs.push_back(Output::Synthesize { reply, text });
             }
             Action::EndSpeech { reply } => self.outputs.push_back(Output::EndSpeech { reply }),

@@ -51,6 +51,8 @@ pub struct TurnReport {
     pub stopped: Duration,
     /// Where the time went.
     pub waterfall: Waterfall,
+    /// How many words the first speakable segment had: what the model had to write before the voice could begin.
+    pub segment_words: u32,
 }
 
 /// Who said a line of the transcript.
@@ -118,6 +120,7 @@ struct Pending {
     settled: Instant,
     token: Option<Instant>,
     segment: Option<Instant>,
+    segment_words: u32,
     audio: Option<Instant>,
 }
 
@@ -131,7 +134,7 @@ impl Stopwatch {
         decided: Instant,
         settled: Instant,
     ) {
-        self.turn = Some(Pending { turn, reply, stopped, decided, settled, token: None, segment: None, audio: None });
+        self.turn = Some(Pending { turn, reply, stopped, decided, settled, token: None, segment: None, segment_words: 0, audio: None });
     }
 
     /// A token (or tool call) of a reply has come.
@@ -142,9 +145,12 @@ impl Stopwatch {
     }
 
     /// A piece of a reply's text goes to the voice.
-    pub(super) fn segment(&mut self, reply: ReplyId, now: Instant) {
-        if let Some(turn) = self.answered_by(reply) {
-            turn.segment.get_or_insert(now);
+    pub(super) fn segment(&mut self, reply: ReplyId, text: &str, now: Instant) {
+        if let Some(turn) = self.answered_by(reply)
+            && turn.segment.is_none()
+        {
+            turn.segment = Some(now);
+            turn.segment_words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
         }
     }
 
@@ -175,7 +181,7 @@ impl Stopwatch {
             first_packet: part(Some(now)),
         };
         let stopped = turn.stopped.saturating_duration_since(begun);
-        Some(TurnReport { turn: turn.turn, reply, stopped, waterfall })
+        Some(TurnReport { turn: turn.turn, reply, stopped, waterfall, segment_words: turn.segment_words })
     }
 
     /// The open turn, when `reply` answers it: the reply it was committed with, or a later one (after a tool, or an
@@ -205,13 +211,13 @@ mod tests {
         watch.committed(2, ReplyId(7), at(t, 1_000), at(t, 1_500), at(t, 1_540));
         watch.token(ReplyId(7), at(t, 1_840));
         watch.token(ReplyId(7), at(t, 1_860));
-        watch.segment(ReplyId(7), at(t, 1_900));
+        watch.segment(ReplyId(7), "On Monday,", at(t, 1_900));
         watch.audio(ReplyId(7), at(t, 2_020));
         assert_eq!(watch.packet(ReplyId(6), t, at(t, 2_030)), None);
         let turn = watch.packet(ReplyId(7), t, at(t, 2_031)).unwrap();
         assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 40, 300, 60, 120, 11]);
         assert_eq!(turn.waterfall.total(), Duration::from_millis(1_031));
-        assert_eq!((turn.turn, turn.stopped), (2, Duration::from_millis(1_000)));
+        assert_eq!((turn.turn, turn.stopped, turn.segment_words), (2, Duration::from_millis(1_000), 2));
         assert_eq!(watch.packet(ReplyId(7), t, at(t, 2_050)), None);
     }
 
