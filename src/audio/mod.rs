@@ -9,6 +9,7 @@ pub mod g711;
 pub mod level;
 mod resample;
 mod vad;
+pub mod wav;
 
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
