@@ -203,7 +203,11 @@ mod tests {
         let placed = account.place(PTIME, ZERO, ms(80), t + ms(100));
         assert_eq!(placed, Placement::After { conceal: ZERO, silence: ms(80) });
         let placed = account.place(PTIME, ZERO, ms(9_000), t + ms(120));
-        assert_eq!(placed, Placement::After { conceal: ZERO, silence: ms(60) }, "a timestamp alone adds at most the slack");
+        assert_eq!(
+            placed,
+            Placement::After { conceal: ZERO, silence: ms(60) },
+            "a timestamp alone adds at most the slack"
+        );
     }
 
     #[test]

@@ -33,8 +33,7 @@ impl DtmfReceiver {
     /// Takes one event packet; a key when it is the first of its event.
     pub(super) fn handle(&mut self, event: TelephoneEvent, timestamp: u32, now: Instant) -> Option<Digit> {
         let digit = Digit::from_event_code(event.event)?;
-        let press =
-            Press { event: event.event, timestamp, duration: event.duration, ended: event.end, seen: now };
+        let press = Press { event: event.event, timestamp, duration: event.duration, ended: event.end, seen: now };
         if let Some(last) = &mut self.last {
             let step = timestamp.wrapping_sub(last.timestamp) as i32;
             let alive = !last.ended && now.saturating_duration_since(last.seen) < Self::FORGOTTEN;
@@ -50,7 +49,8 @@ impl DtmfReceiver {
                 return None;
             }
             let grown = event.duration > last.duration && step > 0 && step <= i32::from(event.duration);
-            let next_segment = step >= i32::from(u16::MAX) - SEGMENT_SLACK && last.duration > u16::MAX - SEGMENT_SLACK as u16;
+            let next_segment =
+                step >= i32::from(u16::MAX) - SEGMENT_SLACK && last.duration > u16::MAX - SEGMENT_SLACK as u16;
             if same && alive && (grown || next_segment) {
                 *last = press;
                 return None;
@@ -232,9 +232,15 @@ mod tests {
                 .collect();
             assert_eq!(events.len(), 7);
             assert!(events.iter().all(|(_, timestamp, event)| *timestamp == events[0].1 && event.event == key));
-            assert_eq!(events.iter().map(|(_, _, event)| event.duration).collect::<Vec<_>>(), [160, 320, 480, 640, 800, 800, 800]);
+            assert_eq!(
+                events.iter().map(|(_, _, event)| event.duration).collect::<Vec<_>>(),
+                [160, 320, 480, 640, 800, 800, 800]
+            );
             assert_eq!(events.iter().filter(|(_, _, event)| event.end).count(), 3);
-            assert_eq!(events.iter().map(|(first, ..)| *first).collect::<Vec<_>>(), [true, false, false, false, false, false, false]);
+            assert_eq!(
+                events.iter().map(|(first, ..)| *first).collect::<Vec<_>>(),
+                [true, false, false, false, false, false, false]
+            );
         }
     }
 }

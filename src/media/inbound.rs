@@ -396,7 +396,8 @@ impl Inbound {
             Kind::Sound => self.decoder.decode(packet.payload()),
             Kind::Event | Kind::Noise => {
                 let silence = self.continuity.silent(at);
-                self.due = Due { conceal: lost.min(silence), silence: silence.saturating_sub(lost), frame: None, end: at };
+                self.due =
+                    Due { conceal: lost.min(silence), silence: silence.saturating_sub(lost), frame: None, end: at };
                 return true;
             }
             Kind::Nothing => return true,
