@@ -64,7 +64,7 @@ impl RtpGateway {
         Self { config: Arc::new(config), ports }
     }
 
-    fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
+    async fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
         let config = &*self.config;
         if spec.remote.is_some_and(|remote| remote.is_ipv4() != config.address.is_ipv4()) {
             return Err(LegError::Unsupported("an address of the other IP version than ours"));
@@ -74,6 +74,8 @@ impl RtpGateway {
         let now = Instant::now();
         let bind = |port| bind(SocketAddr::new(config.address, port));
         let (socket, lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
+        // A fresh socket is not known to be writable before the runtime has looked: the first packet would be refused.
+        socket.writable().await.map_err(LegError::Io)?;
         let bound = socket.local_addr().map_err(LegError::Io)?;
         let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.static_payload_type()));
         let agreed = [Some(payload_type), spec.telephone_event];
@@ -92,7 +94,7 @@ impl RtpGateway {
 
 impl Gateway for RtpGateway {
     fn open(&self, spec: LegSpec) -> LegFuture<'_> {
-        Box::pin(async move { self.open_line(&spec) })
+        Box::pin(async move { self.open_line(&spec).await })
     }
 }
 
