@@ -36,6 +36,8 @@ pub struct Call {
     inbound: Inbound,
     outbound: Outbound,
     dialogue: Dialogue,
+    /// At this rate, from the answer on; `None`: not at all.
+    record: Option<SampleRate>,
     recorder: Option<Recorder>,
     replies: Replies,
     stopwatch: Stopwatch,
@@ -68,7 +70,8 @@ impl Call {
             inbound: Inbound::new(inbound, now),
             outbound: Outbound::new(outbound, now),
             dialogue: Dialogue::new(dialogue, now),
-            recorder: record.then(|| Recorder::new(line.codec.sample_rate())),
+            recorder: None,
+            record: record.then(|| line.codec.sample_rate()),
             replies: Replies::default(),
             stopwatch: Stopwatch::default(),
             silencing: None,
@@ -171,6 +174,8 @@ impl Call {
         }
         self.report.answered = Some(self.since_begin(now));
         self.tell(EventKind::Answered, now);
+        self.recorder = self.record.map(|rate| Recorder::new(rate, now));
+        self.inbound.answer(now);
         self.outbound.answer(now);
         self.dialogue.handle(Fact::Answered, now);
     }
@@ -294,7 +299,13 @@ impl Call {
                 self.outputs.push_back(Output::Cancel { reply });
             }
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
-            Action::SendDigits(digits) => self.outbound.send_digits(&digits, now),
+            Action::SendDigits(digits) => {
+                // A line without telephone events takes none: then the gateway may have a way of its own.
+                let taken = self.outbound.send_digits(&digits, now);
+                if taken == 0 {
+                    self.outputs.push_back(Output::SendDigits(digits));
+                }
+            }
             Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),
             Action::HangUp(reason) => self.hang_up(reason, now),
             Action::Event(event) => self.decided(event, now),
@@ -329,7 +340,6 @@ impl Call {
                     self.tell(EventKind::Silenced { reply, after }, now);
                 }
             }
-            Sent::Digits(digits) => self.outputs.push_back(Output::SendDigits(digits)),
             Sent::Underrun { .. } => {}
         }
     }
@@ -378,7 +388,7 @@ impl Call {
     fn hang_up(&mut self, reason: EndReason, now: Instant) {
         let reason = if self.media_lost { EndReason::MediaLost } else { reason };
         if let Some(recorder) = &mut self.recorder {
-            recorder.finish();
+            recorder.finish(now);
             while let Some((caller, agent)) = recorder.poll() {
                 self.outputs.push_back(Output::Record(Stereo { caller, agent }));
             }
