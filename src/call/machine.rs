@@ -42,7 +42,7 @@ pub struct Call {
     replies: Replies,
     stopwatch: Stopwatch,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
-    silencing: Option<(ReplyId, Instant)>,
+    silencing: Option<(ReplyId, Duration)>,
     media_lost: bool,
     report: Report,
     outputs: VecDeque<Output>,
@@ -52,11 +52,8 @@ impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
         let CallSpec { line, dialogue, record, seed } = spec;
-        let inbound = InboundSpec {
-            codec: line.codec,
-            payload_type: line.payload_type,
-            telephone_event: line.telephone_event,
-        };
+        let inbound =
+            InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
         let outbound = OutboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
@@ -189,11 +186,11 @@ impl Call {
     fn result(&mut self, reply: ReplyId, input: Input<'_>, now: Instant) {
         match input {
             Input::Token { text, .. } => {
-                self.stopwatch.token(reply, now);
+                self.stopwatch.token(reply, self.since_begin(now));
                 self.dialogue.handle(Fact::Token { reply, text }, now);
             }
             Input::ToolCall { call, .. } => {
-                self.stopwatch.token(reply, now);
+                self.stopwatch.token(reply, self.since_begin(now));
                 self.dialogue.handle(Fact::ToolCall { reply, call: call.clone() }, now);
             }
             Input::GenerationEnded { end, .. } => self.dialogue.handle(Fact::GenerationEnded { reply, end }, now),
@@ -217,7 +214,7 @@ impl Call {
         }
         self.outbound.speech(reply, samples, rate, now);
         if self.replies.add_speech(reply, rate.duration_of(samples.len())) {
-            self.stopwatch.audio(reply, now);
+            self.stopwatch.audio(reply, self.since_begin(now));
             self.dialogue.handle(Fact::SpeechReady { reply }, now);
         }
     }
@@ -278,7 +275,7 @@ impl Call {
             Action::Synthesize { reply, text } => {
                 self.replies.add(reply);
                 self.outbound.expect(reply);
-                self.stopwatch.segment(reply, &text, now);
+                self.stopwatch.segment(reply, &text, self.since_begin(now));
                 self.outputs.push_back(Output::Synthesize { reply, text });
             }
             Action::EndSpeech { reply } => self.outputs.push_back(Output::EndSpeech { reply }),
@@ -326,7 +323,7 @@ impl Call {
             Sent::ClearFar => self.outputs.push_back(Output::ClearFar),
             Sent::Mark(mark) => self.outputs.push_back(Output::Mark(mark)),
             Sent::Started { reply } => {
-                if let Some(turn) = self.stopwatch.packet(reply, self.begun, now) {
+                if let Some(turn) = self.stopwatch.packet(reply, self.since_begin(now)) {
                     push_bounded(&mut self.report.turns, turn);
                     self.tell(EventKind::TurnAnswered(turn), now);
                 }
@@ -335,7 +332,7 @@ impl Call {
             Sent::Ended { reply, heard } => self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now),
             Sent::Silenced => {
                 if let Some((reply, began)) = self.silencing.take() {
-                    let after = now.saturating_duration_since(began);
+                    let after = self.since_begin(now).saturating_sub(began);
                     push_bounded(&mut self.report.silenced, after);
                     self.tell(EventKind::Silenced { reply, after }, now);
                 }
@@ -350,19 +347,7 @@ impl Call {
         match &event {
             DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, .. } => {
                 self.stopwatch.committed(*turn, *reply, stopped.unwrap_or(*decided), *decided, *settled);
-                // Words that extend a message not yet answered replace its line instead of repeating it.
-                let extends = |line: &Line| line.speaker == Speaker::Caller && text.starts_with(&line.text);
-                if self.report.lines.last().is_some_and(extends) {
-                    self.report.lines.pop();
-                }
-                let line = Line {
-                    speaker: Speaker::Caller,
-                    text: text.clone(),
-                    at,
-                    confidence: *confidence,
-                    interrupted: false,
-                };
-                push_bounded(&mut self.report.lines, line);
+                self.caller_line(text, *confidence, at);
             }
             DialogueEvent::AgentSaid { text, interrupted, .. } => {
                 let line = Line {
@@ -383,6 +368,22 @@ impl Call {
             _ => {}
         }
         self.tell(EventKind::Dialogue(event), now);
+    }
+
+    /// Words of the caller that follow words nobody has answered yet continue their line.
+    fn caller_line(&mut self, text: &str, confidence: f32, at: Duration) {
+        if let Some(line) = self.report.lines.last_mut()
+            && line.speaker == Speaker::Caller
+            && line.text.len() < LINE_BYTES
+        {
+            line.text.push(' ');
+            line.text.push_str(text);
+            line.at = at;
+            line.confidence = line.confidence.min(confidence);
+            return;
+        }
+        let line = Line { speaker: Speaker::Caller, text: text.to_owned(), at, confidence, interrupted: false };
+        push_bounded(&mut self.report.lines, line);
     }
 
     fn hang_up(&mut self, reason: EndReason, now: Instant) {
@@ -421,6 +422,9 @@ const OUTPUTS: usize = 64;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;
+
+/// How long one line of the record may grow: minutes of uninterrupted talk.
+const LINE_BYTES: usize = 16_384;
 
 /// Lines, turns and holds the record of one call keeps: hours of conversation.
 const RECORD_ENTRIES: usize = 4_096;

@@ -1,6 +1,6 @@
 //! The latency of a turn, part by part, and the record of a call.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::conversation::ReplyId;
 use crate::dialogue::EndReason;
@@ -115,13 +115,13 @@ pub(super) struct Stopwatch {
 struct Pending {
     turn: u32,
     reply: ReplyId,
-    stopped: Instant,
-    decided: Instant,
-    settled: Instant,
-    token: Option<Instant>,
-    segment: Option<Instant>,
+    stopped: Duration,
+    decided: Duration,
+    settled: Duration,
+    token: Option<Duration>,
+    segment: Option<Duration>,
     segment_words: u32,
-    audio: Option<Instant>,
+    audio: Option<Duration>,
 }
 
 impl Stopwatch {
@@ -130,22 +130,32 @@ impl Stopwatch {
         &mut self,
         turn: u32,
         reply: ReplyId,
-        stopped: Instant,
-        decided: Instant,
-        settled: Instant,
+        stopped: Duration,
+        decided: Duration,
+        settled: Duration,
     ) {
-        self.turn = Some(Pending { turn, reply, stopped, decided, settled, token: None, segment: None, segment_words: 0, audio: None });
+        self.turn = Some(Pending {
+            turn,
+            reply,
+            stopped,
+            decided,
+            settled,
+            token: None,
+            segment: None,
+            segment_words: 0,
+            audio: None,
+        });
     }
 
     /// A token (or tool call) of a reply has come.
-    pub(super) fn token(&mut self, reply: ReplyId, now: Instant) {
+    pub(super) fn token(&mut self, reply: ReplyId, now: Duration) {
         if let Some(turn) = self.answered_by(reply) {
             turn.token.get_or_insert(now);
         }
     }
 
     /// A piece of a reply's text goes to the voice.
-    pub(super) fn segment(&mut self, reply: ReplyId, text: &str, now: Instant) {
+    pub(super) fn segment(&mut self, reply: ReplyId, text: &str, now: Duration) {
         if let Some(turn) = self.answered_by(reply)
             && turn.segment.is_none()
         {
@@ -155,20 +165,20 @@ impl Stopwatch {
     }
 
     /// Sound of a reply has come.
-    pub(super) fn audio(&mut self, reply: ReplyId, now: Instant) {
+    pub(super) fn audio(&mut self, reply: ReplyId, now: Duration) {
         if let Some(turn) = self.answered_by(reply) {
             turn.audio.get_or_insert(now);
         }
     }
 
     /// The first packet of a reply has left: the turn is answered.
-    pub(super) fn packet(&mut self, reply: ReplyId, begun: Instant, now: Instant) -> Option<TurnReport> {
+    pub(super) fn packet(&mut self, reply: ReplyId, now: Duration) -> Option<TurnReport> {
         self.answered_by(reply)?;
         let turn = self.turn.take()?;
         let mut last = turn.stopped;
-        let mut part = |stamp: Option<Instant>| {
+        let mut part = |stamp: Option<Duration>| {
             let stamp = stamp.unwrap_or(last).max(last).min(now);
-            let part = stamp.saturating_duration_since(last);
+            let part = stamp.saturating_sub(last);
             last = last.max(stamp);
             part
         };
@@ -180,7 +190,7 @@ impl Stopwatch {
             first_audio: part(turn.audio),
             first_packet: part(Some(now)),
         };
-        let stopped = turn.stopped.saturating_duration_since(begun);
+        let stopped = turn.stopped;
         Some(TurnReport { turn: turn.turn, reply, stopped, waterfall, segment_words: turn.segment_words })
     }
 
@@ -195,39 +205,32 @@ impl Stopwatch {
 mod tests {
     use super::*;
 
-    fn at(base: Instant, ms: u64) -> Instant {
-        base + Duration::from_millis(ms)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
-    fn base() -> Instant {
-        Instant::now()
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     #[test]
     fn parts_sum_to_the_whole() {
-        let t = base();
         let mut watch = Stopwatch::default();
-        watch.committed(2, ReplyId(7), at(t, 1_000), at(t, 1_500), at(t, 1_540));
-        watch.token(ReplyId(7), at(t, 1_840));
-        watch.token(ReplyId(7), at(t, 1_860));
-        watch.segment(ReplyId(7), "On Monday,", at(t, 1_900));
-        watch.audio(ReplyId(7), at(t, 2_020));
-        assert_eq!(watch.packet(ReplyId(6), t, at(t, 2_030)), None);
-        let turn = watch.packet(ReplyId(7), t, at(t, 2_031)).unwrap();
+        watch.committed(2, ReplyId(7), at(1_000), at(1_500), at(1_540));
+        watch.token(ReplyId(7), at(1_840));
+        watch.token(ReplyId(7), at(1_860));
+        watch.segment(ReplyId(7), "On Monday,", at(1_900));
+        watch.audio(ReplyId(7), at(2_020));
+        assert_eq!(watch.packet(ReplyId(6), at(2_030)), None);
+        let turn = watch.packet(ReplyId(7), at(2_031)).unwrap();
         assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 40, 300, 60, 120, 11]);
         assert_eq!(turn.waterfall.total(), Duration::from_millis(1_031));
         assert_eq!((turn.turn, turn.stopped, turn.segment_words), (2, Duration::from_millis(1_000), 2));
-        assert_eq!(watch.packet(ReplyId(7), t, at(t, 2_050)), None);
+        assert_eq!(watch.packet(ReplyId(7), at(2_050)), None);
     }
 
     #[test]
     fn early_and_missing_stamps_leave_their_part_at_zero() {
-        let t = base();
         let mut watch = Stopwatch::default();
-        watch.committed(1, ReplyId(1), at(t, 100), at(t, 600), at(t, 600));
-        watch.audio(ReplyId(3), at(t, 400));
-        let turn = watch.packet(ReplyId(3), t, at(t, 605)).unwrap();
+        watch.committed(1, ReplyId(1), at(100), at(600), at(600));
+        watch.audio(ReplyId(3), at(400));
+        let turn = watch.packet(ReplyId(3), at(605)).unwrap();
         assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 0, 0, 0, 0, 5]);
     }
 }

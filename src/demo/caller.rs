@@ -177,8 +177,7 @@ impl Phone {
 
     fn measured(&self) -> Measured {
         let silenced = self.interruptions.iter().filter_map(|&spoken| silence_after(&self.heard, spoken)).collect();
-        let spacing =
-            self.heard.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs_diff(PTIME)).collect();
+        let spacing = self.heard.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs_diff(PTIME)).collect();
         Measured { silenced, sent: self.sent, received: self.heard.len() as u64, spacing }
     }
 }

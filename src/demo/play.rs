@@ -115,16 +115,28 @@ pub async fn run(demo: Demo, out: &mut (impl Write + Send)) -> Result<bool, Demo
     writeln!(out, "\nWritten to {}\n", demo.out.display())?;
     writeln!(out, "  call.wav    the call: caller left, agent right")?;
     writeln!(out, "  call.json   its record and transcript")?;
-    writeln!(out, "  call.log    every input with its time: `agentphone replay {}`", demo.out.join("call.log").display())?;
+    writeln!(
+        out,
+        "  call.log    every input with its time: `agentphone replay {}`",
+        demo.out.join("call.log").display()
+    )?;
     let held = assertions.iter().all(|assertion| assertion.holds);
-    writeln!(out, "\n{}", if held { "The conversation happened as it should." } else { "The conversation did NOT happen as it should." })?;
+    writeln!(
+        out,
+        "\n{}",
+        if held { "The conversation happened as it should." } else { "The conversation did NOT happen as it should." }
+    )?;
     Ok(held)
 }
 
 fn introduce(demo: &Demo, out: &mut impl Write) -> io::Result<()> {
     let stages = [
         ("speech recognition", demo.stt.is_none(), "--stt deepgram with DEEPGRAM_API_KEY"),
-        ("language model", demo.llm.is_none(), "--llm openai with OPENAI_API_KEY, or OPENAI_BASE_URL of any compatible server"),
+        (
+            "language model",
+            demo.llm.is_none(),
+            "--llm openai with OPENAI_API_KEY, or OPENAI_BASE_URL of any compatible server",
+        ),
         ("voice", demo.tts.is_none(), "--tts elevenlabs with ELEVENLABS_API_KEY, or --tts openai"),
     ];
     writeln!(out, "One phone call over RTP on loopback, in real time.\n")?;
@@ -192,14 +204,16 @@ fn providers(demo: &Demo, simulators: &Simulators) -> Result<Providers, DemoErro
     let stt: Arc<dyn Stt> = match &demo.stt {
         Some(stt) => Arc::clone(stt),
         None => {
-            let config = DeepgramConfig { base_url: simulators.deepgram_url(), key: key(), ..DeepgramConfig::default() };
+            let config =
+                DeepgramConfig { base_url: simulators.deepgram_url(), key: key(), ..DeepgramConfig::default() };
             Arc::new(Deepgram::new(config).map_err(DemoError::Provider)?)
         }
     };
     let llm: Arc<dyn Llm> = match &demo.llm {
         Some(llm) => Arc::clone(llm),
         None => {
-            let config = OpenAiChatConfig { base_url: simulators.openai_url(), key: key(), ..OpenAiChatConfig::default() };
+            let config =
+                OpenAiChatConfig { base_url: simulators.openai_url(), key: key(), ..OpenAiChatConfig::default() };
             Arc::new(OpenAiChat::new(config).map_err(DemoError::Provider)?)
         }
     };

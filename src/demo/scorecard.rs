@@ -36,7 +36,10 @@ pub(super) fn write_figures(
     cpu: Option<Duration>,
 ) -> io::Result<()> {
     let report = &outcome.report;
-    writeln!(out, "\nLatency of each turn in ms, from the caller's last voiced sample to the first packet of the answer\n")?;
+    writeln!(
+        out,
+        "\nLatency of each turn in ms, from the caller's last voiced sample to the first packet of the answer\n"
+    )?;
     writeln!(
         out,
         "  turn   end of turn   final   first   speakable   first   first   | whole   engine's\n         \
@@ -128,9 +131,11 @@ pub(super) fn assertions(outcome: &Outcome, measured: &Measured) -> Vec<Assertio
     let scripted: Vec<&str> = script::EXCHANGES.iter().map(|(caller, _)| *caller).collect();
     assert("all five sentences of the caller became turns, in order, and nothing else did", said == scripted);
     assert("every turn was answered", report.turns.len() == script::EXCHANGES.len());
-    let whole = agent.iter().skip(1).filter(|line| !line.interrupted).all(|line| {
-        script::EXCHANGES.iter().any(|(_, answer)| *answer == line.text)
-    });
+    let whole = agent
+        .iter()
+        .skip(1)
+        .filter(|line| !line.interrupted)
+        .all(|line| script::EXCHANGES.iter().any(|(_, answer)| *answer == line.text));
     assert("every answer that was not interrupted was heard word for word", whole);
     let cut: Vec<_> = agent.iter().filter(|line| line.interrupted).collect();
     assert("exactly one answer was interrupted", cut.len() == 1 && report.interruptions == 1);

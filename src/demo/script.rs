@@ -59,7 +59,10 @@ pub(super) const STEPS: [Step; 8] = [
     Step { cue: Cue::AfterAgent(PAUSE), deed: sound!("speaks", "caller-time.wav") },
     Step { cue: Cue::WhileAgent(Duration::from_millis(1_200)), deed: sound!("coughs", "cough.wav") },
     Step { cue: Cue::WhileAgent(Duration::from_millis(3_400)), deed: sound!("hums mm-hmm", "mm-hmm.wav") },
-    Step { cue: Cue::WhileAgent(Duration::from_millis(6_000)), deed: sound!("interrupts", "caller-interrupt.wav", true) },
+    Step {
+        cue: Cue::WhileAgent(Duration::from_millis(6_000)),
+        deed: sound!("interrupts", "caller-interrupt.wav", true),
+    },
     Step { cue: Cue::AfterAgent(PAUSE), deed: sound!("speaks", "caller-name.wav") },
     Step { cue: Cue::AfterAgent(PAUSE), deed: sound!("speaks", "caller-thanks.wav") },
     Step { cue: Cue::AfterAgent(PAUSE), deed: Deed::HangUp },
@@ -69,7 +72,8 @@ pub(super) const STEPS: [Step; 8] = [
 const PAUSE: Duration = Duration::from_millis(700);
 
 /// The agent of the demo.
-pub(super) const SYSTEM_PROMPT: &str = "You answer the telephone of the restaurant Lighthouse. Take reservations. Be brief.";
+pub(super) const SYSTEM_PROMPT: &str =
+    "You answer the telephone of the restaurant Lighthouse. Take reservations. Be brief.";
 /// Its first words.
 pub(super) const BEGIN_MESSAGE: &str = "Hello, this is the Lighthouse. How can I help you?";
 

@@ -10,12 +10,20 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()>
     let EventKind::Dialogue(decision) = &event.kind else {
         return match &event.kind {
             EventKind::Answered => line(out, event.at, "line", "answered"),
-            EventKind::Silenced { after, .. } => {
-                line(out, event.at, "agent", &format!("· silent {} ms after the first sample of that voice", after.as_millis()))
-            }
+            EventKind::Silenced { after, .. } => line(
+                out,
+                event.at,
+                "agent",
+                &format!("· silent {} ms after the first sample of that voice", after.as_millis()),
+            ),
             EventKind::TurnAnswered(turn) => {
                 let total = turn.waterfall.total().as_millis();
-                line(out, event.at, "agent", &format!("· answers turn {}, {total} ms after the caller stopped", turn.turn))
+                line(
+                    out,
+                    event.at,
+                    "agent",
+                    &format!("· answers turn {}, {total} ms after the caller stopped", turn.turn),
+                )
             }
             EventKind::Ended { reason } => line(out, event.at, "line", &format!("ended: {}", reason.name())),
             _ => Ok(()),

@@ -150,13 +150,28 @@ pub struct Expectation {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum What {
     /// The n-th moment of this kind lies in the range.
-    Moment { kind: String, nth: usize, from: When, to: Option<When> },
+    Moment {
+        kind: String,
+        nth: usize,
+        from: When,
+        to: Option<When>,
+    },
     Never(String),
-    Line { nth: usize, agent: bool, text: String, exact: bool, cut: Option<bool> },
+    Line {
+        nth: usize,
+        agent: bool,
+        text: String,
+        exact: bool,
+        cut: Option<bool>,
+    },
     Lines(usize),
     Generations(usize),
     Gap(Duration),
-    Ended { reason: String, from: When, to: Option<When> },
+    Ended {
+        reason: String,
+        from: When,
+        to: Option<When>,
+    },
 }
 
 /// Why a scenario file cannot be read.
@@ -183,10 +198,7 @@ impl Scenario {
             name: name.to_owned(),
             spec: CallSpec { seed: 1, ..CallSpec::new(crate::call::DialogueSpec::default()) },
             network: NetworkSpec::default(),
-            stt: SttScript {
-                interim_lag: Duration::from_millis(200),
-                final_lag: Some(Duration::from_millis(250)),
-            },
+            stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
             llm: LlmScript {
                 first_token: Duration::from_millis(300),
                 per_token: Duration::from_millis(16),
@@ -462,8 +474,20 @@ fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 
 /// The moments a scenario may expect.
 const KINDS: [&str; 14] = [
-    "commit", "audio", "ducked", "held", "resumed", "interrupted", "silent", "backchannel", "caller", "said", "tool",
-    "failed", "unstuck", "ending",
+    "commit",
+    "audio",
+    "ducked",
+    "held",
+    "resumed",
+    "interrupted",
+    "silent",
+    "backchannel",
+    "caller",
+    "said",
+    "tool",
+    "failed",
+    "unstuck",
+    "ending",
 ];
 
 fn kind(name: &str) -> Result<String, String> {

@@ -114,11 +114,8 @@ fn amplitude(frequency: f64, formants: &[f64; 3]) -> f64 {
     // Source falls by 6 dB an octave above 300 Hz; each formant is a resonance about 90 Hz wide.
     let source = 1.0 / (1.0 + frequency / 300.0);
     let gains = [1.0, 0.7, 0.35];
-    let resonance: f64 = formants
-        .iter()
-        .zip(gains)
-        .map(|(formant, gain)| gain / (1.0 + ((frequency - formant) / 90.0).powi(2)))
-        .sum();
+    let resonance: f64 =
+        formants.iter().zip(gains).map(|(formant, gain)| gain / (1.0 + ((frequency - formant) / 90.0).powi(2))).sum();
     source * (0.08 + resonance)
 }
 

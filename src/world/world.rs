@@ -137,7 +137,10 @@ impl Ord for Scheduled {
 }
 
 impl<'a> World<'a> {
-    #[expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant; which one does not matter")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time is counted from some instant; which one does not matter"
+    )]
     fn new(scenario: &'a Scenario) -> Self {
         let base = Instant::now();
         let mut log = String::new();
@@ -531,6 +534,5 @@ fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
         DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,
         DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
-        _ => return None,
     })
 }

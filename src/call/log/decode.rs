@@ -199,19 +199,12 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
         "token" => Owned::Token(reply(next()?)?, fields::text(next()?)?),
         "tool-call" => Owned::ToolCall(
             reply(next()?)?,
-            ToolCall {
-                id: fields::text(next()?)?,
-                name: fields::text(next()?)?,
-                arguments: fields::text(next()?)?,
-            },
+            ToolCall { id: fields::text(next()?)?, name: fields::text(next()?)?, arguments: fields::text(next()?)? },
         ),
         "generation-ended" => {
             let reply = reply(next()?)?;
             let name = next()?;
-            Owned::GenerationEnded(
-                reply,
-                GENERATION_ENDS.into_iter().find(|end| encode::generation_end(*end) == name)?,
-            )
+            Owned::GenerationEnded(reply, GENERATION_ENDS.into_iter().find(|end| encode::generation_end(*end) == name)?)
         }
         "speech" => {
             let reply = reply(next()?)?;
@@ -225,9 +218,7 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             Owned::WordTimes(reply, fields.map(word).collect::<Option<_>>()?)
         }
         "speech-ended" => Owned::SpeechEnded(reply(next()?)?),
-        "tool-result" => {
-            Owned::ToolResult(ToolResult { id: fields::text(next()?)?, content: fields::text(next()?)? })
-        }
+        "tool-result" => Owned::ToolResult(ToolResult { id: fields::text(next()?)?, content: fields::text(next()?)? }),
         "failed" => {
             let service = next()?;
             let service = SERVICES.into_iter().find(|known| known.name() == service)?;
@@ -379,8 +370,7 @@ mod tests {
     fn a_log_that_is_cut_off_reads_up_to_there_and_a_broken_line_is_named() {
         let start = base();
         let mut lines = String::new();
-        let mut encoder =
-            Encoder::new(&CallSpec::new(DialogueSpec::default()), Encoder::LIMIT, &mut lines, start);
+        let mut encoder = Encoder::new(&CallSpec::new(DialogueSpec::default()), Encoder::LIMIT, &mut lines, start);
         encoder.input(&Input::Answered, &mut lines, start);
         encoder.input(&Input::Closed, &mut lines, start);
         let cut = &lines[..lines.len() - 3];

@@ -98,11 +98,10 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     let far_buffer = next()? == "1";
     let record = next()? == "1";
     let seed = next()?.parse().ok()?;
-    let direction =
-        [Direction::Inbound, Direction::Outbound, Direction::Web].into_iter().find({
-            let name = next()?;
-            move |direction| direction.name() == name
-        })?;
+    let direction = [Direction::Inbound, Direction::Outbound, Direction::Web].into_iter().find({
+        let name = next()?;
+        move |direction| direction.name() == name
+    })?;
     let mut dialogue = DialogueSpec { direction, ..DialogueSpec::default() };
     for slot in texts_mut(&mut dialogue) {
         *slot = text(next()?)?;
@@ -110,11 +109,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     dialogue.interruption_sensitivity = f32::from_bits(u32::from_str_radix(next()?, 16).ok()?);
     let tools: usize = next()?.parse().ok()?;
     for _ in 0..tools {
-        dialogue.tools.push(ToolSpec {
-            name: text(next()?)?,
-            description: text(next()?)?,
-            parameters: text(next()?)?,
-        });
+        dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let mut timing = Timing::default();
     for setting in fields {

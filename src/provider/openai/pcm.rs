@@ -108,7 +108,8 @@ mod tests {
     }
 
     fn wav(samples: &[i16]) -> Vec<u8> {
-        let mut file = b"RIFF\xFF\xFF\xFF\xFFWAVELIST\x03\x00\x00\x00abc\0fmt \x10\x00\x00\x00\x01\x00\x01\x00".to_vec();
+        let mut file =
+            b"RIFF\xFF\xFF\xFF\xFFWAVELIST\x03\x00\x00\x00abc\0fmt \x10\x00\x00\x00\x01\x00\x01\x00".to_vec();
         file.extend(22_050u32.to_le_bytes());
         file.extend(44_100u32.to_le_bytes());
         file.extend(b"\x02\x00\x10\x00data\xFF\xFF\xFF\xFF");
