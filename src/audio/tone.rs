@@ -101,10 +101,10 @@ impl KeyDetector {
                 goertzel.push(sample);
             }
             self.heard += 1;
-            if self.heard == self.piece {
-                if let Some(found) = self.finish_piece() {
-                    key(found);
-                }
+            if self.heard == self.piece
+                && let Some(found) = self.finish_piece()
+            {
+                key(found);
             }
         }
     }
