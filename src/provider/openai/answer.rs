@@ -186,7 +186,8 @@ impl Answer {
 /// An error inside a stream that began well.
 fn failed_inside(error: &serde_json::Value) -> ProviderError {
     let codes = http::codes_of(error);
-    let status = error["code"].as_u64().or_else(|| error["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
+    let status =
+        error["code"].as_u64().or_else(|| error["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
     match status.filter(|status| (400..600).contains(status)) {
         Some(status) => CHAT.refusal(status, &codes),
         None => {

@@ -13,7 +13,10 @@ fn answer(events: &[&str]) -> (Vec<LlmEvent>, Result<(GenerationEnd, Option<Usag
 }
 
 fn tokens(events: &[LlmEvent]) -> String {
-    events.iter().filter_map(|event| if let LlmEvent::Token(text) = event { Some(text.as_str()) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let LlmEvent::Token(text) = event { Some(text.as_str()) } else { None })
+        .collect()
 }
 
 fn calls(events: &[LlmEvent]) -> Vec<(&str, &str, &str)> {
@@ -121,7 +124,10 @@ fn an_answer_in_one_piece_is_understood() {
 #[test]
 fn errors_inside_a_stream_are_told_by_kind() {
     let kind = |event| answer(&[HELLO, event]).1.unwrap_err().kind;
-    assert_eq!(kind(r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#), Failure::Unavailable);
+    assert_eq!(
+        kind(r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#),
+        Failure::Unavailable
+    );
     assert_eq!(kind(r#"{"error":{"code":"rate_limit_exceeded","message":"m"}}"#), Failure::RateLimit);
     assert_eq!(kind(r#"{"error":{"type":"insufficient_quota"}}"#), Failure::Quota);
     assert_eq!(kind(r#"{"error":"something went wrong"}"#), Failure::Unavailable);
@@ -154,7 +160,9 @@ fn an_endless_list_of_tools_is_refused() {
     let mut answer = Answer::default();
     let mut news = Vec::new();
     let call = |n| {
-        format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{n},"id":"i{n}","function":{{"name":"f"}}}}]}}}}]}}"#)
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{n},"id":"i{n}","function":{{"name":"f"}}}}]}}}}]}}"#
+        )
     };
     for n in 0..TOOLS {
         answer.take(&call(n), &mut news).unwrap();

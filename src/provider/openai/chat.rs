@@ -112,7 +112,8 @@ impl Service {
         if !response.status().is_success() {
             return Err(http::refusal(&CHAT, response).await);
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if content_type.starts_with("application/json") {
             return timeout_at(first_token, whole(response, events)).await.map_err(slow)?;
         }

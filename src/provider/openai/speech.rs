@@ -12,11 +12,9 @@ use url::Url;
 
 use crate::audio::SampleRate;
 use crate::conversation::{Failure, WordTime};
-use crate::provider::{
-    AbortOnDrop, ProviderError, Secret, Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream, http,
-};
+use crate::provider::{AbortOnDrop, ProviderError, Secret, Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream, http};
 
-use super::pcm::PcmReader;
+use super::body::BodyReader;
 use super::{SPEECH, address};
 
 /// Requests under way at once: the one that is heard and the one after it.
@@ -228,11 +226,12 @@ impl Service {
         if !response.status().is_success() {
             return Err(http::refusal(&SPEECH, response).await);
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !is_sound(content_type) {
             return Err(SPEECH.failure(Failure::Protocol, "the server sent something other than raw or WAV sound"));
         }
-        let mut reader = PcmReader::new(self.config.rate);
+        let mut reader = BodyReader::new(self.config.rate);
         let mut read = timeout_at(first_audio, response.chunk()).await.map_err(slow)?;
         while let Some(bytes) = read.map_err(|error| SPEECH.transport(&error))? {
             let samples = reader.push(&bytes).map_err(|what| SPEECH.failure(Failure::Protocol, what))?;
@@ -251,8 +250,17 @@ impl Service {
 /// Whether a body of this type may be raw samples. Compressed sound or text played as samples would be a loud noise.
 fn is_sound(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    const NOT_RAW: [&str; 9] =
-        ["audio/mpeg", "audio/mp3", "audio/ogg", "audio/opus", "audio/aac", "audio/flac", "audio/webm", "audio/mp4", ""];
+    const NOT_RAW: [&str; 9] = [
+        "audio/mpeg",
+        "audio/mp3",
+        "audio/ogg",
+        "audio/opus",
+        "audio/aac",
+        "audio/flac",
+        "audio/webm",
+        "audio/mp4",
+        "",
+    ];
     match kind.split_once('/') {
         Some(("audio", _)) => !NOT_RAW.contains(&kind.as_str()),
         Some(("application", subtype)) => subtype == "octet-stream",
@@ -266,9 +274,9 @@ fn split(text: &str) -> Vec<String> {
     let mut rest = text;
     while let Some((limit, _)) = rest.char_indices().nth(INPUT) {
         let (front, _) = rest.split_at(limit);
-        let cut = front.rfind(char::is_whitespace).map_or(limit, |blank| {
-            blank + front[blank..].chars().next().map_or(0, char::len_utf8)
-        });
+        let cut = front
+            .rfind(char::is_whitespace)
+            .map_or(limit, |blank| blank + front[blank..].chars().next().map_or(0, char::len_utf8));
         let (piece, behind) = rest.split_at(cut);
         pieces.push(piece.to_owned());
         rest = behind;

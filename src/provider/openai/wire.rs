@@ -165,9 +165,7 @@ impl Content {
     pub(super) fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Parts(parts) => {
-                parts.into_iter().filter(|part| part.kind == "text").map(|part| part.text).collect()
-            }
+            Self::Parts(parts) => parts.into_iter().filter(|part| part.kind == "text").map(|part| part.text).collect(),
             Self::Other(_) => String::new(),
         }
     }
