@@ -79,7 +79,8 @@ impl Server {
         let task = tokio::spawn(async move {
             let mut tasks = tokio::task::JoinSet::new();
             for number in 0.. {
-                tasks.spawn(serve(number, listener.accept().await.unwrap().0));
+                let (stream, _) = listener.accept().await.unwrap();
+                tasks.spawn(serve(number, stream));
             }
         });
         Self { address, task }
