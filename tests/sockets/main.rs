@@ -1,3 +1,4 @@
 //! The few tests that need true sockets. Loopback only, bounded in time.
+#![cfg(feature = "engine")]
 
 mod providers;
