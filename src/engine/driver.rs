@@ -58,7 +58,7 @@ impl Driver {
     pub(super) fn new(
         start: Start,
         requests: mpsc::Receiver<Request>,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
         counters: Arc<Counters>,
         files: &Files,
     ) -> Self {
@@ -83,7 +83,8 @@ impl Driver {
             replies: Default::default(),
             tools: ToolRuns::default(),
             requests,
-            stop: Some(stop),
+            // An engine that is gone stops its calls too.
+            stop: Some(Box::pin(async move { _ = stop.wait_for(|stop| *stop).await })),
             timer: Timer::new(began),
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             served: 0,
