@@ -9,6 +9,7 @@ mod input;
 pub mod log;
 mod machine;
 mod output;
+mod replies;
 mod spec;
 mod timeline;
 
