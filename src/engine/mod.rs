@@ -29,8 +29,10 @@ pub use crate::call::{
     LineSpec, OutboundReport, Report, Speaker, Timing, TurnReport, Waterfall, Why,
 };
 pub use crate::conversation::Pii;
+pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
+pub use crate::rtp::PayloadType;
 pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
