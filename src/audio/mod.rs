@@ -3,8 +3,16 @@
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
 mod codec;
+mod conceal;
 mod frame;
-mod g711;
+pub mod g711;
+pub mod level;
+mod resample;
+mod vad;
+pub mod wav;
 
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
+pub use conceal::Concealer;
 pub use frame::{Frame, SampleRate};
+pub use resample::Resampler;
+pub use vad::{Hop, Vad};

@@ -1,59 +1,430 @@
 //! The call itself: one struct, five verbs.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use super::{CallSpec, Input, Output, Report};
+use crate::audio::SampleRate;
+use crate::conversation::ReplyId;
+use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
+use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Recorder, Sent};
+
+use super::replies::Replies;
+use super::timeline::{Line, Report, Speaker, Stopwatch};
+use super::{CallSpec, Event, EventKind, Input, Output, Stereo};
 
 /// One phone call. Told the time, owned by one body, failing at nothing.
 ///
 /// After every `handle_…` drain [`poll_output`](Call::poll_output) until it is empty, then wait for the next input or
 /// until [`poll_timeout`](Call::poll_timeout).
+///
+/// ```
+/// use agentphone::call::{Call, CallSpec, DialogueSpec, Input, Output};
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let spec = CallSpec::new(DialogueSpec { begin_message: "Hello.".into(), ..DialogueSpec::default() });
+/// let mut call = Call::new(spec, start);
+/// call.handle_input(Input::Answered, start);
+/// // The greeting is asked for at once, and packets of silence begin to flow.
+/// let outputs: Vec<Output> = std::iter::from_fn(|| call.poll_output()).collect();
+/// assert!(outputs.iter().any(|output| matches!(output, Output::Synthesize { text, .. } if text.starts_with("Hello"))));
+/// assert!(call.poll_timeout().is_some_and(|due| due <= start + Duration::from_millis(20)));
+/// ```
 #[derive(Debug)]
 pub struct Call {
-    spec: CallSpec,
+    begun: Instant,
+    inbound: Inbound,
+    outbound: Outbound,
+    dialogue: Dialogue,
+    /// At this rate, from the answer on; `None`: not at all.
+    record: Option<SampleRate>,
+    recorder: Option<Recorder>,
+    replies: Replies,
+    stopwatch: Stopwatch,
+    /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
+    silencing: Option<(ReplyId, Duration)>,
+    media_lost: bool,
     report: Report,
+    outputs: VecDeque<Output>,
 }
 
 impl Call {
-    /// A call that has not begun; the agent's first words may be prepared already.
+    /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        let _ = now;
-        Self { spec, report: Report::default() }
+        let CallSpec { line, dialogue, record, seed } = spec;
+        let inbound =
+            InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
+        let outbound = OutboundSpec {
+            codec: line.codec,
+            payload_type: line.payload_type,
+            telephone_event: line.telephone_event,
+            lead: line.lead,
+            far_buffer: line.far_buffer,
+            seed,
+        };
+        let mut call = Self {
+            begun: now,
+            inbound: Inbound::new(inbound, now),
+            outbound: Outbound::new(outbound, now),
+            dialogue: Dialogue::new(dialogue, now),
+            recorder: None,
+            record: record.then(|| line.codec.sample_rate()),
+            replies: Replies::default(),
+            stopwatch: Stopwatch::default(),
+            silencing: None,
+            media_lost: false,
+            report: Report::default(),
+            outputs: VecDeque::with_capacity(OUTPUTS),
+        };
+        call.settle(now);
+        call
     }
 
     /// Something happened.
     pub fn handle_input(&mut self, input: Input<'_>, now: Instant) {
-        let _ = (input, now, &self.spec);
+        if self.is_over() {
+            return;
+        }
+        match input {
+            Input::Packet(datagram) => self.inbound.handle_packet(datagram, now),
+            Input::Played { mark } => self.outbound.handle_played(mark, now),
+            Input::Answered => self.answered(now),
+            Input::Digit(digit) => self.digit(digit, now),
+            Input::Held(held) => {
+                self.inbound.set_held(held, now);
+                self.dialogue.handle(Fact::Hold { held }, now);
+            }
+            Input::Transcript(transcript) => self.dialogue.handle(Fact::Transcript(transcript), now),
+            Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
+            Input::Command(command) => self.dialogue.handle(Fact::Command(command), now),
+            Input::Closed => self.dialogue.handle(Fact::Closed, now),
+            Input::Failed { service, reply: None, failure } => {
+                self.dialogue.handle(Fact::Failed { service, reply: None, failure }, now);
+            }
+            Input::Token { reply, .. }
+            | Input::ToolCall { reply, .. }
+            | Input::GenerationEnded { reply, .. }
+            | Input::Speech { reply, .. }
+            | Input::WordTimes { reply, .. }
+            | Input::SpeechEnded { reply }
+            | Input::Failed { reply: Some(reply), .. } => {
+                // The one place where late results of dead replies are dropped.
+                if self.replies.is_alive(reply) {
+                    self.result(reply, input, now);
+                } else {
+                    self.report.dropped += 1;
+                }
+            }
+        }
+        self.settle(now);
     }
 
     /// The deadline of [`poll_timeout`](Call::poll_timeout) has come. Early calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        if self.is_over() {
+            return;
+        }
+        // Events before timers: what the sound has to tell is told before the dialogue's deadlines are looked at.
+        self.inbound.handle_timeout(now);
+        self.settle(now);
+        self.outbound.handle_timeout(now);
+        self.settle(now);
+        self.dialogue.handle_timeout(now);
+        self.settle(now);
     }
 
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When to call [`handle_timeout`](Call::handle_timeout) at the latest; `None`: nothing is pending.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        if self.is_over() {
+            return None;
+        }
+        [self.inbound.poll_timeout(), self.outbound.poll_timeout(), self.dialogue.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether there is room for more speech. While there is not, leave the voice's stream unread: its socket then holds
     /// the vendor back. (What is pushed all the same is dropped beyond the playout's bound, and counted.)
     pub fn wants_speech(&self) -> bool {
-        true
+        self.outbound.wants_speech()
     }
 
     /// Whether the call has ended: drop it after draining the outputs.
     pub fn is_over(&self) -> bool {
-        false
+        self.report.ended.is_some()
     }
 
     /// The record so far.
     pub fn report(&self) -> Report {
-        self.report.clone()
+        Report { inbound: self.inbound.report(), outbound: self.outbound.report(), ..self.report.clone() }
+    }
+
+    fn answered(&mut self, now: Instant) {
+        if self.report.answered.is_some() {
+            return;
+        }
+        self.report.answered = Some(self.since_begin(now));
+        self.tell(EventKind::Answered, now);
+        self.recorder = self.record.map(|rate| Recorder::new(rate, now));
+        self.inbound.answer(now);
+        self.outbound.answer(now);
+        self.dialogue.handle(Fact::Answered, now);
+    }
+
+    fn digit(&mut self, digit: crate::conversation::Digit, now: Instant) {
+        self.tell(EventKind::DigitPressed, now);
+        self.dialogue.handle(Fact::Digit(digit), now);
+    }
+
+    /// A result of a living reply.
+    fn result(&mut self, reply: ReplyId, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Token { text, .. } => {
+                self.stopwatch.token(reply, self.since_begin(now));
+                self.dialogue.handle(Fact::Token { reply, text }, now);
+            }
+            Input::ToolCall { call, .. } => {
+                self.stopwatch.token(reply, self.since_begin(now));
+                self.dialogue.handle(Fact::ToolCall { reply, call: call.clone() }, now);
+            }
+            Input::GenerationEnded { end, .. } => self.dialogue.handle(Fact::GenerationEnded { reply, end }, now),
+            Input::Speech { samples, rate, .. } => self.speech(reply, samples, rate, now),
+            Input::WordTimes { words, .. } => self.dialogue.handle(Fact::WordTimes { reply, words }, now),
+            Input::SpeechEnded { .. } => {
+                self.outbound.speech_ended(reply, now);
+                let length = self.replies.length(reply);
+                self.dialogue.handle(Fact::SpeechEnded { reply, length }, now);
+            }
+            Input::Failed { service, failure, .. } => {
+                self.dialogue.handle(Fact::Failed { service, reply: Some(reply), failure }, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn speech(&mut self, reply: ReplyId, samples: &[i16], rate: SampleRate, now: Instant) {
+        if samples.is_empty() {
+            return;
+        }
+        self.outbound.speech(reply, samples, rate, now);
+        if self.replies.add_speech(reply, rate.duration_of(samples.len())) {
+            self.stopwatch.audio(reply, self.since_begin(now));
+            self.dialogue.handle(Fact::SpeechReady { reply }, now);
+        }
+    }
+
+    /// Carries facts and actions between the sound and the dialogue until both are quiet.
+    fn settle(&mut self, now: Instant) {
+        // Each round empties all three queues; a round that moves nothing ends it. The bound is a guard: rooms that kept
+        // answering each other would otherwise hang the call's task.
+        for _ in 0..SETTLE_ROUNDS {
+            let mut moved = false;
+            while let Some(heard) = self.inbound.poll() {
+                moved = true;
+                self.heard(heard, now);
+            }
+            while let Some(action) = self.dialogue.poll() {
+                moved = true;
+                self.act(action, now);
+                if self.is_over() {
+                    return;
+                }
+            }
+            while let Some(sent) = self.outbound.poll() {
+                moved = true;
+                self.sent(sent, now);
+            }
+            if !moved {
+                return;
+            }
+        }
+        debug_assert!(false, "the rooms of a call did not come to rest");
+    }
+
+    fn heard(&mut self, heard: Heard, now: Instant) {
+        match heard {
+            Heard::Frame(frame) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.caller(&frame, now);
+                }
+                self.outputs.push_back(Output::Transcribe(frame));
+            }
+            Heard::Voice { began, voiced } => self.dialogue.handle(Fact::Voice { began, voiced }, now),
+            Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
+            Heard::Digit(digit) => self.digit(digit, now),
+            Heard::Lost => {
+                self.media_lost = true;
+                self.dialogue.handle(Fact::Closed, now);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Finalize => self.outputs.push_back(Output::Finalize),
+            Action::Generate { reply, messages } => {
+                self.replies.add(reply);
+                self.outputs.push_back(Output::Generate { reply, messages });
+            }
+            Action::Synthesize { reply, text } => {
+                self.replies.add(reply);
+                self.outbound.expect(reply);
+                self.stopwatch.segment(reply, &text, self.since_begin(now));
+                self.outputs.push_back(Output::Synthesize { reply, text });
+            }
+            Action::EndSpeech { reply } => self.outputs.push_back(Output::EndSpeech { reply }),
+            Action::Play { reply } => self.outbound.play(reply, now),
+            Action::Duck => self.outbound.duck(now),
+            Action::Unduck => self.outbound.unduck(now),
+            Action::Hold => self.outbound.hold(now),
+            Action::Resume { rewind } => {
+                self.silencing = None;
+                self.outbound.resume(rewind, now);
+            }
+            Action::Flush { reply } => {
+                let cut = self.outbound.flush(reply, now);
+                self.dialogue.handle(Fact::Flushed { reply, heard: cut.heard, share: cut.share }, now);
+            }
+            Action::Cancel { reply } => {
+                self.replies.remove(reply);
+                self.outputs.push_back(Output::Cancel { reply });
+            }
+            Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
+            Action::SendDigits(digits) => {
+                // A line without telephone events takes none: then the gateway may have a way of its own.
+                let taken = self.outbound.send_digits(&digits, now);
+                if taken == 0 {
+                    self.outputs.push_back(Output::SendDigits(digits));
+                }
+            }
+            Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),
+            Action::HangUp(reason) => self.hang_up(reason, now),
+            Action::Event(event) => self.decided(event, now),
+        }
+    }
+
+    fn sent(&mut self, sent: Sent, now: Instant) {
+        match sent {
+            Sent::Packet(packet) => self.outputs.push_back(Output::Transmit(packet)),
+            Sent::Frame(frame) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.agent(&frame, now);
+                    while let Some((caller, agent)) = recorder.poll() {
+                        self.outputs.push_back(Output::Record(Stereo { caller, agent }));
+                    }
+                }
+            }
+            Sent::ClearFar => self.outputs.push_back(Output::ClearFar),
+            Sent::Mark(mark) => self.outputs.push_back(Output::Mark(mark)),
+            Sent::Started { reply } => {
+                if let Some(turn) = self.stopwatch.packet(reply, self.since_begin(now)) {
+                    push_bounded(&mut self.report.turns, turn);
+                    self.tell(EventKind::TurnAnswered(turn), now);
+                }
+                self.dialogue.handle(Fact::PlayoutStarted { reply }, now);
+            }
+            Sent::Ended { reply, heard } => self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now),
+            Sent::Silenced => {
+                if let Some((reply, began)) = self.silencing.take() {
+                    let after = self.since_begin(now).saturating_sub(began);
+                    push_bounded(&mut self.report.silenced, after);
+                    self.tell(EventKind::Silenced { reply, after }, now);
+                }
+            }
+            Sent::Underrun { .. } => {}
+        }
+    }
+
+    /// Keeps the record of what the dialogue decided and passes it on.
+    fn decided(&mut self, event: DialogueEvent, now: Instant) {
+        let at = self.since_begin(now);
+        match &event {
+            DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, .. } => {
+                self.stopwatch.committed(*turn, *reply, stopped.unwrap_or(*decided), *decided, *settled);
+                self.caller_line(text, *confidence, at);
+            }
+            DialogueEvent::AgentSaid { text, interrupted, .. } => {
+                let line = Line {
+                    speaker: Speaker::Agent,
+                    text: text.clone(),
+                    at,
+                    confidence: 1.0,
+                    interrupted: *interrupted,
+                };
+                push_bounded(&mut self.report.lines, line);
+            }
+            DialogueEvent::Held { reply, voice_began, .. } => {
+                self.report.holds += 1;
+                self.silencing = Some((*reply, *voice_began));
+            }
+            DialogueEvent::Interrupted { .. } => self.report.interruptions += 1,
+            DialogueEvent::Dropped { .. } => self.report.dropped += 1,
+            _ => {}
+        }
+        self.tell(EventKind::Dialogue(event), now);
+    }
+
+    /// Words of the caller that follow words nobody has answered yet continue their line.
+    fn caller_line(&mut self, text: &str, confidence: f32, at: Duration) {
+        if let Some(line) = self.report.lines.last_mut()
+            && line.speaker == Speaker::Caller
+            && line.text.len() < LINE_BYTES
+        {
+            line.text.push(' ');
+            line.text.push_str(text);
+            line.at = at;
+            line.confidence = line.confidence.min(confidence);
+            return;
+        }
+        let line = Line { speaker: Speaker::Caller, text: text.to_owned(), at, confidence, interrupted: false };
+        push_bounded(&mut self.report.lines, line);
+    }
+
+    fn hang_up(&mut self, reason: EndReason, now: Instant) {
+        let reason = if self.media_lost { EndReason::MediaLost } else { reason };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.finish(now);
+            while let Some((caller, agent)) = recorder.poll() {
+                self.outputs.push_back(Output::Record(Stereo { caller, agent }));
+            }
+        }
+        self.report.ended = Some((self.since_begin(now), reason));
+        self.outputs.push_back(Output::Close { reason });
+        self.tell(EventKind::Ended { reason }, now);
+    }
+
+    fn tell(&mut self, kind: EventKind, now: Instant) {
+        let at = self.since_begin(now);
+        self.outputs.push_back(Output::Event(Event { at, kind }));
+    }
+
+    fn since_begin(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.begun)
     }
 }
+
+/// Appends to a part of the record, dropping the oldest entry beyond [`RECORD_ENTRIES`].
+fn push_bounded<T>(entries: &mut Vec<T>, entry: T) {
+    if entries.len() == RECORD_ENTRIES {
+        entries.remove(0);
+    }
+    entries.push(entry);
+}
+
+/// Outputs one input can cause without the queue growing: a burst of released packets and the decisions they lead to.
+const OUTPUTS: usize = 64;
+
+/// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
+const SETTLE_ROUNDS: usize = 64;
+
+/// How long one line of the record may grow: minutes of uninterrupted talk.
+const LINE_BYTES: usize = 16_384;
+
+/// Lines, turns and holds the record of one call keeps: hours of conversation.
+const RECORD_ENTRIES: usize = 4_096;

@@ -6,8 +6,10 @@
 //! May import: `media`, `dialogue`, `audio`, `rtp`, `conversation`. Must never know: tokio, sockets, JSON, other calls.
 
 mod input;
+pub mod log;
 mod machine;
 mod output;
+mod replies;
 mod spec;
 mod timeline;
 

@@ -51,6 +51,8 @@ pub struct TurnReport {
     pub stopped: Duration,
     /// Where the time went.
     pub waterfall: Waterfall,
+    /// How many words the first speakable segment had: what the model had to write before the voice could begin.
+    pub segment_words: u32,
 }
 
 /// Who said a line of the transcript.
@@ -100,4 +102,135 @@ pub struct Report {
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+}
+
+/// Takes the stamps of the turn under way. Stamps that come early (thinking ahead) or never (a scripted answer has no
+/// tokens) leave their part at zero, so that the parts always sum to the whole.
+#[derive(Debug, Default)]
+pub(super) struct Stopwatch {
+    turn: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    turn: u32,
+    reply: ReplyId,
+    stopped: Duration,
+    decided: Duration,
+    settled: Duration,
+    token: Option<Duration>,
+    segment: Option<Duration>,
+    segment_words: u32,
+    audio: Option<Duration>,
+}
+
+impl Stopwatch {
+    /// The caller's turn is over and `reply` answers it. A turn that was still unanswered is extended by this one.
+    pub(super) fn committed(
+        &mut self,
+        turn: u32,
+        reply: ReplyId,
+        stopped: Duration,
+        decided: Duration,
+        settled: Duration,
+    ) {
+        self.turn = Some(Pending {
+            turn,
+            reply,
+            stopped,
+            decided,
+            settled,
+            token: None,
+            segment: None,
+            segment_words: 0,
+            audio: None,
+        });
+    }
+
+    /// A token (or tool call) of a reply has come.
+    pub(super) fn token(&mut self, reply: ReplyId, now: Duration) {
+        if let Some(turn) = self.answered_by(reply) {
+            turn.token.get_or_insert(now);
+        }
+    }
+
+    /// A piece of a reply's text goes to the voice.
+    pub(super) fn segment(&mut self, reply: ReplyId, text: &str, now: Duration) {
+        if let Some(turn) = self.answered_by(reply)
+            && turn.segment.is_none()
+        {
+            turn.segment = Some(now);
+            turn.segment_words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Sound of a reply has come.
+    pub(super) fn audio(&mut self, reply: ReplyId, now: Duration) {
+        if let Some(turn) = self.answered_by(reply) {
+            turn.audio.get_or_insert(now);
+        }
+    }
+
+    /// The first packet of a reply has left: the turn is answered.
+    pub(super) fn packet(&mut self, reply: ReplyId, now: Duration) -> Option<TurnReport> {
+        self.answered_by(reply)?;
+        let turn = self.turn.take()?;
+        let mut last = turn.stopped;
+        let mut part = |stamp: Option<Duration>| {
+            let stamp = stamp.unwrap_or(last).max(last).min(now);
+            let part = stamp.saturating_sub(last);
+            last = last.max(stamp);
+            part
+        };
+        let waterfall = Waterfall {
+            endpoint: part(Some(turn.decided)),
+            transcript: part(Some(turn.settled)),
+            first_token: part(turn.token),
+            first_segment: part(turn.segment),
+            first_audio: part(turn.audio),
+            first_packet: part(Some(now)),
+        };
+        let stopped = turn.stopped;
+        Some(TurnReport { turn: turn.turn, reply, stopped, waterfall, segment_words: turn.segment_words })
+    }
+
+    /// The open turn, when `reply` answers it: the reply it was committed with, or a later one (after a tool, or an
+    /// apology in its place).
+    fn answered_by(&mut self, reply: ReplyId) -> Option<&mut Pending> {
+        self.turn.as_mut().filter(|turn| reply >= turn.reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn parts_sum_to_the_whole() {
+        let mut watch = Stopwatch::default();
+        watch.committed(2, ReplyId(7), at(1_000), at(1_500), at(1_540));
+        watch.token(ReplyId(7), at(1_840));
+        watch.token(ReplyId(7), at(1_860));
+        watch.segment(ReplyId(7), "On Monday,", at(1_900));
+        watch.audio(ReplyId(7), at(2_020));
+        assert_eq!(watch.packet(ReplyId(6), at(2_030)), None);
+        let turn = watch.packet(ReplyId(7), at(2_031)).unwrap();
+        assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 40, 300, 60, 120, 11]);
+        assert_eq!(turn.waterfall.total(), Duration::from_millis(1_031));
+        assert_eq!((turn.turn, turn.stopped, turn.segment_words), (2, Duration::from_millis(1_000), 2));
+        assert_eq!(watch.packet(ReplyId(7), at(2_050)), None);
+    }
+
+    #[test]
+    fn early_and_missing_stamps_leave_their_part_at_zero() {
+        let mut watch = Stopwatch::default();
+        watch.committed(1, ReplyId(1), at(100), at(600), at(600));
+        watch.audio(ReplyId(3), at(400));
+        let turn = watch.packet(ReplyId(3), at(605)).unwrap();
+        assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 0, 0, 0, 0, 5]);
+    }
 }

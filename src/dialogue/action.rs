@@ -1,6 +1,6 @@
 //! What the dialogue decides.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall};
 
@@ -106,12 +106,12 @@ pub enum DialogueEvent {
         text: String,
         /// The recogniser's confidence, 0 to 1.
         confidence: f32,
-        /// The end of the caller's last voiced sample; `None` when only text opened the turn.
-        stopped: Option<Instant>,
-        /// When endpointing had decided that the caller was done.
-        decided: Instant,
-        /// When the words were settled.
-        settled: Instant,
+        /// The end of the caller's last voiced sample, since the call began; `None` when only text opened the turn.
+        stopped: Option<Duration>,
+        /// When endpointing had decided that the caller was done, since the call began.
+        decided: Duration,
+        /// When the words were settled, since the call began.
+        settled: Duration,
         /// Why.
         why: Why,
     },
@@ -126,8 +126,8 @@ pub enum DialogueEvent {
     Held {
         /// Which reply.
         reply: ReplyId,
-        /// When the caller's voice began.
-        voice_began: Instant,
+        /// When the caller's voice began, since the call began.
+        voice_began: Duration,
         /// Why.
         why: Why,
     },

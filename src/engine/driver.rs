@@ -58,7 +58,7 @@ impl Driver {
     pub(super) fn new(
         start: Start,
         requests: mpsc::Receiver<Request>,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
         counters: Arc<Counters>,
         files: &Files,
     ) -> Self {
@@ -83,7 +83,8 @@ impl Driver {
             replies: Default::default(),
             tools: ToolRuns::default(),
             requests,
-            stop: Some(stop),
+            // An engine that is gone stops its calls too.
+            stop: Some(Box::pin(async move { _ = stop.wait_for(|stop| *stop).await })),
             timer: Timer::new(began),
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             served: 0,
@@ -91,6 +92,7 @@ impl Driver {
         Self {
             id,
             began,
+            log: log.map(|path| LogSink::new(files.create(path), &spec, began)),
             call: Call::new(spec, began),
             sources,
             providers,
@@ -98,7 +100,6 @@ impl Driver {
             voice: tts,
             journal: Journal::new(),
             recording: recording.map(|path| Recording::new(files.create(path))),
-            log: log.map(|path| LogSink::new(files.create(path))),
             counters,
             told: (Totals::default(), began),
             failed: Vec::new(),
@@ -161,9 +162,7 @@ impl Driver {
         }
         self.tell_counters(now);
         let mut report = self.call.report();
-        if let Some(reason) = forced {
-            report.ended.get_or_insert((at, reason));
-        }
+        report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
         if let Some(recording) = self.recording {
             recording.finish().await;
         }
@@ -175,10 +174,16 @@ impl Driver {
 
     /// Tells the call one thing that happened, and its log that it was told.
     fn tell(&mut self, input: &Input<'_>, now: Instant) {
+        if let Some(log) = &mut self.log {
+            log.input(input, now);
+        }
         self.call.handle_input(input.clone(), now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if let Some(log) = &mut self.log {
+            log.timeout(now);
+        }
         self.call.handle_timeout(now);
     }
 
@@ -186,6 +191,7 @@ impl Driver {
         match wake {
             Wake::Line(event) => self.handle_line(event, now),
             Wake::Request(Request::Command(command)) => self.tell(&Input::Command(&command), now),
+            Wake::Request(Request::HangUp) => self.tell(&Input::Closed, now),
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send((self.call.report(), self.sources.leg.line.counters()));
@@ -266,7 +272,13 @@ impl Driver {
     /// Carries out everything the call wants done.
     fn carry_out_all(&mut self, now: Instant) {
         while let Some(output) = self.call.poll_output() {
+            if let Some(log) = &mut self.log {
+                log.output(&output);
+            }
             self.carry_out(output, now);
+        }
+        if let Some(log) = &mut self.log {
+            log.outputs_done();
         }
         self.due = None;
     }
@@ -331,9 +343,16 @@ impl Driver {
         match &mut event.kind {
             EventKind::TurnAnswered(turn) => self.counters.answer_delay.observe(turn.waterfall.total()),
             EventKind::Silenced { after, .. } => self.counters.silence_delay.observe(*after),
+            EventKind::Ended { reason } => *reason = self.reason(*reason),
             _ => {}
         }
         self.journal.push(event);
+    }
+
+    /// Why the call ended, seen from outside: the heart is not told that the whole engine stops.
+    fn reason(&self, reason: EndReason) -> EndReason {
+        let stopping = self.stop_at.is_some() && reason == EndReason::Ended;
+        if stopping { EndReason::Shutdown } else { reason }
     }
 
     fn tell_counters(&mut self, now: Instant) {

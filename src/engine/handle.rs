@@ -70,6 +70,8 @@ pub struct Subscription {
 pub(super) enum Request {
     /// Steer the call.
     Command(Command),
+    /// The other side is gone.
+    HangUp,
     /// Tell its record so far.
     Report(oneshot::Sender<(Report, LegCounters)>),
     /// Watch it.
@@ -100,6 +102,12 @@ impl CallHandle {
     /// Steers the call; `false` when it is over or its queue of commands is full.
     pub fn command(&self, command: Command) -> bool {
         self.requests.try_send(Request::Command(command)).is_ok()
+    }
+
+    /// Says that the other side has hung up, for lines whose sound does not tell (plain RTP: its signalling does);
+    /// `false` when the call is over or its queue of commands is full.
+    pub fn hang_up(&self) -> bool {
+        self.requests.try_send(Request::HangUp).is_ok()
     }
 
     /// The call's record so far and the counters of its line; `None` when it is over (then see [`CallHandle::ended`]).

@@ -21,6 +21,8 @@ mod registry;
 mod replies;
 mod start;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 pub use crate::audio::{Codec, SampleRate};

@@ -138,7 +138,7 @@ impl Reply {
     }
 }
 
-/// Polls a cancel-safe wait once and drops it.
+/// Polls a wait for a channel once and drops it. The channel remembers whom to wake.
 pub(super) fn poll_once<T>(wait: impl Future<Output = T>, cx: &mut Context<'_>) -> Poll<T> {
     pin!(wait).poll(cx)
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::handle::Request;
@@ -42,8 +42,8 @@ pub(super) struct Sources {
     pub(super) replies: Replies,
     pub(super) tools: ToolRuns,
     pub(super) requests: mpsc::Receiver<Request>,
-    /// Turns `true` when the engine stops; `None` once it has.
-    pub(super) stop: Option<watch::Receiver<bool>>,
+    /// Ends when the engine stops; `None` once it has.
+    pub(super) stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) timer: Timer,
     /// Where the line writes its datagrams.
     pub(super) buffer: Box<[u8]>,
@@ -57,51 +57,43 @@ const SOURCES: usize = 6;
 impl Sources {
     /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: bool, deadline: Option<Instant>) -> Wake {
-        self.timer.set(deadline);
-        poll_fn(|cx| self.poll_next(wants_speech, cx)).await
-    }
-
-    fn poll_next(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<Wake> {
-        if self.timer.poll_due(cx).is_ready() {
-            return Poll::Ready(Wake::Deadline);
-        }
-        for step in 1..=SOURCES {
-            let source = (self.served + step) % SOURCES;
-            if let Poll::Ready(wake) = self.poll_source(source, wants_speech, cx) {
-                self.served = source;
-                return Poll::Ready(wake);
-            }
-        }
-        Poll::Pending
-    }
-
-    fn poll_source(&mut self, source: usize, wants_speech: bool, cx: &mut Context<'_>) -> Poll<Wake> {
-        match source {
-            0 if self.line_open => self.leg.line.recv(&mut self.buffer).as_mut().poll(cx).map(Wake::Line),
-            1 => match self.requests.poll_recv(cx) {
+        let Self { leg, line_open, stt, replies, tools, requests, stop, timer, buffer, served } = self;
+        timer.set(deadline);
+        // A socket forgets whom to wake when a wait for it is dropped, so this one lives as long as we wait. The streams
+        // are channels, which remember.
+        let mut line = line_open.then(|| leg.line.recv(buffer));
+        let mut poll_source = |source, cx: &mut Context<'_>| match source {
+            0 => line.as_mut().map_or(Poll::Pending, |line| line.as_mut().poll(cx)).map(Wake::Line),
+            1 => match requests.poll_recv(cx) {
                 Poll::Ready(Some(request)) => Poll::Ready(Wake::Request(request)),
                 // Nobody has a handle any more: the call goes on.
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             },
-            2 => match &mut self.stt {
-                Some(stt) => poll_once(stt.recv(), cx).map(Wake::Stt),
+            2 => stt.as_mut().map_or(Poll::Pending, |stt| poll_once(stt.recv(), cx)).map(Wake::Stt),
+            3 => replies.poll_event(wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
+            4 => tools.poll_result(cx).map(Wake::Tool),
+            _ => match stop {
+                Some(stopped) => stopped.as_mut().poll(cx).map(|()| {
+                    *stop = None;
+                    Wake::Stop
+                }),
                 None => Poll::Pending,
             },
-            3 => self.replies.poll_event(wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
-            4 => self.tools.poll_result(cx).map(Wake::Tool),
-            5 => match &mut self.stop {
-                Some(stop) => {
-                    // An engine that is gone stops its calls too.
-                    let stopped = poll_once(stop.wait_for(|stop| *stop), cx).map(|_| Wake::Stop);
-                    if stopped.is_ready() {
-                        self.stop = None;
-                    }
-                    stopped
+        };
+        poll_fn(|cx| {
+            if timer.poll_due(cx).is_ready() {
+                return Poll::Ready(Wake::Deadline);
+            }
+            for step in 1..=SOURCES {
+                let source = (*served + step) % SOURCES;
+                if let Poll::Ready(wake) = poll_source(source, cx) {
+                    *served = source;
+                    return Poll::Ready(wake);
                 }
-                None => Poll::Pending,
-            },
-            _ => Poll::Pending,
-        }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -1,11 +1,28 @@
 //! HEART · sound in time.
 //!
 //! Two doors: [`Inbound`] turns packets into frames, activity and digits; [`Outbound`] turns a reply's sound into paced
-//! packets and knows to the sample what was heard.
+//! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides.
 //!
 //! May import: `audio`, `rtp`, `conversation` (`Digit`, `ReplyId`). Must never know: words, turns, providers; why it is
 //! told to hold.
 
+mod activity;
+mod continuity;
+mod dtmf;
+mod far;
+mod inbound;
+mod jitter;
+mod mixer;
+mod outbound;
+mod pacer;
+mod playout;
+mod pool;
+mod recorder;
 mod report;
+mod source;
 
+pub use inbound::{Heard, Inbound, InboundSpec};
+pub use outbound::{Outbound, OutboundSpec, Sent};
+pub use playout::Cut;
+pub use recorder::Recorder;
 pub use report::{InboundReport, OutboundReport};

@@ -23,6 +23,8 @@ pub struct InboundReport {
     pub unknown_payload: u64,
     /// Payloads the codec refused.
     pub undecodable: u64,
+    /// Comfort noise packets (RFC 3389).
+    pub comfort_noise: u64,
     /// RTCP packets on the media port.
     pub rtcp: u64,
     /// Packets the jitter buffer had no room for.
@@ -31,6 +33,8 @@ pub struct InboundReport {
     pub restarts: u64,
     /// Sound made up for sound that did not come.
     pub concealed: Duration,
+    /// Comfort noise and silence put where the sender sent nothing.
+    pub filled: Duration,
     /// Interarrival jitter of RFC 3550 section 6.4.1, as time.
     pub jitter: Duration,
     /// Telephone events taken as keys.
@@ -42,6 +46,10 @@ pub struct InboundReport {
 pub struct OutboundReport {
     /// Packets sent.
     pub sent: u64,
+    /// Telephone event packets among them.
+    pub events: u64,
+    /// Packets handed out more than 5 ms after their deadline.
+    pub late: u64,
     /// Times speech was due but had not come.
     pub underruns: u64,
     /// Speech that belonged to no living reply and was dropped, in samples as received.

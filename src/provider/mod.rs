@@ -1,21 +1,35 @@
 //! HANDS · services that hear, think and speak.
 //!
-//! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One file a vendor,
-//! whatever traits it serves.
+//! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
+//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each
+//! takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
+//!
+//! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
+//! sentences, which may repeat what was said.
 //!
 //! May import: `audio`, `conversation`. Must never know: turns, packets, barge-in, `Call`.
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
+mod deepgram;
 mod error;
+mod http;
 mod llm;
+mod openai;
+mod replay;
+mod secret;
+mod sse;
 mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod websocket;
 
+pub use deepgram::{Deepgram, DeepgramConfig};
 pub use error::ProviderError;
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
+pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};
+pub use secret::Secret;
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
-pub use tools::{ToolStream, Tools};
+pub use tools::{NoTools, ToolStream, Tools};
 pub use tts::{Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream};

@@ -14,6 +14,20 @@ pub trait Tools: Send + Sync + fmt::Debug {
     fn open(&self, call: ToolCall) -> ToolStream;
 }
 
+/// No tools at all: each call is answered with a text that tells the model so.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NoTools;
+
+impl Tools for NoTools {
+    fn open(&self, call: ToolCall) -> ToolStream {
+        ToolStream::spawn(move |result| async move {
+            let content = "error: this tool is not available in this call; answer without it".to_owned();
+            // Fails only when nobody waits for the result.
+            let _ = result.send(ToolResult { id: call.id, content }).await;
+        })
+    }
+}
+
 /// A tool under way. Dropping it abandons the tool.
 #[derive(Debug)]
 pub struct ToolStream {

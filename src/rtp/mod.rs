@@ -3,5 +3,9 @@
 //! May import: nothing of this crate. Must never know: samples, sockets, calls.
 
 mod packet;
+mod seq;
+mod telephone_event;
 
 pub use packet::{Header, Packet, PacketBuf, ParseError, PayloadType, Ssrc};
+pub use seq::{SeqExtender, SeqNo, Sequenced};
+pub use telephone_event::{TelephoneEvent, TelephoneEventError};

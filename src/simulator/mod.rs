@@ -1,4 +1,38 @@
 //! HANDS · small servers that speak the vendors' own protocols, for the demo, tests and benchmarks.
 //!
+//! [`Simulators`] listens on one loopback socket and is a recogniser (Deepgram), a language model (OpenAI chat
+//! completions) and two voices (ElevenLabs, OpenAI speech), each in the vendor's wire protocol, each proved with the
+//! vendor's own SDK (`tests/interop/sdk_*.py`). What they say comes from scripts, how long they take from
+//! [`SimulatorConfig`], and they break on command: [`Fault`], or `POST /simulator/faults`. What they received is at
+//! `GET /simulator/log`.
+//!
+//! They hear for real (an energy detector over the audio they are sent) but understand nothing: the words of the n-th
+//! utterance are those of the script.
+//!
 //! May import: `audio`, `conversation`. Must never know: the engine, `Call`, `provider` (it must not share their JSON, or
 //! a shared mistake passes).
+#![expect(clippy::disallowed_methods, reason = "hands live in real time")]
+
+mod alarm;
+mod calendar;
+mod chat;
+mod config;
+mod deepgram;
+mod ear;
+mod elevenlabs;
+mod fault;
+mod lines;
+mod recogniser;
+mod script;
+mod server;
+mod sound;
+mod speech;
+mod state;
+mod stream_input;
+mod voice;
+
+pub use config::{ModelConfig, RecogniserConfig, SimulatorConfig, VoiceConfig};
+pub use fault::{After, Fault, FaultKind};
+pub use script::{Answer, AnswerScript, Line, LineScript, ScriptedToolCall, When};
+pub use server::{Simulators, run};
+pub use state::{Received, ServiceLog};

@@ -1,4 +1,5 @@
-//! The few tests that touch sockets, on the loopback only.
+//! The few tests that need true sockets. Loopback only, bounded in time.
 #![cfg(feature = "engine")]
 
 mod gateways;
+mod providers;

@@ -1,0 +1,275 @@
+//! Inputs and outputs to lines.
+
+use std::fmt::{self, Write as _};
+use std::time::Instant;
+
+use crate::audio::{Codec, Decoder, Encoder as Payload, SampleRate};
+use crate::conversation::{GenerationEnd, TranscriptKind};
+use crate::dialogue::Command;
+
+use super::super::{CallSpec, EventKind, Input, Output};
+use super::{HEADER, fields};
+
+/// Turns what happens to a call into the lines of its log. The body writes the lines; this type only makes them.
+///
+/// Bounded: once more than `limit` bytes were made, the log says that it is full and stays silent.
+#[derive(Debug)]
+pub struct Encoder {
+    begun: Instant,
+    written: u64,
+    limit: u64,
+    full: bool,
+    digest: Digest,
+    outputs: u32,
+}
+
+impl Encoder {
+    /// The default bound of one log: some hours of a two-way G.711 call.
+    pub const LIMIT: u64 = 512 << 20;
+
+    /// A log of at most about `limit` bytes for a call that begins now. Its first lines are appended to `lines`.
+    pub fn new(spec: &CallSpec, limit: u64, lines: &mut String, now: Instant) -> Self {
+        let start = lines.len();
+        let _ = writeln!(lines, "{HEADER}");
+        fields::put_spec(lines, spec);
+        lines.push('\n');
+        let written = (lines.len() - start) as u64;
+        Self { begun: now, written, limit, full: false, digest: Digest::default(), outputs: 0 }
+    }
+
+    /// Appends the line of an input. Call it before the input is handled.
+    pub fn input(&mut self, input: &Input<'_>, lines: &mut String, now: Instant) {
+        self.line(lines, |encoder, line| {
+            encoder.time(line, now);
+            put_input(line, input);
+        });
+    }
+
+    /// Appends the line of a deadline that came. Call it before the deadline is handled.
+    pub fn timeout(&mut self, lines: &mut String, now: Instant) {
+        self.line(lines, |encoder, line| {
+            encoder.time(line, now);
+            line.push_str("timeout");
+        });
+    }
+
+    /// Takes note of an output; events are appended as a line for the reader.
+    pub fn output(&mut self, output: &Output, lines: &mut String) {
+        self.outputs += 1;
+        self.digest.add(output);
+        if let Output::Event(event) = output {
+            self.line(lines, |_, line| {
+                let _ = write!(line, "# {:.3} ", event.at.as_secs_f64());
+                match &event.kind {
+                    EventKind::Dialogue(event) => put_escaped(line, event),
+                    kind => put_escaped(line, kind),
+                }
+            });
+        }
+    }
+
+    /// Appends the digest of the outputs since the last input. Call it after the outputs were drained.
+    pub fn outputs_done(&mut self, lines: &mut String) {
+        if self.outputs > 0 {
+            let (count, digest) = (self.outputs, self.digest.value());
+            self.outputs = 0;
+            self.line(lines, |_, line| {
+                let _ = write!(line, "= {count} {digest:016x}");
+            });
+        }
+    }
+
+    fn time(&self, line: &mut String, now: Instant) {
+        let _ = write!(line, "{} ", now.saturating_duration_since(self.begun).as_nanos());
+    }
+
+    fn line(&mut self, lines: &mut String, put: impl FnOnce(&Self, &mut String)) {
+        if self.full {
+            return;
+        }
+        let start = lines.len();
+        put(self, lines);
+        lines.push('\n');
+        self.written += (lines.len() - start) as u64;
+        if self.written > self.limit {
+            self.full = true;
+            lines.push_str("! full\n");
+        }
+    }
+}
+
+/// A running FNV-1a digest of a call's outputs: two runs with equal digests did the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Digest(u64);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Digest {
+    /// Takes in one output: sound and packets byte for byte, decisions by everything they say.
+    pub fn add(&mut self, output: &Output) {
+        match output {
+            Output::Transmit(packet) => {
+                self.bytes(b"transmit");
+                self.bytes(packet.as_bytes());
+            }
+            Output::Transcribe(frame) => {
+                self.bytes(b"transcribe");
+                self.samples(frame.samples());
+            }
+            Output::Record(stereo) => {
+                self.bytes(b"record");
+                self.samples(stereo.caller.samples());
+                self.samples(stereo.agent.samples());
+            }
+            Output::SendDigits(digits) => {
+                for digit in digits {
+                    self.bytes(&[digit.event_code()]);
+                }
+            }
+            Output::Transfer { to } => self.bytes(to.reveal().as_bytes()),
+            other => {
+                let _ = write!(self, "{other:?}");
+            }
+        }
+    }
+
+    /// The digest so far.
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn samples(&mut self, samples: &[i16]) {
+        for sample in samples {
+            self.bytes(&sample.to_le_bytes());
+        }
+    }
+}
+
+impl fmt::Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn put_input(line: &mut String, input: &Input<'_>) {
+    match input {
+        Input::Answered => line.push_str("answered"),
+        Input::Packet(datagram) => {
+            line.push_str("packet ");
+            fields::put_bytes(line, datagram);
+        }
+        Input::Played { mark } => {
+            let _ = write!(line, "played {mark}");
+        }
+        Input::Digit(digit) => {
+            let _ = write!(line, "digit {}", digit.event_code());
+        }
+        Input::Transcript(transcript) => {
+            let audio_end = transcript.audio_end.map_or(-1, |end| end.as_nanos() as i128);
+            let kind = transcript_kind(transcript.kind);
+            let _ = write!(line, "transcript {kind} {:x} {audio_end} ", transcript.confidence.to_bits());
+            fields::put_text(line, &transcript.text);
+        }
+        Input::Token { reply, text } => {
+            let _ = write!(line, "token {reply} ");
+            fields::put_text(line, text);
+        }
+        Input::ToolCall { reply, call } => {
+            let _ = write!(line, "tool-call {reply}");
+            for text in [&call.id, &call.name, &call.arguments] {
+                line.push(' ');
+                fields::put_text(line, text);
+            }
+        }
+        Input::GenerationEnded { reply, end } => {
+            let _ = write!(line, "generation-ended {reply} {}", generation_end(*end));
+        }
+        Input::Speech { reply, samples, rate } => put_speech(line, *reply, samples, *rate),
+        Input::WordTimes { reply, words } => {
+            let _ = write!(line, "words {reply}");
+            for word in *words {
+                let _ = write!(line, " {}:{}:{}", word.text_end, word.start.as_nanos(), word.end.as_nanos());
+            }
+        }
+        Input::SpeechEnded { reply } => {
+            let _ = write!(line, "speech-ended {reply}");
+        }
+        Input::ToolResult(result) => {
+            line.push_str("tool-result ");
+            fields::put_text(line, &result.id);
+            line.push(' ');
+            fields::put_text(line, &result.content);
+        }
+        Input::Failed { service, reply, failure } => {
+            let reply = reply.map_or(-1, |reply| i64::from(reply.0));
+            let _ = write!(line, "failed {} {reply} {}", service.name(), failure.name());
+        }
+        Input::Command(Command::Say { text, interruptible }) => {
+            let _ = write!(line, "say {} ", u8::from(*interruptible));
+            fields::put_text(line, text);
+        }
+        Input::Command(Command::Interrupt) => line.push_str("interrupt"),
+        Input::Command(Command::End) => line.push_str("end"),
+        Input::Held(held) => {
+            let _ = write!(line, "held {}", u8::from(*held));
+        }
+        Input::Closed => line.push_str("closed"),
+    }
+}
+
+/// Speech takes most of a log: what survives µ-law unchanged (it came as µ-law) is written as µ-law, half the size.
+fn put_speech(line: &mut String, reply: crate::conversation::ReplyId, samples: &[i16], rate: SampleRate) {
+    let mut bytes = vec![0; samples.len()];
+    let mut payload = Payload::new(Codec::Pcmu);
+    let mut decoder = Decoder::new(Codec::Pcmu);
+    payload.encode(samples, &mut bytes);
+    let same = samples
+        .chunks(160)
+        .zip(bytes.chunks(160))
+        .all(|(samples, bytes)| decoder.decode(bytes).is_ok_and(|frame| frame.samples() == samples));
+    if same {
+        let _ = write!(line, "speech {reply} {} u ", rate.hz());
+    } else {
+        let _ = write!(line, "speech {reply} {} l ", rate.hz());
+        bytes.clear();
+        bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    }
+    fields::put_bytes(line, &bytes);
+}
+
+fn put_escaped(line: &mut String, value: &impl fmt::Debug) {
+    let start = line.len();
+    let _ = write!(line, "{value:?}");
+    // Debug escapes line breaks inside strings; a derived Debug has none outside.
+    debug_assert!(!line[start..].contains('\n'));
+}
+
+pub(super) const fn transcript_kind(kind: TranscriptKind) -> &'static str {
+    match kind {
+        TranscriptKind::Interim => "interim",
+        TranscriptKind::Final => "final",
+        TranscriptKind::Eager => "eager",
+        TranscriptKind::Resumed => "resumed",
+        TranscriptKind::EndOfTurn => "end-of-turn",
+    }
+}
+
+pub(super) const fn generation_end(end: GenerationEnd) -> &'static str {
+    match end {
+        GenerationEnd::Stop => "stop",
+        GenerationEnd::Length => "length",
+        GenerationEnd::ToolCalls => "tool-calls",
+        GenerationEnd::Filtered => "filtered",
+    }
+}

@@ -1,0 +1,179 @@
+//! One field of a line: text without spaces, bytes, spec.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::audio::Codec;
+use crate::conversation::ToolSpec;
+use crate::dialogue::{DialogueSpec, Direction, Timing};
+use crate::rtp::PayloadType;
+
+use super::super::{CallSpec, LineSpec};
+
+/// Appends `text` so that it is one field: no spaces, no control characters, never empty.
+pub(super) fn put_text(line: &mut String, text: &str) {
+    if text.is_empty() {
+        line.push_str("%");
+    }
+    for character in text.chars() {
+        if character <= ' ' || character == '%' || character == '\u{7f}' {
+            let _ = write!(line, "%{:02x}", character as u32);
+        } else {
+            line.push(character);
+        }
+    }
+}
+
+/// The text of a field written by [`put_text`]; `None` when an escape is broken.
+pub(super) fn text(field: &str) -> Option<String> {
+    if field == "%" {
+        return Some(String::new());
+    }
+    let mut text = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some(at) = rest.find('%') {
+        text.push_str(&rest[..at]);
+        let code = rest.get(at + 1..at + 3)?;
+        text.push(char::from(u8::from_str_radix(code, 16).ok().filter(u8::is_ascii)?));
+        rest = &rest[at + 3..];
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// Appends bytes as base64; `-` when there are none.
+pub(super) fn put_bytes(line: &mut String, bytes: &[u8]) {
+    if bytes.is_empty() {
+        line.push('-');
+    } else {
+        base64_simd::STANDARD.encode_append(bytes, line);
+    }
+}
+
+/// The bytes of a field written by [`put_bytes`].
+pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
+    if field == "-" { Some(Vec::new()) } else { base64_simd::STANDARD.decode_to_vec(field).ok() }
+}
+
+/// Appends the spec as one line of fields.
+pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
+    let CallSpec { line: wire, dialogue, record, seed } = spec;
+    let event = wire.telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
+    let _ = write!(
+        line,
+        "spec {} {} {} {} {} {} {} ",
+        wire.codec.name(),
+        wire.payload_type.0,
+        event,
+        wire.lead.as_nanos(),
+        u8::from(wire.far_buffer),
+        u8::from(*record),
+        seed
+    );
+    line.push_str(dialogue.direction.name());
+    for text in texts(dialogue) {
+        line.push(' ');
+        put_text(line, text);
+    }
+    let _ = write!(line, " {:x} {}", dialogue.interruption_sensitivity.to_bits(), dialogue.tools.len());
+    for tool in &dialogue.tools {
+        for text in [&tool.name, &tool.description, &tool.parameters] {
+            line.push(' ');
+            put_text(line, text);
+        }
+    }
+    for (name, value) in dialogue.timing.named() {
+        let _ = write!(line, " {name}={value}");
+    }
+}
+
+/// Reads the line of [`put_spec`]. Timings this version does not know are refused, missing ones keep their default.
+pub(super) fn spec(line: &str) -> Option<CallSpec> {
+    let mut fields = line.strip_prefix("spec ")?.split(' ');
+    let mut next = || fields.next();
+    let codec = Codec::from_name(next()?)?;
+    let payload_type = PayloadType(next()?.parse().ok()?);
+    let event: i16 = next()?.parse().ok()?;
+    let lead = Duration::from_nanos(next()?.parse().ok()?);
+    let far_buffer = next()? == "1";
+    let record = next()? == "1";
+    let seed = next()?.parse().ok()?;
+    let direction = [Direction::Inbound, Direction::Outbound, Direction::Web].into_iter().find({
+        let name = next()?;
+        move |direction| direction.name() == name
+    })?;
+    let mut dialogue = DialogueSpec { direction, ..DialogueSpec::default() };
+    for slot in texts_mut(&mut dialogue) {
+        *slot = text(next()?)?;
+    }
+    dialogue.interruption_sensitivity = f32::from_bits(u32::from_str_radix(next()?, 16).ok()?);
+    let tools: usize = next()?.parse().ok()?;
+    for _ in 0..tools {
+        dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
+    }
+    let mut timing = Timing::default();
+    for setting in fields {
+        let (name, value) = setting.split_once('=')?;
+        timing.set_named(name, value.parse().ok()?).then_some(())?;
+    }
+    dialogue.timing = timing;
+    let telephone_event = u8::try_from(event).ok().map(PayloadType);
+    Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
+}
+
+fn texts(dialogue: &DialogueSpec) -> [&String; 6] {
+    [
+        &dialogue.system_prompt,
+        &dialogue.begin_message,
+        &dialogue.apology,
+        &dialogue.repeat_request,
+        &dialogue.idle_prompt,
+        &dialogue.goodbye,
+    ]
+}
+
+fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 6] {
+    [
+        &mut dialogue.system_prompt,
+        &mut dialogue.begin_message,
+        &mut dialogue.apology,
+        &mut dialogue.repeat_request,
+        &mut dialogue.idle_prompt,
+        &mut dialogue.goodbye,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_one_field_and_comes_back() {
+        for original in ["", "%", "hello there", "a\nb\tc%20", "naïve — “ok”", "\u{7f}"] {
+            let mut line = String::new();
+            put_text(&mut line, original);
+            assert!(!line.is_empty() && !line.contains([' ', '\n', '\t']), "{line:?}");
+            assert_eq!(text(&line).as_deref(), Some(original));
+        }
+        assert_eq!(text("%zz"), None);
+        assert_eq!(text("abc%2"), None);
+    }
+
+    #[test]
+    fn a_spec_comes_back_whole() {
+        let mut dialogue = DialogueSpec {
+            direction: Direction::Outbound,
+            system_prompt: "You are brief.\nNever guess.".into(),
+            interruption_sensitivity: 0.35,
+            tools: vec![ToolSpec { name: "end_call".into(), description: "Ends it.".into(), parameters: "{}".into() }],
+            ..DialogueSpec::default()
+        };
+        dialogue.timing.endpoint_normal = Duration::from_millis(432);
+        dialogue.timing.idle_prompts = 5;
+        let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
+        let mut line = String::new();
+        put_spec(&mut line, &spec_in);
+        assert_eq!(spec(&line), Some(spec_in));
+        assert_eq!(spec(&line.replace("endpoint_normal", "endpoint_unheard_of")), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! The settings of [`Timing`] by name, for scenario files, call logs and configuration.
+
+use std::time::Duration;
+
+use super::Timing;
+
+/// Gives [`Timing`] its settings by name; the compiler sees to it that none is forgotten.
+macro_rules! named_timings {
+    ($($duration:ident),* ; $($count:ident),*) => {
+        impl Timing {
+            /// Every setting by its field's name: nanoseconds, or a plain count.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                let Self { $($duration,)* $($count,)* } = *self;
+                [
+                    $((stringify!($duration), u64::try_from($duration.as_nanos()).unwrap_or(u64::MAX)),)*
+                    $((stringify!($count), u64::from($count)),)*
+                ]
+                .into_iter()
+            }
+
+            /// Sets one by name; `false` when there is no such setting or the value does not fit.
+            pub fn set_named(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($duration) => self.$duration = Duration::from_nanos(value),)*
+                    $(stringify!($count) => match value.try_into() {
+                        Ok(value) => self.$count = value,
+                        Err(_) => return false,
+                    },)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+named_timings!(
+    duck_after, hold_after, interrupt_after, resume_after, verdict_after, verdict_cap, resume_rewind, backchannel_boundary, endpoint_confident, endpoint_normal, endpoint_unsure, endpoint_cap, final_wait, interim_grace, stuck_turn, merge_audio, first_token, whole_answer, first_audio, audio_stall, segment_flush, idle_prompt, max_silence, max_duration, tool, filler_after, filler_again, key_wait, greeting_delay, drain, goodbye_cap;
+    idle_prompts
+);

@@ -1,0 +1,464 @@
+//! Packets in; frames, activity and keys out.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Codec, Concealer, Decoder, Frame};
+use crate::conversation::Digit;
+use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
+
+use super::InboundReport;
+use super::activity::{Activity, Change};
+use super::continuity::{Continuity, Placement};
+use super::dtmf::DtmfReceiver;
+use super::jitter::{Inserted, Jitter, Kind, Slot};
+use super::source::{Admission, Source};
+
+/// What the inbound side of a line is told once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InboundSpec {
+    /// The codec the other side sends.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: PayloadType,
+    /// The payload type of telephone events; `None`: keys come another way.
+    pub telephone_event: Option<PayloadType>,
+}
+
+/// What was heard, in order.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Heard {
+    /// The next piece of sound: received, concealed, or comfort noise. Frames follow one another without a gap, from the
+    /// first packet on, and keep to the clock.
+    Frame(Frame),
+    /// The caller's voice goes on; told for every voiced hop.
+    Voice {
+        /// The call time of the stretch's first voiced sample.
+        began: Instant,
+        /// How much of it was voiced so far.
+        voiced: Duration,
+    },
+    /// The caller has been quiet for 200 ms.
+    Silence {
+        /// The call time of the end of the last voiced sample.
+        since: Instant,
+    },
+    /// The caller pressed a key.
+    Digit(Digit),
+    /// Nothing came for 15 s, or for 30 s from the beginning. Told once, until something comes again.
+    Lost,
+}
+
+/// The inbound side of a call: packets to frames, activity and keys.
+///
+/// Our listener is a machine: it needs order, not smoothness, so an in-order packet waits for nothing. After every
+/// `handle_…` drain [`poll`](Inbound::poll); nothing is decoded before it is asked for. After `new` nothing allocates.
+#[derive(Debug)]
+pub struct Inbound {
+    spec: InboundSpec,
+    source: Source,
+    /// A packet that may begin a new stream, and whether it was counted as foreign.
+    suspect: Slot,
+    suspect_foreign: bool,
+    /// The packet that is being taken in.
+    incoming: Slot,
+    jitter: Jitter,
+    continuity: Continuity,
+    decoder: Decoder,
+    concealer: Concealer,
+    activity: Activity,
+    events: DtmfReceiver,
+    /// What is to be handed out before the decoded frame.
+    due: Due,
+    /// Small things to tell. At most [`Inbound::NOTES`].
+    notes: VecDeque<Note>,
+    /// The end of the last frame handed out, on the call's clock.
+    handed: Option<Instant>,
+    /// The timestamp after the last packet with sound, and when that packet came.
+    expected: Option<(u32, Instant)>,
+    /// Arrival and timestamp of the packet before, and the jitter in nanoseconds.
+    transit: Option<(Instant, u32)>,
+    jitter_nanos: f64,
+    length: Duration,
+    lost_at: Option<Instant>,
+    held: bool,
+    now: Instant,
+    report: InboundReport,
+}
+
+/// Sound on its way out: concealment, then silence, then a frame.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    conceal: Duration,
+    silence: Duration,
+    frame: Option<Frame>,
+    /// The call time of the end of all of it.
+    end: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Note {
+    Change(Change),
+    Digit(Digit),
+    Lost,
+}
+
+impl Inbound {
+    /// Nothing for this long after something: the media is lost.
+    pub const LOST: Duration = Duration::from_secs(15);
+    /// Nothing for this long from the beginning: the media is lost.
+    pub const LOST_INITIALLY: Duration = Duration::from_secs(30);
+    /// The most notes that wait to be told; what comes beyond them is left out.
+    const NOTES: usize = 2 * Activity::MOST_CHANGES;
+    /// Comfort noise (RFC 3389), which phones send whether it was agreed or not.
+    const COMFORT_NOISE: PayloadType = PayloadType(13);
+    /// A pause in the timestamps shorter than this is taken for a sender that counts wrongly.
+    const LEAST_PAUSE: Duration = Duration::from_millis(60);
+    /// A timestamp this far off is a restarted clock.
+    const CLOCK_JUMP: Duration = Duration::from_secs(1);
+
+    /// A line on which nothing has come yet.
+    pub fn new(spec: InboundSpec, now: Instant) -> Self {
+        let rate = spec.codec.sample_rate();
+        Self {
+            spec,
+            source: Source::default(),
+            suspect: Slot::empty(now),
+            suspect_foreign: false,
+            incoming: Slot::empty(now),
+            jitter: Jitter::new(now),
+            continuity: Continuity::default(),
+            decoder: Decoder::new(spec.codec),
+            concealer: Concealer::new(rate),
+            activity: Activity::new(rate),
+            events: DtmfReceiver::default(),
+            due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
+            notes: VecDeque::with_capacity(Self::NOTES),
+            handed: None,
+            expected: None,
+            transit: None,
+            jitter_nanos: 0.0,
+            length: Continuity::STEP,
+            lost_at: Some(now + Self::LOST_INITIALLY),
+            held: false,
+            now,
+            report: InboundReport::default(),
+        }
+    }
+
+    /// The line is up: from this moment on something should come.
+    pub fn answer(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        if self.report.received == 0 {
+            self.lost_at = Some(now + Self::LOST_INITIALLY);
+        }
+    }
+
+    /// Takes one datagram as it came from the line. Whatever it holds, the worst it does is count.
+    pub fn handle_packet(&mut self, datagram: &[u8], now: Instant) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        if Packet::is_rtcp(datagram) {
+            self.report.rtcp += 1;
+            return;
+        }
+        let Ok(packet) = Packet::parse(datagram) else {
+            self.report.malformed += 1;
+            return;
+        };
+        let kind = self.kind(&packet.header);
+        if kind == Kind::Nothing && !self.source.is_current(packet.header.ssrc) {
+            self.report.unknown_payload += 1;
+            return;
+        }
+        if !self.incoming.fill(kind, packet.header.timestamp, packet.payload, now) {
+            self.report.undecodable += 1;
+            return;
+        }
+        let known = self.source.is_current(packet.header.ssrc);
+        match self.source.admit(&packet.header, self.jitter.end(), now) {
+            Admission::At(place) => self.accept(place),
+            Admission::Restart(place) => {
+                self.restart(place);
+                self.accept(place);
+            }
+            Admission::RestartWithSuspect(place) => {
+                // The suspect was counted when it came; it has turned out to be neither foreign nor late.
+                let counted = if self.suspect_foreign { &mut self.report.foreign } else { &mut self.report.late };
+                *counted = counted.saturating_sub(1);
+                self.restart(place);
+                std::mem::swap(&mut self.suspect, &mut self.incoming);
+                self.accept(place);
+                std::mem::swap(&mut self.suspect, &mut self.incoming);
+                self.accept(place + 1);
+            }
+            Admission::Suspect => {
+                *(if known { &mut self.report.late } else { &mut self.report.foreign }) += 1;
+                self.suspect_foreign = !known;
+                std::mem::swap(&mut self.suspect, &mut self.incoming);
+            }
+        }
+    }
+
+    /// The deadline of [`poll_timeout`](Inbound::poll_timeout) has come. Early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.jitter.handle_timeout(self.now);
+        if !self.held && self.lost_at.is_some_and(|at| at <= self.now) {
+            self.lost_at = None;
+            self.note(Note::Lost);
+        }
+    }
+
+    /// The next thing heard.
+    pub fn poll(&mut self) -> Option<Heard> {
+        if let Some(note) = self.notes.pop_front() {
+            return Some(match note {
+                Note::Change(Change::Voice { began, voiced }) => Heard::Voice { began, voiced },
+                Note::Change(Change::Silence { since }) => Heard::Silence { since },
+                Note::Digit(digit) => Heard::Digit(digit),
+                Note::Lost => Heard::Lost,
+            });
+        }
+        let (frame, end) = self.next_frame()?;
+        self.handed = Some(end);
+        let notes = &mut self.notes;
+        self.activity.push(&frame, end, |change| {
+            if notes.len() < Self::NOTES {
+                notes.push_back(Note::Change(change));
+            }
+        });
+        Some(Heard::Frame(frame))
+    }
+
+    /// When to call [`handle_timeout`](Inbound::handle_timeout) at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.held {
+            return None;
+        }
+        [self.jitter.deadline(), self.continuity.deadline(), self.lost_at].into_iter().flatten().min()
+    }
+
+    /// The other side has put us on hold, or has taken us back. While it holds us nothing is produced (what comes is
+    /// music), and nothing is missed.
+    pub fn set_held(&mut self, held: bool, now: Instant) {
+        self.now = self.now.max(now);
+        if held == self.held {
+            return;
+        }
+        self.held = held;
+        if held {
+            if let Some(change) = self.activity.reset() {
+                self.note(Note::Change(change));
+            }
+            self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: self.now };
+            self.lost_at = None;
+        } else {
+            self.continuity = Continuity::default();
+            self.concealer = Concealer::new(self.spec.codec.sample_rate());
+            self.expected = None;
+            self.lost_at = Some(self.now + Self::LOST);
+        }
+    }
+
+    /// What happened so far, in numbers.
+    pub fn report(&self) -> InboundReport {
+        InboundReport { jitter: Duration::from_nanos(self.jitter_nanos as u64), ..self.report }
+    }
+
+    fn kind(&self, header: &Header) -> Kind {
+        if header.payload_type == self.spec.payload_type {
+            Kind::Sound
+        } else if Some(header.payload_type) == self.spec.telephone_event {
+            Kind::Event
+        } else if header.payload_type == Self::COMFORT_NOISE {
+            Kind::Noise
+        } else {
+            Kind::Nothing
+        }
+    }
+
+    /// Takes in the incoming packet at its place.
+    fn accept(&mut self, place: u64) {
+        let Slot { kind, timestamp, at, .. } = self.incoming;
+        match kind {
+            Kind::Nothing => self.report.unknown_payload += 1,
+            Kind::Noise => self.report.comfort_noise += 1,
+            Kind::Event | Kind::Sound => self.report.received += 1,
+        }
+        if kind == Kind::Sound {
+            self.measure_jitter(timestamp, at);
+        }
+        if kind != Kind::Nothing && !self.held {
+            self.lost_at = Some(at + Self::LOST);
+            self.continuity.heard(at);
+        }
+        let inserted = self.jitter.insert(place, &self.incoming);
+        if self.held {
+            // Kept in order, but not listened to.
+            self.jitter.give_up_before(place);
+            while let Some(popped) = self.jitter.pop() {
+                self.report.lost += popped.lost;
+            }
+        }
+        match inserted {
+            Inserted::Kept => {}
+            Inserted::Reordered => self.report.reordered += 1,
+            Inserted::Late => {
+                self.report.late += 1;
+                self.report.lost = self.report.lost.saturating_sub(1);
+            }
+            Inserted::Duplicate => {
+                self.report.duplicate += 1;
+                return;
+            }
+            Inserted::Full => self.report.overflow += 1,
+        }
+        if kind == Kind::Event {
+            match TelephoneEvent::parse(self.incoming.payload()) {
+                Ok(event) => {
+                    if let Some(digit) = self.events.handle(event, timestamp, at) {
+                        self.report.digits += 1;
+                        self.note(Note::Digit(digit));
+                    }
+                }
+                Err(_) => self.report.undecodable += 1,
+            }
+        }
+    }
+
+    /// A new stream begins at `place`; what waits of the old one is let go.
+    fn restart(&mut self, place: u64) {
+        self.jitter.give_up_before(place);
+        self.events.reset();
+        self.transit = None;
+        self.expected = None;
+        if self.report.received > 0 {
+            self.report.restarts += 1;
+        }
+    }
+
+    /// RFC 3550 section 6.4.1 and appendix A.8, in nanoseconds.
+    fn measure_jitter(&mut self, timestamp: u32, at: Instant) {
+        if let Some((before, stamp)) = self.transit {
+            let apart = at.saturating_duration_since(before).as_nanos() as f64;
+            let sent = f64::from(timestamp.wrapping_sub(stamp) as i32) * 1e9 / f64::from(self.spec.codec.clock_rate());
+            let difference = (apart - sent).abs();
+            if difference < Self::CLOCK_JUMP.as_nanos() as f64 {
+                self.jitter_nanos += (difference - self.jitter_nanos) / 16.0;
+            }
+        }
+        self.transit = Some((at, timestamp));
+    }
+
+    /// The next frame and the call time of its last sample.
+    fn next_frame(&mut self) -> Option<(Frame, Instant)> {
+        if self.held {
+            return None;
+        }
+        loop {
+            if self.due.conceal > Duration::ZERO {
+                let piece = self.due.conceal.min(Continuity::STEP);
+                self.due.conceal -= piece;
+                self.report.concealed += piece;
+                return Some(self.made_up(piece, self.left_after()));
+            }
+            if self.due.silence > Duration::ZERO {
+                let piece = self.due.silence.min(Continuity::STEP);
+                self.due.silence -= piece;
+                self.report.filled += piece;
+                let end = self.dated(self.left_after());
+                return Some((Frame::silence(self.spec.codec.sample_rate(), piece), end));
+            }
+            if let Some(mut frame) = self.due.frame.take() {
+                self.concealer.good(&mut frame);
+                return Some((frame, self.dated(self.due.end)));
+            }
+            if !self.take_packet() {
+                let filled = self.continuity.filled();
+                let end = self.continuity.fill(self.now)?;
+                let concealed = filled < CONCEALABLE;
+                *(if concealed { &mut self.report.concealed } else { &mut self.report.filled }) += Continuity::STEP;
+                return Some(self.made_up(Continuity::STEP, end));
+            }
+        }
+    }
+
+    /// Lines up the next packet that may be handed out; `false`: there is none.
+    fn take_packet(&mut self) -> bool {
+        let Some(popped) = self.jitter.pop() else { return false };
+        self.report.lost += popped.lost;
+        let lost = self.length.saturating_mul(u32::try_from(popped.lost).unwrap_or(u32::MAX));
+        let (packet, behind) = (popped.packet, popped.behind);
+        let (at, timestamp, kind) = (packet.at, packet.timestamp, packet.kind);
+        let frame = match kind {
+            Kind::Sound => self.decoder.decode(packet.payload()),
+            Kind::Event | Kind::Noise => {
+                let silence = self.continuity.silent(at);
+                self.due =
+                    Due { conceal: lost.min(silence), silence: silence.saturating_sub(lost), frame: None, end: at };
+                return true;
+            }
+            Kind::Nothing => return true,
+        };
+        let Ok(frame) = frame else {
+            self.report.undecodable += 1;
+            return true;
+        };
+        let length = frame.duration();
+        self.length = length;
+        // A packet that came late behind one that is already here is as old as its place says.
+        let end = behind.and_then(|behind| behind.checked_sub(length)).map_or(at, |latest| latest.min(at));
+        let unsent = self.unsent(timestamp, frame.samples().len(), at);
+        match self.continuity.place(length, lost, unsent, at) {
+            Placement::After { conceal, silence } => self.due = Due { conceal, silence, frame: Some(frame), end },
+            Placement::Late => self.report.late += 1,
+        }
+        true
+    }
+
+    /// How much sound the timestamp says was never sent before this packet.
+    fn unsent(&mut self, timestamp: u32, samples: usize, at: Instant) -> Duration {
+        let codec = self.spec.codec;
+        let clock = u64::from(codec.clock_rate());
+        let units = samples as u64 * clock / u64::from(codec.sample_rate().hz());
+        let expected = self.expected.replace((timestamp.wrapping_add(units as u32), at));
+        let Some((expected, before)) = expected else { return Duration::ZERO };
+        let step = timestamp.wrapping_sub(expected) as i32;
+        let apart = Duration::from_nanos(u64::from(step.unsigned_abs()) * 1_000_000_000 / clock);
+        let passed = at.saturating_duration_since(before);
+        let pause = step > 0 && passed >= apart / 2;
+        if !pause && apart >= Self::CLOCK_JUMP {
+            self.report.restarts += 1;
+        }
+        if pause && apart >= Self::LEAST_PAUSE { apart } else { Duration::ZERO }
+    }
+
+    /// Concealment that ends at `end`.
+    fn made_up(&mut self, piece: Duration, end: Instant) -> (Frame, Instant) {
+        let frame = self.concealer.lost(piece);
+        (frame, self.dated(end))
+    }
+
+    /// Where the piece that was just taken from what is due ends.
+    fn left_after(&self) -> Instant {
+        let frame = self.due.frame.as_ref().map_or(Duration::ZERO, Frame::duration);
+        let left = self.due.conceal + self.due.silence + frame;
+        self.due.end.checked_sub(left).unwrap_or(self.due.end)
+    }
+
+    /// Sound is never older than the sound before it.
+    fn dated(&self, end: Instant) -> Instant {
+        self.handed.map_or(end, |handed| handed.max(end))
+    }
+
+    fn note(&mut self, note: Note) {
+        if self.notes.len() < Self::NOTES {
+            self.notes.push_back(note);
+        }
+    }
+}
+
+/// So much made-up sound still resembles what came before; beyond it is comfort noise.
+const CONCEALABLE: Duration = Duration::from_millis(60);

@@ -1,0 +1,432 @@
+//! Speech in; paced packets out.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Codec, Encoder, Frame, SampleRate};
+use crate::conversation::{Digit, ReplyId};
+use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
+
+use super::OutboundReport;
+use super::dtmf::{DtmfSender, KeyPacket};
+use super::far::Far;
+use super::mixer::Mixer;
+use super::pacer::Pacer;
+use super::playout::{Cut, Playout, Taken, duration};
+
+/// What the outbound side of a line is told once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutboundSpec {
+    /// The codec we send.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: PayloadType,
+    /// The payload type of telephone events; `None`: keys go another way.
+    pub telephone_event: Option<PayloadType>,
+    /// How much speech may be sent ahead of time to a far side that buffers, at most 60 ms; other lines have no lead.
+    pub lead: Duration,
+    /// Whether the far side buffers: it can be cleared and answers marks.
+    pub far_buffer: bool,
+    /// Where SSRC, first sequence number and first timestamp come from.
+    pub seed: u64,
+}
+
+/// What has to be done, and what has happened, in order.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Sent {
+    /// Send this packet now.
+    Packet(PacketBuf),
+    /// Tell the far side to throw away what it has buffered.
+    ClearFar,
+    /// Ask the far side to tell when everything so far was played.
+    Mark(u32),
+    /// What was put in the packet, for the recorder.
+    Frame(Frame),
+    /// The first packet of a reply has just left.
+    Started {
+        /// Which.
+        reply: ReplyId,
+    },
+    /// All of a reply was heard.
+    Ended {
+        /// Which.
+        reply: ReplyId,
+        /// Its length.
+        heard: Duration,
+    },
+    /// After a hold or a flush of something audible: the first packet without any speech has just left.
+    Silenced,
+    /// Speech of a reply was due but had not come.
+    Underrun {
+        /// Which.
+        reply: ReplyId,
+    },
+}
+
+/// The outbound side of a call: a reply's sound to paced packets, and to the sample what was heard of it.
+///
+/// From [`answer`](Outbound::answer) on a packet leaves every 20 ms, silence included: one SSRC, contiguous sequence
+/// numbers, timestamps that run with the sound. A reply is [expected](Outbound::expect) (its sound is accepted),
+/// [played](Outbound::play) (it may be heard) and over when it was [heard](Sent::Ended) or [flushed](Outbound::flush).
+/// After a hold or a flush the next packet is silent from its first sample: being silent at once matters more than the
+/// last 5 ms of a word that was ducked already.
+///
+/// After every call drain [`poll`](Outbound::poll); a packet is made when it is asked for. On the packet path nothing
+/// allocates after `new`.
+#[derive(Debug)]
+pub struct Outbound {
+    spec: OutboundSpec,
+    rate: SampleRate,
+    units: u32,
+    encoder: Encoder,
+    playout: Playout,
+    mixer: Mixer,
+    pacer: Pacer,
+    far: Far,
+    keys: DtmfSender,
+    ssrc: Ssrc,
+    sequence: u16,
+    timestamp: u32,
+    /// What follows the packet that was handed out. At most a few.
+    after: VecDeque<After>,
+    frame: Option<Frame>,
+    /// Replies sent in full that are not heard in full yet. At most one per living reply.
+    ending: VecDeque<(ReplyId, u64)>,
+    /// The packet before held speech.
+    talking: bool,
+    silencing: bool,
+    clear: bool,
+    now: Instant,
+    report: OutboundReport,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum After {
+    Started(ReplyId),
+    Frame,
+    Mark(u32),
+    Silenced,
+    Underrun(ReplyId),
+}
+
+impl Outbound {
+    /// Later than this counts as late.
+    const LATE: Duration = Duration::from_millis(5);
+
+    /// A line that is not up yet: speech is accepted, nothing is sent.
+    pub fn new(spec: OutboundSpec, now: Instant) -> Self {
+        let rate = spec.codec.sample_rate();
+        let mut random = spec.seed;
+        let history = if spec.far_buffer {
+            Playout::REWIND + Pacer::MOST_LEAD + Far::MOST_DELAY + Pacer::PTIME
+        } else {
+            Playout::REWIND
+        };
+        Self {
+            spec,
+            rate,
+            units: spec.codec.clock_rate() / 50,
+            encoder: Encoder::new(spec.codec),
+            playout: Playout::new(rate, history),
+            mixer: Mixer::new(rate),
+            pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, now),
+            far: Far::new(rate),
+            keys: DtmfSender::new(),
+            ssrc: Ssrc(next_random(&mut random) as u32),
+            sequence: next_random(&mut random) as u16,
+            timestamp: next_random(&mut random) as u32,
+            after: VecDeque::with_capacity(8),
+            frame: None,
+            ending: VecDeque::with_capacity(Playout::REPLIES),
+            talking: false,
+            silencing: false,
+            clear: false,
+            now,
+            report: OutboundReport::default(),
+        }
+    }
+
+    /// The line is up: packets leave from now on.
+    pub fn answer(&mut self, now: Instant) {
+        self.tell(now);
+        self.pacer.start(self.now);
+    }
+
+    /// A reply is alive: its sound is accepted, but not yet heard.
+    pub fn expect(&mut self, reply: ReplyId) {
+        self.playout.expect(reply);
+    }
+
+    /// A reply may be heard, from its beginning, as soon as there is sound and the replies before it are over.
+    pub fn play(&mut self, reply: ReplyId, now: Instant) {
+        self.tell(now);
+        self.playout.play(reply);
+    }
+
+    /// Sound of a reply. What belongs to no living reply, and what there is no room for, is dropped and counted.
+    pub fn speech(&mut self, reply: ReplyId, samples: &[i16], rate: SampleRate, now: Instant) {
+        self.tell(now);
+        match self.playout.speech(reply, samples, rate, self.now) {
+            Ok(dropped) => self.report.overflow_samples += dropped as u64,
+            Err(stale) => self.report.stale_samples += stale as u64,
+        }
+    }
+
+    /// All sound of a reply has come.
+    pub fn speech_ended(&mut self, reply: ReplyId, now: Instant) {
+        self.tell(now);
+        self.playout.speech_ended(reply);
+    }
+
+    /// Softer by 12 dB.
+    pub fn duck(&mut self, now: Instant) {
+        self.tell(now);
+        self.mixer.duck(true);
+    }
+
+    /// Back to full level.
+    pub fn unduck(&mut self, now: Instant) {
+        self.tell(now);
+        self.mixer.duck(false);
+    }
+
+    /// Silent with the next packet; what was not heard is kept, and what comes of it is accepted.
+    pub fn hold(&mut self, now: Instant) {
+        self.tell(now);
+        if self.playout.is_held() {
+            return;
+        }
+        let audible = self.playout.is_audible();
+        let (far, now, buffers) = (&self.far, self.now, self.spec.far_buffer);
+        if !self.playout.hold(|reply, sent| if buffers { far.heard(reply, sent, now) } else { sent }) {
+            return;
+        }
+        self.ending.clear();
+        if audible {
+            self.fall_silent();
+        }
+    }
+
+    /// Goes on where it was held, stepped back by up to `rewind` (at most 300 ms), fading in over 20 ms.
+    pub fn resume(&mut self, rewind: Duration, now: Instant) {
+        self.tell(now);
+        if self.playout.resume(rewind) {
+            self.mixer.resume();
+            self.silencing = false;
+        }
+    }
+
+    /// Forgets a reply and says what was heard of it: nothing, if it never played; all, if it is over.
+    pub fn flush(&mut self, reply: ReplyId, now: Instant) -> Cut {
+        self.tell(now);
+        let Some(position) = self.playout.position(reply) else {
+            return self.playout.remembered(reply).unwrap_or_default();
+        };
+        let started = self.playout.has_started(reply);
+        let held = self.playout.is_held();
+        let heard = self.heard_samples(reply, position);
+        let cut = self.playout.flush(reply, heard);
+        self.ending.retain(|(ending, _)| *ending != reply);
+        if started {
+            self.mixer.reset();
+            if !held {
+                self.fall_silent();
+            }
+        }
+        cut
+    }
+
+    /// Sends keys as telephone events between the packets of sound; speech waits meanwhile. Says how many were taken:
+    /// none on a line without telephone events, and no more than 64 may wait.
+    pub fn send_digits(&mut self, digits: &[Digit], now: Instant) -> usize {
+        self.tell(now);
+        if self.spec.telephone_event.is_none() { 0 } else { self.keys.push(digits) }
+    }
+
+    /// The far side has played everything before this mark, or has thrown it away.
+    pub fn handle_played(&mut self, mark: u32, now: Instant) {
+        self.tell(now);
+        self.far.played(mark, self.now);
+    }
+
+    /// The deadline of [`poll_timeout`](Outbound::poll_timeout) has come. Early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.tell(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Sent> {
+        if let Some(after) = self.after.pop_front() {
+            return Some(match after {
+                After::Started(reply) => Sent::Started { reply },
+                After::Frame => Sent::Frame(self.frame.take()?),
+                After::Mark(mark) => Sent::Mark(mark),
+                After::Silenced => Sent::Silenced,
+                After::Underrun(reply) => Sent::Underrun { reply },
+            });
+        }
+        if std::mem::take(&mut self.clear) {
+            return Some(Sent::ClearFar);
+        }
+        if let Some(ended) = self.ended() {
+            return Some(ended);
+        }
+        let ready = self.is_ready();
+        if ready && !self.talking {
+            self.pacer.kick(self.now);
+        }
+        let skipped = self.pacer.skip(ready, self.now);
+        self.report.skipped += u64::from(skipped);
+        self.timestamp = self.timestamp.wrapping_add(skipped.wrapping_mul(self.units));
+        if self.pacer.deadline(ready).is_none_or(|deadline| self.now < deadline) {
+            return None;
+        }
+        let late = self.pacer.lateness(ready, self.now);
+        self.report.worst_lateness = self.report.worst_lateness.max(late);
+        self.report.late += u64::from(late > Self::LATE);
+        Some(Sent::Packet(self.packet()))
+    }
+
+    /// When to call [`handle_timeout`](Outbound::handle_timeout) at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.after.is_empty() || self.clear {
+            return Some(self.now);
+        }
+        let packet = self.pacer.deadline(self.is_ready());
+        let wakes = packet.and(self.playout.wakes_at()).filter(|at| self.keys.is_idle() && *at > self.now);
+        let heard = self.ending.front().and_then(|(reply, _)| self.far.heard_at(*reply));
+        [packet, wakes, heard].into_iter().flatten().min()
+    }
+
+    /// Whether there is room for more speech: less than 5 s of it wait.
+    pub fn wants_speech(&self) -> bool {
+        self.playout.waiting() < Playout::ENOUGH
+    }
+
+    /// How much of a reply the caller has heard.
+    pub fn heard(&self, reply: ReplyId) -> Duration {
+        match self.playout.position(reply) {
+            Some(position) => duration(self.rate, self.heard_samples(reply, position)),
+            None => self.playout.remembered(reply).unwrap_or_default().heard,
+        }
+    }
+
+    /// What happened so far, in numbers.
+    pub fn report(&self) -> OutboundReport {
+        self.report
+    }
+
+    fn tell(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Whether the next packet holds speech if it leaves now.
+    fn is_ready(&self) -> bool {
+        self.keys.is_idle() && self.playout.is_ready(self.rate.samples_in(Pacer::PTIME), self.now)
+    }
+
+    /// Makes the packet that is due.
+    fn packet(&mut self) -> PacketBuf {
+        match self.keys.next(self.timestamp, self.units as u16) {
+            Some(KeyPacket::Event { first, timestamp, event }) => {
+                let payload_type = self.spec.telephone_event.unwrap_or(self.spec.payload_type);
+                let header = self.header(first, payload_type, timestamp);
+                self.book(Frame::silence(self.rate, Pacer::PTIME), Taken::default());
+                self.report.events += 1;
+                PacketBuf::write(header, |payload| copy(&event.to_bytes(), payload))
+            }
+            Some(KeyPacket::Pause) => self.sound(Frame::silence(self.rate, Pacer::PTIME), Taken::default()),
+            None => {
+                let (frame, taken) = self.mixer.frame(&mut self.playout, self.now);
+                self.sound(frame, taken)
+            }
+        }
+    }
+
+    /// A packet of sound. The marker tells where speech begins after silence (RFC 3551 section 4.1).
+    fn sound(&mut self, frame: Frame, taken: Taken) -> PacketBuf {
+        let marker = taken.reply.is_some() && !self.talking;
+        let header = self.header(marker, self.spec.payload_type, self.timestamp);
+        self.book(frame, taken);
+        PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload))
+    }
+
+    /// The next packet's header.
+    const fn header(&self, marker: bool, payload_type: PayloadType, timestamp: u32) -> Header {
+        Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// Books a packet with this sound in it, and lines up what follows it.
+    fn book(&mut self, frame: Frame, taken: Taken) {
+        let speech = taken.reply.is_some();
+        let belongs = self.pacer.sent(speech, self.now);
+        self.timestamp = self.timestamp.wrapping_add(self.units);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.report.sent += 1;
+        if let Some(reply) = taken.reply.filter(|_| taken.first) {
+            self.after.push_back(After::Started(reply));
+        }
+        self.frame = Some(frame);
+        self.after.push_back(After::Frame);
+        if let Some(reply) = taken.reply
+            && self.spec.far_buffer
+            && let Some(mark) = self.far.sent(reply, taken.position, taken.samples, belongs, taken.last)
+        {
+            self.after.push_back(After::Mark(mark));
+        }
+        if let Some(reply) = taken.underrun {
+            self.report.underruns += 1;
+            self.after.push_back(After::Underrun(reply));
+        }
+        if !speech && std::mem::take(&mut self.silencing) {
+            self.after.push_back(After::Silenced);
+        }
+        self.talking = speech;
+    }
+
+    /// A reply that was heard in full.
+    fn ended(&mut self) -> Option<Sent> {
+        while self.ending.len() < Playout::REPLIES
+            && let Some(finished) = self.playout.finished()
+        {
+            self.ending.push_back(finished);
+        }
+        let (reply, length) = *self.ending.front()?;
+        if self.spec.far_buffer && self.far.heard_at(reply).is_some_and(|at| self.now < at) {
+            return None;
+        }
+        self.ending.pop_front();
+        let heard = self.playout.end(reply, length);
+        Some(Sent::Ended { reply, heard })
+    }
+
+    fn heard_samples(&self, reply: ReplyId, position: u64) -> u64 {
+        if self.spec.far_buffer { self.far.heard(reply, position, self.now) } else { position }
+    }
+
+    /// The next packet is silent; a gateway that buffers throws away what it has and gets that packet at once.
+    fn fall_silent(&mut self) {
+        self.silencing = true;
+        if self.spec.far_buffer {
+            self.clear = true;
+            self.pacer.restart(self.now);
+            self.far.clear(self.now);
+        }
+    }
+}
+
+fn copy(bytes: &[u8], payload: &mut [u8]) -> usize {
+    let length = bytes.len().min(payload.len());
+    payload.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    length
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): one well-mixed number per step.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}

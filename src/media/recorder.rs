@@ -1,0 +1,199 @@
+//! Both sides of a call, aligned by its clock.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Frame, SampleRate};
+
+/// Pairs what was heard from the caller with what was sent to the caller, in pieces of 20 ms at the line's rate.
+///
+/// Each side is written where the clock says, but never with a seam: a frame that comes up to [`Recorder::SLACK`] early
+/// or late joins the one before it; only a larger gap becomes silence, and only sound that runs further ahead is left
+/// out. A piece is complete when both sides have it, or [`Recorder::PATIENCE`] after its time.
+#[derive(Debug)]
+pub struct Recorder {
+    rate: SampleRate,
+    began: Instant,
+    caller: Side,
+    agent: Side,
+    /// How many samples were handed out.
+    done: u64,
+    now: Instant,
+    finished: bool,
+}
+
+/// One side: the samples not handed out yet. At most [`Recorder::MOST`].
+#[derive(Debug)]
+struct Side {
+    samples: VecDeque<i16>,
+    most: usize,
+}
+
+impl Recorder {
+    /// How long one piece is.
+    pub const PIECE: Duration = Duration::from_millis(20);
+    /// How far a frame may be off its time.
+    pub const SLACK: Duration = Duration::from_millis(100);
+    /// How long a side is waited for.
+    pub const PATIENCE: Duration = Duration::from_millis(250);
+    /// The most sound that waits on one side.
+    const MOST: Duration = Duration::from_secs(1);
+
+    /// A recording that begins now.
+    pub fn new(rate: SampleRate, now: Instant) -> Self {
+        Self { rate, began: now, caller: Side::new(rate), agent: Side::new(rate), done: 0, now, finished: false }
+    }
+
+    /// A frame of the caller, whose last sample is as old as `now`.
+    pub fn caller(&mut self, frame: &Frame, now: Instant) {
+        self.now = self.now.max(now);
+        let begins = self.samples_at(self.now).saturating_sub(frame.samples().len() as u64);
+        self.caller.write(frame, begins, self.done, self.slack());
+    }
+
+    /// A frame of the agent, whose first sample is sent `now`.
+    pub fn agent(&mut self, frame: &Frame, now: Instant) {
+        self.now = self.now.max(now);
+        let begins = self.samples_at(self.now);
+        self.agent.write(frame, begins, self.done, self.slack());
+    }
+
+    /// The call is over: whatever is there is handed out, the shorter side filled with silence.
+    pub fn finish(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.finished = true;
+    }
+
+    /// The next piece: caller, agent.
+    pub fn poll(&mut self) -> Option<(Frame, Frame)> {
+        let piece = self.rate.samples_in(Self::PIECE);
+        let both = self.caller.samples.len() >= piece && self.agent.samples.len() >= piece;
+        let patience = self.now.checked_sub(Self::PATIENCE).unwrap_or(self.began);
+        let overdue = self.done + piece as u64 <= self.samples_at(patience);
+        let rest = self.finished && !(self.caller.samples.is_empty() && self.agent.samples.is_empty());
+        if !both && !overdue && !rest {
+            return None;
+        }
+        self.done += piece as u64;
+        Some((self.caller.take(self.rate, piece), self.agent.take(self.rate, piece)))
+    }
+
+    fn samples_at(&self, at: Instant) -> u64 {
+        self.rate.samples_in(at.saturating_duration_since(self.began)) as u64
+    }
+
+    fn slack(&self) -> u64 {
+        self.rate.samples_in(Self::SLACK) as u64
+    }
+}
+
+impl Side {
+    fn new(rate: SampleRate) -> Self {
+        let most = rate.samples_in(Recorder::MOST);
+        Self { samples: VecDeque::with_capacity(most), most }
+    }
+
+    fn write(&mut self, frame: &Frame, begins: u64, done: u64, slack: u64) {
+        let end = done + self.samples.len() as u64;
+        if end > begins + slack {
+            return;
+        }
+        if end + slack < begins {
+            let gap = usize::try_from(begins - end).unwrap_or(usize::MAX).min(self.most - self.samples.len());
+            self.samples.extend(std::iter::repeat_n(0, gap));
+        }
+        let room = self.most - self.samples.len();
+        self.samples.extend(frame.samples().iter().take(room));
+    }
+
+    fn take(&mut self, rate: SampleRate, piece: usize) -> Frame {
+        let mut frame = Frame::silence(rate, Recorder::PIECE);
+        let there = piece.min(self.samples.len());
+        for (to, from) in frame.samples_mut().iter_mut().zip(self.samples.drain(..there)) {
+            *to = from;
+        }
+        frame
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: SampleRate = SampleRate::HZ_8000;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn frame(value: i16) -> Frame {
+        Frame::from_samples(RATE, &[value; 160]).unwrap()
+    }
+
+    fn drain(recorder: &mut Recorder) -> Vec<(i16, i16)> {
+        std::iter::from_fn(|| recorder.poll().map(|(caller, agent)| (caller.samples()[0], agent.samples()[0])))
+            .collect()
+    }
+
+    #[test]
+    fn frames_of_the_same_time_are_paired() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        let mut pieces = Vec::new();
+        for n in 0..50i16 {
+            recorder.agent(&frame(-n), t + ms(20) * n as u32);
+            recorder.caller(&frame(n), t + ms(20) * (n + 1) as u32);
+            pieces.extend(drain(&mut recorder));
+        }
+        assert_eq!(pieces, (0..50).map(|n| (n, -n)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_side_that_is_not_there_yet_is_silence_and_a_late_start_is_in_its_place() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        let mut pieces = Vec::new();
+        for n in 0..100u32 {
+            recorder.agent(&frame(7), t + ms(20) * n);
+            if n >= 50 {
+                recorder.caller(&frame(9), t + ms(20) * n + ms(20));
+            }
+            pieces.extend(drain(&mut recorder));
+        }
+        recorder.finish(t + ms(2_000));
+        pieces.extend(drain(&mut recorder));
+        assert_eq!(pieces.len(), 100);
+        assert!(pieces.iter().all(|(_, agent)| *agent == 7));
+        assert_eq!(pieces.iter().position(|(caller, _)| *caller == 9), Some(50));
+    }
+
+    #[test]
+    fn jitter_makes_no_seam() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        let mut caller = Vec::new();
+        for n in 0..200u32 {
+            recorder.caller(&frame(5), t + ms(20) * n + ms(20 + u64::from(n * 37 % 60)));
+            recorder.agent(&frame(0), t + ms(20) * n + ms(60));
+            caller.extend(drain(&mut recorder).into_iter().map(|(caller, _)| caller));
+        }
+        let first = caller.iter().position(|value| *value == 5).unwrap();
+        assert!(caller[first..].iter().all(|value| *value == 5));
+        assert!(caller.len() >= 190);
+    }
+
+    #[test]
+    fn neither_side_grows_without_bound() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        for _ in 0..1_000 {
+            recorder.caller(&frame(1), t + ms(20));
+        }
+        assert!(recorder.caller.samples.len() <= 1_120);
+    }
+}

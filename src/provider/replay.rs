@@ -1,0 +1,122 @@
+//! The last seconds of a caller's sound, kept to be sent again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Encoded sound of a call, from the oldest moment that may have to be sent again to the newest.
+///
+/// Bounded: beyond [`ReplayBuffer::CAPACITY`] the oldest sound is dropped and counted.
+#[derive(Clone, Debug)]
+pub(super) struct ReplayBuffer {
+    bytes: VecDeque<u8>,
+    /// How many bytes of the call lie before the first one kept.
+    start: u64,
+    /// The same for the first one not yet sent over the present connection.
+    unsent: u64,
+    bytes_per_second: u32,
+    bytes_per_sample: u32,
+    lost: u64,
+}
+
+impl ReplayBuffer {
+    /// How much sound is kept.
+    pub(super) const CAPACITY: Duration = Duration::from_secs(10);
+
+    /// An empty buffer for sound of `samples_per_second` with `bytes_per_sample`.
+    pub(super) fn new(samples_per_second: u32, bytes_per_sample: u32) -> Self {
+        let bytes_per_second = samples_per_second * bytes_per_sample;
+        Self { bytes: VecDeque::new(), start: 0, unsent: 0, bytes_per_second, bytes_per_sample, lost: 0 }
+    }
+
+    /// Keeps newly captured sound.
+    pub(super) fn push(&mut self, sound: &[u8]) {
+        self.bytes.extend(sound);
+        let most = self.bytes_at(Self::CAPACITY) as usize;
+        let excess = self.bytes.len().saturating_sub(most);
+        if excess > 0 {
+            let oldest = self.start + excess as u64;
+            self.lost += oldest.saturating_sub(self.unsent);
+            self.forget(oldest);
+        }
+    }
+
+    /// Everything before `moment` of the call is settled and never sent again.
+    pub(super) fn settle(&mut self, moment: Duration) {
+        // What was not sent cannot be settled, whatever the vendor says.
+        self.forget(self.bytes_at(moment).min(self.unsent));
+    }
+
+    /// A new connection takes all that is kept; says which moment of the call that begins with.
+    pub(super) fn rewind(&mut self) -> Duration {
+        self.unsent = self.start;
+        Duration::from_nanos((u128::from(self.start) * 1_000_000_000 / u128::from(self.bytes_per_second)) as u64)
+    }
+
+    /// The next sound to send, at most `length` of it; empty when all is sent.
+    pub(super) fn take(&mut self, length: Duration) -> Vec<u8> {
+        let from = (self.unsent - self.start) as usize;
+        let count = (self.bytes.len() - from).min(self.bytes_at(length) as usize);
+        self.unsent += count as u64;
+        self.bytes.range(from..from + count).copied().collect()
+    }
+
+    /// How much sound was dropped before a connection took it.
+    pub(super) fn lost(&self) -> Duration {
+        Duration::from_millis(self.lost * 1_000 / u64::from(self.bytes_per_second))
+    }
+
+    fn forget(&mut self, before: u64) {
+        let count = before.saturating_sub(self.start).min(self.bytes.len() as u64);
+        self.bytes.drain(..count as usize);
+        self.start += count;
+        self.unsent = self.unsent.max(self.start);
+    }
+
+    /// The position of a moment, on a whole sample.
+    fn bytes_at(&self, moment: Duration) -> u64 {
+        let samples = moment.as_nanos() * u128::from(self.bytes_per_second / self.bytes_per_sample) / 1_000_000_000;
+        u64::try_from(samples).unwrap_or(u64::MAX).saturating_mul(u64::from(self.bytes_per_sample))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn unsettled_sound_is_sent_again_and_settled_sound_is_not() {
+        let mut buffer = ReplayBuffer::new(1_000, 2);
+        assert_eq!(buffer.rewind(), Duration::ZERO);
+        buffer.push(&[1; 4_000]);
+        assert_eq!(buffer.take(SECOND).len(), 2_000);
+        buffer.settle(Duration::from_millis(500));
+        assert_eq!(buffer.rewind(), Duration::from_millis(500));
+        assert_eq!(buffer.take(SECOND * 9).len(), 3_000);
+        assert_eq!(buffer.take(SECOND), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn what_was_not_sent_cannot_be_settled() {
+        let mut buffer = ReplayBuffer::new(1_000, 1);
+        buffer.push(&[1; 3_000]);
+        buffer.take(SECOND);
+        buffer.settle(SECOND * 60);
+        assert_eq!(buffer.rewind(), SECOND);
+    }
+
+    #[test]
+    fn the_oldest_sound_is_dropped_when_a_connection_stays_away() {
+        let mut buffer = ReplayBuffer::new(1_000, 1);
+        for second in 0..12u8 {
+            buffer.push(&[second; 1_000]);
+        }
+        assert_eq!(buffer.lost(), SECOND * 2);
+        assert_eq!(buffer.rewind(), SECOND * 2);
+        assert_eq!(buffer.take(SECOND), vec![2; 1_000]);
+        buffer.take(SECOND * 60);
+        buffer.push(&[12; 1_000]);
+        assert_eq!(buffer.lost(), SECOND * 2, "sound that was sent once is not lost");
+    }
+}

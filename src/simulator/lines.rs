@@ -1,0 +1,182 @@
+//! The place in a script of lines, and the words of a line in time.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::script::{Line, LineScript};
+use super::voice::syllables;
+
+/// A script and which of its lines are used up. Clones share the place.
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    script: Arc<LineScript>,
+    place: Arc<Mutex<Place>>,
+}
+
+/// What is used up.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    used: Vec<bool>,
+    generic: usize,
+}
+
+/// One line of a script.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LineId {
+    /// Of the script itself.
+    Scripted(usize),
+    /// Of the generic sentences that may follow it.
+    Generic(usize),
+}
+
+impl Lines {
+    /// The whole of `script`.
+    pub(super) fn new(script: Arc<LineScript>) -> Self {
+        let place = Place { used: vec![false; script.lines.len()], generic: 0 };
+        Self { script, place: Arc::new(Mutex::new(place)) }
+    }
+
+    /// The first unused line an utterance of `duration` may be.
+    pub(super) fn fit(&self, duration: Duration) -> Option<LineId> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unused =
+            self.script.lines.iter().zip(&place.used).enumerate().filter(|(_, (_, used))| !**used).peekable();
+        if unused.peek().is_none() {
+            let fits = self.script.generic && LineScript::generic(place.generic).fits(duration);
+            return fits.then_some(LineId::Generic(place.generic));
+        }
+        unused.find(|(_, (line, _))| line.fits(duration)).map(|(n, _)| LineId::Scripted(n))
+    }
+
+    /// The line itself.
+    pub(super) fn line(&self, id: LineId) -> Line {
+        match id {
+            LineId::Scripted(n) => self.script.lines.get(n).cloned().unwrap_or_else(|| Line::new("")),
+            LineId::Generic(n) => LineScript::generic(n),
+        }
+    }
+
+    /// Uses a line up.
+    pub(super) fn take(&self, id: LineId) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        match id {
+            LineId::Scripted(n) => {
+                if let Some(used) = place.used.get_mut(n) {
+                    *used = true;
+                }
+            }
+            LineId::Generic(n) => place.generic = n + 1,
+        }
+    }
+}
+
+/// A word and when it was said, in audio time.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Word {
+    /// As written in the script.
+    pub(super) text: String,
+    pub(super) start: Duration,
+    pub(super) end: Duration,
+}
+
+/// The words of a line and about when in it each of them ends.
+#[derive(Clone, Debug)]
+pub(super) struct WordPlan {
+    words: Vec<String>,
+    ends: Vec<Duration>,
+    /// How long the line takes, when the script says so.
+    lasts: Option<Duration>,
+}
+
+impl WordPlan {
+    /// The plan of `line`.
+    pub(super) fn of(line: &Line) -> Self {
+        let words: Vec<String> = line.text.split_whitespace().map(str::to_owned).collect();
+        let mut end = Duration::ZERO;
+        let mut ends: Vec<Duration> = Vec::with_capacity(words.len());
+        for word in &words {
+            end += Duration::from_millis(u64::from(syllables(word).max(1)) * 180 + 45);
+            ends.push(end);
+        }
+        if let Some(lasts) = line.lasts {
+            let scale = lasts.as_secs_f64() / end.as_secs_f64().max(0.001);
+            ends.iter_mut().for_each(|end| *end = end.mul_f64(scale));
+        }
+        Self { words, ends, lasts: line.lasts }
+    }
+
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// How many words have been said after `spoken` of voice.
+    pub(super) fn said(&self, spoken: Duration) -> usize {
+        self.ends.iter().take_while(|&&end| end <= spoken).count()
+    }
+
+    /// Whether a silence after `spoken` of voice is a pause within the line.
+    pub(super) fn is_pause(&self, spoken: Duration) -> bool {
+        self.lasts.is_some_and(|lasts| spoken < lasts * 3 / 4)
+    }
+
+    /// The words of `range`, spread over `from` to `to` by their length.
+    pub(super) fn spread(&self, range: Range<usize>, from: Duration, to: Duration) -> Vec<Word> {
+        let before = |n: usize| n.checked_sub(1).and_then(|n| self.ends.get(n)).copied().unwrap_or_default();
+        let (first, whole) = (before(range.start), before(range.end).saturating_sub(before(range.start)));
+        let place = |n: usize| {
+            let share = before(n).saturating_sub(first).as_secs_f64() / whole.as_secs_f64().max(0.001);
+            from + to.saturating_sub(from).mul_f64(share.min(1.0))
+        };
+        let words = self.words.iter().enumerate().skip(range.start).take(range.len());
+        words.map(|(n, text)| Word { text: text.clone(), start: place(n), end: place(n + 1) }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn an_utterance_takes_the_first_unused_line_it_fits() {
+        let script = LineScript::new([
+            Line::new("a long sentence").between(ms(900), ms(9_000)),
+            Line::new("mm-hmm").between(ms(150), ms(700)),
+            Line::new("another long sentence").between(ms(900), ms(9_000)),
+        ]);
+        let lines = Lines::new(Arc::new(script));
+        assert_eq!(lines.fit(ms(100)), None, "a click is nothing");
+        assert_eq!(lines.fit(ms(2_000)), Some(LineId::Scripted(0)));
+        lines.take(LineId::Scripted(0));
+        assert_eq!(lines.fit(ms(2_000)), Some(LineId::Scripted(2)), "a missed mm-hmm shifts nothing");
+        assert_eq!(lines.fit(ms(400)), Some(LineId::Scripted(1)));
+        lines.take(LineId::Scripted(1));
+        lines.take(LineId::Scripted(2));
+        assert_eq!(lines.fit(ms(2_000)), None, "a script that is over stays over");
+    }
+
+    #[test]
+    fn generic_sentences_follow_a_script_that_asks_for_them() {
+        let lines = Lines::new(Arc::new(LineScript { generic: true, ..LineScript::new([Line::new("one")]) }));
+        lines.take(LineId::Scripted(0));
+        assert_eq!(lines.fit(ms(100)), None);
+        assert_eq!(lines.fit(ms(1_000)), Some(LineId::Generic(0)));
+        lines.take(LineId::Generic(0));
+        assert_eq!(lines.fit(ms(1_000)), Some(LineId::Generic(1)));
+    }
+
+    #[test]
+    fn words_fill_the_voice_they_were_said_in() {
+        let plan = WordPlan::of(&Line::new("hello there my friend").lasting(ms(2_000)));
+        assert_eq!((plan.said(ms(0)), plan.said(ms(2_000))), (0, 4));
+        assert!(plan.is_pause(ms(1_000)) && !plan.is_pause(ms(1_900)));
+        let words = plan.spread(1..4, ms(500), ms(2_000));
+        assert_eq!((words[0].start, words[2].end), (ms(500), ms(2_000)));
+        assert!(words.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}

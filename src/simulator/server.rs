@@ -1,0 +1,170 @@
+//! The listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::config::SimulatorConfig;
+use super::fault::{Fault, FaultRequest};
+use super::state::{Received, State};
+use super::{chat, deepgram, elevenlabs, speech, stream_input};
+
+/// Simulated speech services on one listener. Dropping it stops them and ends their connections.
+#[derive(Debug)]
+pub struct Simulators {
+    address: SocketAddr,
+    state: Arc<State>,
+    _running: watch::Sender<()>,
+}
+
+impl Simulators {
+    /// Binds the address and serves, on the runtime it is called in. Fails when the address is taken.
+    ///
+    /// There is no access control on `/simulator/*`: listen on loopback.
+    pub async fn start(config: SimulatorConfig) -> Result<Self, io::Error> {
+        let listener = TcpListener::bind(config.address).await?;
+        let address = listener.local_addr()?;
+        let (running, stopped) = watch::channel(());
+        let state = Arc::new(State::new(config, stopped)?);
+        let router = router(Arc::clone(&state));
+        let until = Arc::clone(&state);
+        // A token is a small write: Nagle would keep it until the client acknowledged the last one.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        tokio::spawn(async move {
+            let stopped = async move { until.stopped().await };
+            // Serving fails only with its listener, and then clients see it closed.
+            let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+        });
+        Ok(Self { address, state, _running: running })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &SimulatorConfig {
+        &self.state.config
+    }
+
+    /// The recogniser's base URL; clients add `/v1/listen` and use `ws` for `http`.
+    pub fn deepgram_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the model and of one voice; clients add `/chat/completions` and `/audio/speech`.
+    pub fn openai_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// The base URL of the other voice; clients add `/v1/text-to-speech/…`, and use `ws` for `http` where they stream text.
+    pub fn elevenlabs_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The environment that points an engine, or anybody's client, at these simulators: names and values.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
+        vec![
+            ("DEEPGRAM_BASE_URL", self.deepgram_url()),
+            ("DEEPGRAM_API_KEY", key()),
+            ("OPENAI_BASE_URL", self.openai_url()),
+            ("OPENAI_API_KEY", key()),
+            ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
+            ("ELEVENLABS_API_KEY", key()),
+        ]
+    }
+
+    /// Lets something go wrong; `false` when too many faults wait already or it is for a tool.
+    pub fn inject(&self, fault: Fault) -> bool {
+        self.state.faults.add(fault)
+    }
+
+    /// Forgets the faults that still wait.
+    pub fn heal(&self) {
+        self.state.faults.clear();
+    }
+
+    /// What was received so far.
+    pub fn received(&self) -> Received {
+        self.state.received()
+    }
+}
+
+/// Starts simulators, has them announced, and serves until `stop` is ready.
+pub async fn run(
+    config: SimulatorConfig,
+    announce: impl FnOnce(&Simulators),
+    stop: impl Future<Output = ()>,
+) -> Result<(), io::Error> {
+    let simulators = Simulators::start(config).await?;
+    announce(&simulators);
+    stop.await;
+    Ok(())
+}
+
+/// All paths. Each vendor's may have one or two segments before it, so that a base URL with a path works too.
+fn router(state: Arc<State>) -> Router {
+    let vendors = || {
+        Router::new()
+            .route("/v1/listen", get(deepgram::listen))
+            .route("/v1/chat/completions", post(chat::complete))
+            .route("/v1/models", get(chat::models))
+            .route("/v1/audio/speech", post(speech::speak))
+            .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
+            .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
+            .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
+    };
+    Router::new()
+        .merge(vendors())
+        .nest("/{prefix}", vendors())
+        .nest("/{prefix}/{second}", vendors())
+        .route("/simulator/faults", post(add_fault).delete(clear_faults))
+        .route("/simulator/log", get(received))
+        .fallback(any(not_found))
+        .with_state(state)
+}
+
+/// `POST /simulator/faults`: see [`FaultRequest`].
+async fn add_fault(Shared(state): Shared<Arc<State>>, body: axum::body::Bytes) -> Response {
+    let refused = |why: String| (StatusCode::BAD_REQUEST, Json(json!({"error": why}))).into_response();
+    let request: FaultRequest = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refused(error.to_string()),
+    };
+    match request.parse() {
+        Err(error) => refused(error.to_string()),
+        Ok(fault) if state.faults.add(fault) => (StatusCode::CREATED, Json(json!({"ok": true}))).into_response(),
+        Ok(_) => refused("too many faults wait".to_owned()),
+    }
+}
+
+/// `DELETE /simulator/faults`.
+async fn clear_faults(Shared(state): Shared<Arc<State>>) -> StatusCode {
+    state.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// `GET /simulator/log`.
+async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
+    Json(state.received())
+}
+
+async fn not_found() -> Response {
+    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/models, /v1/audio/speech, \
+                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /simulator/faults and \
+                 /simulator/log";
+    let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}

@@ -1,0 +1,99 @@
+//! What must come of a scenario, and of every scenario.
+
+use std::time::Duration;
+
+use crate::call::Speaker;
+
+use super::scenario::{Scenario, What, When};
+use super::world::Outcome;
+
+/// Adds to the outcome's failures what was expected and did not happen, or happened and must never.
+pub(super) fn check(scenario: &Scenario, outcome: &mut Outcome) {
+    let mut failures = Vec::new();
+    for expectation in &scenario.expectations {
+        if let Err(found) = met(&expectation.what, outcome) {
+            failures.push(format!("line {}: {}: {found}", expectation.line, expectation.text));
+        }
+    }
+    failures.extend(answered_in_time(scenario, outcome));
+    outcome.failures.extend(failures);
+}
+
+fn met(what: &What, outcome: &Outcome) -> Result<(), String> {
+    match what {
+        What::Moment { kind, nth, from, to } => {
+            let at = moments(outcome, kind).nth(nth - 1).ok_or("it never happened")?;
+            within(at, *from, *to, outcome)
+        }
+        What::Never(kind) => match moments(outcome, kind).next() {
+            None => Ok(()),
+            Some(at) => Err(format!("it happened at {at}")),
+        },
+        What::Ended { reason, from, to } => {
+            let ended = outcome.moments.iter().rev().find(|moment| moment.kind == "ended");
+            let ended = ended.ok_or("the call did not end")?;
+            if ended.text != *reason {
+                return Err(format!("it ended with {} at {}", ended.text, ended.at));
+            }
+            within(ended.at, *from, *to, outcome)
+        }
+        What::Generations(count) => same(*count, outcome.generations),
+        What::Lines(count) => same(*count, outcome.report.lines.len()),
+        What::Gap(most) => {
+            let gap = outcome.longest_gap;
+            if gap <= *most { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis())) }
+        }
+        What::Line { nth, agent, text, exact, cut } => {
+            let line = outcome.report.lines.get(nth - 1).ok_or("there is no such line")?;
+            let speaker = if *agent { Speaker::Agent } else { Speaker::Caller };
+            let matches = if *exact { line.text == *text } else { line.text.contains(text.as_str()) };
+            if line.speaker == speaker && matches && cut.is_none_or(|cut| cut == line.interrupted) {
+                Ok(())
+            } else {
+                let cut = if line.interrupted { " cut" } else { "" };
+                Err(format!("it is {:?} \"{}\"{cut}", line.speaker, line.text))
+            }
+        }
+    }
+}
+
+fn moments<'a>(outcome: &'a Outcome, kind: &'a str) -> impl Iterator<Item = i64> + 'a {
+    outcome.moments.iter().filter(move |moment| moment.kind == kind).map(|moment| moment.at)
+}
+
+fn within(at: i64, from: When, to: Option<When>, outcome: &Outcome) -> Result<(), String> {
+    let from = resolve(from, outcome)?;
+    let to = to.map(|to| resolve(to, outcome)).transpose()?;
+    if at >= from && to.is_none_or(|to| at <= to) { Ok(()) } else { Err(format!("it happened at {at}")) }
+}
+
+fn resolve(when: When, outcome: &Outcome) -> Result<i64, String> {
+    let anchor = match when.anchor {
+        0 => Duration::ZERO,
+        nth => *outcome.utterances.get(nth - 1).ok_or(format!("the agent's utterance {nth} was never heard"))?,
+    };
+    Ok((anchor + when.offset).as_millis() as i64)
+}
+
+fn same(expected: usize, found: usize) -> Result<(), String> {
+    if expected == found { Ok(()) } else { Err(format!("there are {found}")) }
+}
+
+/// The liveness bound of every scenario: a committed turn is answered by sound, replaced by another, or ends the call,
+/// within 12 s.
+fn answered_in_time(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
+    let end = scenario.length.as_millis() as i64;
+    let answers = ["audio", "commit", "ended", "ending", "tool"];
+    moments(outcome, "commit")
+        .filter(|&committed| committed + LIVENESS_MS < end)
+        .filter(|&committed| {
+            let soon = committed..=committed + LIVENESS_MS;
+            let answer = outcome.moments.iter().skip_while(|moment| moment.at < committed);
+            let mut answer = answer.skip_while(|moment| moment.kind != "commit").skip(1);
+            !answer.any(|moment| soon.contains(&moment.at) && answers.contains(&moment.kind))
+        })
+        .map(|committed| format!("nothing was heard within 12 s of the turn committed at {committed}"))
+        .collect()
+}
+
+const LIVENESS_MS: i64 = 12_000;

@@ -1,0 +1,183 @@
+//! What the virtual caller and the virtual voice sound like.
+
+use std::f64::consts::TAU;
+
+use super::Random;
+
+/// Voice-like sound: a glottal pulse train through three formants that glide from syllable to syllable, at 8 kHz.
+/// Continuous: a detector of voice has no reason to see a pause in it.
+pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
+    let mut random = Random::new(seed ^ 0x76_6f_69_63_65);
+    let pitch = 105.0 + random.unit() * 70.0;
+    let mut vowels = Vowels::new(&mut random);
+    let mut phase = 0.0;
+    let mut sound = Vec::with_capacity(samples);
+    for index in 0..samples {
+        let time = index as f64 / RATE;
+        let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
+        phase = (phase + pitch / RATE) % 1.0;
+        if index % SYLLABLE == 0 {
+            vowels.glide(&mut random);
+        }
+        let along = (index % SYLLABLE) as f64 / SYLLABLE as f64;
+        let formants = vowels.at(along);
+        // A harmonic sum is exact at any pitch and needs no filter state.
+        let mut value = 0.0;
+        let mut harmonic = 1.0;
+        while harmonic * pitch < 3_600.0 {
+            let frequency = harmonic * pitch;
+            value += amplitude(frequency, &formants) * (TAU * phase * harmonic).sin();
+            harmonic += 1.0;
+        }
+        // Syllables swell and fade, but never to silence.
+        let swell = 0.55 + 0.45 * (std::f64::consts::PI * along).sin();
+        let breath = (random.unit() - 0.5) * 0.02;
+        sound.push(((value * 0.9 + breath) * swell * 6_000.0).clamp(-30_000.0, 30_000.0) as i16);
+    }
+    fade_edges(&mut sound);
+    sound
+}
+
+/// A cough: two bursts of noise that start sharply and die away.
+pub(super) fn cough(samples: usize, seed: u64) -> Vec<i16> {
+    let mut random = Random::new(seed ^ 0x63_6f_75_67_68);
+    let mut low = 0.0;
+    (0..samples)
+        .map(|index| {
+            let burst = (index % (samples / 2).max(1)) as f64 / RATE;
+            low += 0.35 * ((random.unit() - 0.5) - low);
+            (low * (-burst * 18.0).exp() * 40_000.0).clamp(-30_000.0, 30_000.0) as i16
+        })
+        .collect()
+}
+
+/// White noise at about this level.
+pub(super) fn noise(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
+    let mut random = Random::new(seed ^ 0x6e_6f_69_73_65);
+    let peak = 32_768.0 * 10f64.powf(dbfs / 20.0) * 3f64.sqrt();
+    (0..samples).map(|_| ((random.unit() * 2.0 - 1.0) * peak) as i16).collect()
+}
+
+/// One word of the agent as the virtual voice speaks it: a square wave whose period names the reply, so that a packet on
+/// the wire tells whose sound it carries, then a short gap.
+pub(super) fn agent_word(reply: u32, samples: usize) -> Vec<i16> {
+    let half = half_period(reply);
+    let sounding = samples * 4 / 5;
+    (0..samples)
+        .map(|index| match (index < sounding, (index / half).is_multiple_of(2)) {
+            (false, _) => 0,
+            (true, true) => AGENT_PEAK,
+            (true, false) => -AGENT_PEAK,
+        })
+        .collect()
+}
+
+/// Which of two replies a packet's samples sound like; `None` for silence and for pieces too short to tell.
+pub(super) fn sounds_like(samples: &[i16], replies: &[u32]) -> Option<u32> {
+    let loud: Vec<usize> = (0..samples.len()).filter(|&index| samples[index].unsigned_abs() > 300).collect();
+    if loud.len() < samples.len() * 3 / 4 {
+        return None;
+    }
+    let crossings = samples.windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
+    let expected = |reply: u32| samples.len() as f64 / half_period(reply) as f64;
+    replies
+        .iter()
+        .copied()
+        .min_by(|a, b| {
+            let distance = |reply| (expected(reply) - crossings as f64).abs();
+            distance(*a).total_cmp(&distance(*b))
+        })
+        .filter(|reply| (expected(*reply) - crossings as f64).abs() <= 1.5)
+}
+
+/// Whether a packet's samples are loud enough to be the agent speaking.
+pub(super) fn is_audible(samples: &[i16]) -> bool {
+    samples.iter().any(|sample| sample.unsigned_abs() > 60)
+}
+
+fn half_period(reply: u32) -> usize {
+    // 8, 10, … 22 samples: at least two crossings apart over 160 samples for neighbours.
+    8 + 2 * (reply % 8) as usize
+}
+
+fn fade_edges(sound: &mut [i16]) {
+    let edge = (sound.len() / 2).min(24);
+    let length = sound.len();
+    for index in 0..edge {
+        let gain = index as f64 / edge as f64;
+        sound[index] = (f64::from(sound[index]) * gain) as i16;
+        sound[length - 1 - index] = (f64::from(sound[length - 1 - index]) * gain) as i16;
+    }
+}
+
+fn amplitude(frequency: f64, formants: &[f64; 3]) -> f64 {
+    // Source falls by 6 dB an octave above 300 Hz; each formant is a resonance about 90 Hz wide.
+    let source = 1.0 / (1.0 + frequency / 300.0);
+    let gains = [1.0, 0.7, 0.35];
+    let resonance: f64 =
+        formants.iter().zip(gains).map(|(formant, gain)| gain / (1.0 + ((frequency - formant) / 90.0).powi(2))).sum();
+    source * (0.08 + resonance)
+}
+
+struct Vowels {
+    from: [f64; 3],
+    to: [f64; 3],
+}
+
+impl Vowels {
+    fn new(random: &mut Random) -> Self {
+        let first = VOWELS[random.below(VOWELS.len() as u64) as usize];
+        Self { from: first, to: first }
+    }
+
+    fn glide(&mut self, random: &mut Random) {
+        self.from = self.to;
+        self.to = VOWELS[random.below(VOWELS.len() as u64) as usize];
+    }
+
+    fn at(&self, along: f64) -> [f64; 3] {
+        let mut formants = self.from;
+        for (formant, to) in formants.iter_mut().zip(self.to) {
+            *formant += (to - *formant) * along;
+        }
+        formants
+    }
+}
+
+const RATE: f64 = 8_000.0;
+/// 180 ms: about five and a half syllables a second.
+const SYLLABLE: usize = 1_440;
+const AGENT_PEAK: i16 = 6_000;
+/// Formants of a, e, i, o, u and a neutral vowel, in hertz.
+const VOWELS: [[f64; 3]; 6] = [
+    [730.0, 1_090.0, 2_440.0],
+    [530.0, 1_840.0, 2_480.0],
+    [300.0, 2_200.0, 2_950.0],
+    [570.0, 840.0, 2_410.0],
+    [320.0, 870.0, 2_240.0],
+    [500.0, 1_500.0, 2_500.0],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_tells_whose_sound_it_carries() {
+        for reply in 1..=8 {
+            let word = agent_word(reply, 2_400);
+            let others: Vec<u32> = (1..=8).collect();
+            assert_eq!(sounds_like(&word[320..480], &others), Some(reply));
+        }
+        assert_eq!(sounds_like(&[0; 160], &[1, 2]), None);
+    }
+
+    #[test]
+    fn voice_is_loud_enough_and_never_clips() {
+        let sound = voice(16_000, 3);
+        let rms = (sound.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / sound.len() as f64).sqrt();
+        let dbfs = 20.0 * (rms / 32_768.0).log10();
+        assert!((-30.0..-12.0).contains(&dbfs), "{dbfs}");
+        assert!(sound.iter().all(|sample| sample.unsigned_abs() < 30_000));
+    }
+}

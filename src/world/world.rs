@@ -1,0 +1,538 @@
+//! The virtual body: one call, one clock, nothing real.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::audio::Decoder;
+use crate::call::log::{Digest, Encoder, Owned};
+use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
+use crate::conversation::ReplyId;
+use crate::rtp::Packet;
+
+use super::caller::{Caller, PTIME};
+use super::check;
+use super::network::Network;
+use super::scenario::{Deed, Scenario, Step};
+use super::services::{self, LATE, Services};
+use super::sound;
+
+/// Something that happened in a scenario, with its time since the answer (negative while it rang).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Moment {
+    /// Milliseconds since the answer.
+    pub at: i64,
+    /// What kind of moment: `commit`, `held`, `audio` …
+    pub kind: &'static str,
+    /// The rest.
+    pub text: String,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>7} {:<11} {}", self.at, self.kind, self.text)?;
+        Ok(())
+    }
+}
+
+/// What came of a scenario.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What happened, in order.
+    pub moments: Vec<Moment>,
+    /// The call's record.
+    pub report: Report,
+    /// Runs of the language model.
+    pub generations: usize,
+    /// The longest silence inside one of the agent's utterances, beyond the gap between words.
+    pub longest_gap: Duration,
+    /// When each of the agent's utterances was first heard, since the answer.
+    pub utterances: Vec<Duration>,
+    /// The digest of everything the call did.
+    pub digest: u64,
+    /// The call's log.
+    pub log: String,
+    /// What should not have happened, or should have and did not.
+    pub failures: Vec<String>,
+}
+
+impl Outcome {
+    /// The timeline as text, one moment a line.
+    pub fn timeline(&self) -> String {
+        let mut text = String::new();
+        for moment in &self.moments {
+            text.push_str(moment.to_string().trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Plays a scenario in virtual time.
+pub fn run(scenario: &Scenario) -> Outcome {
+    let mut world = World::new(scenario);
+    world.run();
+    let mut outcome = world.outcome();
+    check::check(scenario, &mut outcome);
+    outcome
+}
+
+/// The call rings this long before it is answered.
+pub(super) const RINGING: Duration = Duration::from_millis(500);
+
+struct World<'a> {
+    scenario: &'a Scenario,
+    /// Virtual time zero.
+    base: Instant,
+    now: Duration,
+    call: Call,
+    caller: Caller,
+    on_line: bool,
+    network: Network,
+    services: Services,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    cancelled: Vec<(ReplyId, Duration)>,
+    ear: Ear,
+    encoder: Encoder,
+    log: String,
+    digest: Digest,
+    moments: Vec<Moment>,
+    violations: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    at: Duration,
+    order: u64,
+    happening: Happening,
+}
+
+#[derive(Debug)]
+enum Happening {
+    CallerSends,
+    Input { reply: Option<ReplyId>, input: Owned },
+    Step(usize),
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+impl<'a> World<'a> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time is counted from some instant; which one does not matter"
+    )]
+    fn new(scenario: &'a Scenario) -> Self {
+        let base = Instant::now();
+        let mut log = String::new();
+        let encoder = Encoder::new(&scenario.spec, Encoder::LIMIT, &mut log, base);
+        let line = scenario.spec.line;
+        let mut world = Self {
+            scenario,
+            base,
+            now: Duration::ZERO,
+            call: Call::new(scenario.spec.clone(), base),
+            caller: Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11)),
+            on_line: true,
+            network: Network::new(scenario.network),
+            services: Services::new(scenario.stt, scenario.llm.clone(), scenario.tts, scenario.tools.clone()),
+            queue: BinaryHeap::new(),
+            scheduled: 0,
+            cancelled: Vec::new(),
+            ear: Ear::new(Decoder::new(line.codec)),
+            encoder,
+            log,
+            digest: Digest::default(),
+            moments: Vec::new(),
+            violations: Vec::new(),
+        };
+        world.schedule(RINGING, Happening::Input { reply: None, input: Owned::Answered });
+        world.schedule(RINGING + PTIME, Happening::CallerSends);
+        for (index, step) in scenario.steps.iter().enumerate() {
+            if step.when.anchor == 0 {
+                world.schedule(RINGING + step.when.offset, Happening::Step(index));
+            }
+        }
+        world
+    }
+
+    fn run(&mut self) {
+        let end = RINGING + self.scenario.length;
+        self.drain();
+        while !self.call.is_over() {
+            let event = self.queue.peek().map(|next| next.0.at);
+            let deadline = self.call.poll_timeout().map(|due| due.saturating_duration_since(self.base));
+            // Events first: a result and a deadline of the same moment are told in that order.
+            let next = match (event, deadline) {
+                (Some(event), Some(deadline)) => event.min(deadline),
+                (Some(at), None) | (None, Some(at)) => at,
+                (None, None) => break,
+            };
+            if next > end {
+                break;
+            }
+            if next < self.now && event.is_none_or(|event| event > next) && next + STUCK < self.now {
+                self.violations.push(format!("a deadline stays {:?} in the past", self.now - next));
+                break;
+            }
+            self.now = self.now.max(next);
+            if event == Some(next) {
+                if let Some(Reverse(scheduled)) = self.queue.pop() {
+                    self.happen(scheduled.happening);
+                }
+            } else {
+                let now = self.instant();
+                self.encoder.timeout(&mut self.log, now);
+                self.call.handle_timeout(now);
+                self.drain();
+                if self.call.poll_timeout().is_some_and(|due| due <= now) && self.ear.stuck_at(self.now) {
+                    self.violations.push(format!("a deadline at {} ms does not go away", self.since_answer(self.now)));
+                    break;
+                }
+            }
+        }
+        if self.call.is_over() && self.call.poll_timeout().is_some() {
+            self.violations.push("a timer is left after the end of the call".into());
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::CallerSends => {
+                if !self.on_line {
+                    return;
+                }
+                let packet = self.caller.packet(self.now);
+                for delay in self.network.send().into_iter().flatten() {
+                    let input = Owned::Packet(packet.as_bytes().to_vec());
+                    self.schedule(self.now + delay, Happening::Input { reply: None, input });
+                }
+                self.schedule(self.now + PTIME, Happening::CallerSends);
+            }
+            Happening::Input { reply, input } => {
+                let dead = reply.and_then(|reply| self.cancelled.iter().find(|(id, _)| *id == reply));
+                if dead.is_some_and(|(_, since)| self.now > *since + LATE) {
+                    return;
+                }
+                if self.services.stt_failed && matches!(input, Owned::Transcript(_)) {
+                    return;
+                }
+                self.tell(&input);
+            }
+            Happening::Step(index) => {
+                let Step { deed, .. } = &self.scenario.steps[index];
+                self.act(deed);
+            }
+        }
+    }
+
+    fn act(&mut self, deed: &Deed) {
+        let now = self.now;
+        match deed {
+            Deed::Says { length, text, final_lag } => {
+                self.moment("caller", format!("speaks for {} ms: \"{text}\"", length.as_millis()));
+                self.caller.speak(now, *length);
+                let said = self.services.hear(now, *length, text, *final_lag);
+                self.schedule_all(said);
+            }
+            Deed::Cough(length) => {
+                self.moment("caller", format!("coughs for {} ms", length.as_millis()));
+                self.caller.cough(now, *length);
+            }
+            Deed::Hum(length) => {
+                self.moment("caller", format!("hums for {} ms", length.as_millis()));
+                self.caller.speak(now, *length);
+            }
+            Deed::Noise { length, dbfs } => {
+                self.moment("caller", format!("is in noise of {dbfs} dBFS for {} ms", length.as_millis()));
+                self.caller.noise(now, *length, *dbfs);
+            }
+            Deed::Hears(kind, text) => self.tell(&services::transcript(*kind, text)),
+            Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
+            Deed::Say(text) => {
+                self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: true }));
+            }
+            Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
+            Deed::End => self.tell(&Owned::Command(Command::End)),
+            Deed::Hangup => {
+                self.moment("caller", "hangs up".into());
+                self.on_line = false;
+                self.tell(&Owned::Closed);
+            }
+            Deed::Hold(held) => self.tell(&Owned::Held(*held)),
+            Deed::LineDead => self.on_line = false,
+            Deed::Tts(fault) => self.services.tts_fault = *fault,
+            Deed::SttFails(failure) => {
+                let said = self.services.fail_stt(*failure, now);
+                self.schedule_all(vec![said]);
+            }
+        }
+    }
+
+    fn tell(&mut self, input: &Owned) {
+        let now = self.instant();
+        self.encoder.input(&input.as_input(), &mut self.log, now);
+        self.call.handle_input(input.as_input(), now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            self.digest.add(&output);
+            self.encoder.output(&output, &mut self.log);
+            match output {
+                Output::Transmit(packet) => self.hear(packet.as_bytes()),
+                Output::Mark(mark) => {
+                    // A far side that buffers plays what it was sent: the lead, later.
+                    let at = self.now + self.scenario.spec.line.lead;
+                    self.schedule(at, Happening::Input { reply: None, input: Owned::Played(mark) });
+                }
+                Output::Generate { reply, messages } => {
+                    self.moment("generate", format!("reply {reply}, {} messages", messages.len()));
+                    let said = self.services.generate(reply, self.now);
+                    self.schedule_all(said);
+                }
+                Output::Synthesize { reply, text } => {
+                    self.ear.expect(reply);
+                    self.moment("synthesize", format!("reply {reply} \"{}\"", text.trim_end()));
+                    let said = self.services.synthesize(reply, &text, self.now);
+                    self.schedule_all(said);
+                }
+                Output::EndSpeech { reply } => {
+                    let said = self.services.end_speech(reply, self.now);
+                    self.schedule_all(said);
+                }
+                Output::Cancel { reply } => {
+                    self.moment("cancel", format!("reply {reply}"));
+                    self.cancelled.push((reply, self.now));
+                }
+                Output::Invoke { call, .. } => {
+                    let said = self.services.invoke(&call, self.now);
+                    self.schedule_all(vec![said]);
+                }
+                Output::Event(event) => self.watch(event),
+                Output::Close { reason } => self.moment("ended", reason.name().into()),
+                Output::ClearFar
+                | Output::Transcribe(_)
+                | Output::Finalize
+                | Output::Record(_)
+                | Output::SendDigits(_)
+                | Output::Transfer { .. } => {}
+            }
+        }
+        self.encoder.outputs_done(&mut self.log);
+    }
+
+    /// What the caller hears.
+    fn hear(&mut self, datagram: &[u8]) {
+        let Ok(packet) = Packet::parse(datagram) else {
+            self.violations.push("the call sent something that is not RTP".into());
+            return;
+        };
+        let heard = self.ear.hear(&packet, self.now);
+        if let Some(problem) = heard.problem {
+            self.violations.push(format!("at {} ms: {problem}", self.since_answer(self.now)));
+        }
+        if let Some(reply) = heard.began {
+            self.moment("audio", format!("reply {reply} is first heard"));
+            let nth = self.ear.utterances.len();
+            let steps = &self.scenario.steps;
+            for index in (0..steps.len()).filter(|&index| steps[index].when.anchor == nth) {
+                self.schedule(self.now + steps[index].when.offset, Happening::Step(index));
+            }
+        }
+    }
+
+    fn watch(&mut self, event: Event) {
+        match event.kind {
+            EventKind::Dialogue(event) => {
+                if let Some((kind, text)) = describe(&event) {
+                    self.moment(kind, text);
+                }
+            }
+            EventKind::TurnAnswered(turn) => {
+                let waterfall = turn.waterfall;
+                let parts = waterfall.parts().map(|part| part.as_millis().to_string()).join(" + ");
+                self.moment("answered", format!("turn {}: {parts} = {} ms", turn.turn, waterfall.total().as_millis()));
+                let stopped = turn.stopped + waterfall.total();
+                if stopped.abs_diff(self.now) > Duration::from_millis(1) {
+                    self.violations.push(format!("turn {}: the waterfall does not sum to the whole", turn.turn));
+                }
+            }
+            EventKind::Silenced { reply, after } => {
+                self.moment("silent", format!("reply {reply}, {} ms after the voice began", after.as_millis()));
+            }
+            EventKind::Answered | EventKind::DigitPressed | EventKind::Ended { .. } => {}
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        let answer = |at: Duration| at.saturating_sub(RINGING);
+        Outcome {
+            report: self.call.report(),
+            generations: self.services.generations,
+            longest_gap: self.ear.longest_gap,
+            utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
+            digest: self.digest.value(),
+            log: self.log,
+            failures: self.violations,
+            moments: self.moments,
+        }
+    }
+
+    fn moment(&mut self, kind: &'static str, text: String) {
+        let at = self.since_answer(self.now);
+        self.moments.push(Moment { at, kind, text });
+    }
+
+    fn since_answer(&self, at: Duration) -> i64 {
+        at.as_millis() as i64 - RINGING.as_millis() as i64
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + self.now
+    }
+
+    fn schedule(&mut self, at: Duration, happening: Happening) {
+        self.scheduled += 1;
+        self.queue.push(Reverse(Scheduled { at, order: self.scheduled, happening }));
+    }
+
+    fn schedule_all(&mut self, said: Vec<services::Said>) {
+        for services::Said { at, reply, input } in said {
+            self.schedule(at, Happening::Input { reply, input });
+        }
+    }
+}
+
+/// How far in the past a deadline may lie before the world calls it stuck.
+const STUCK: Duration = Duration::from_secs(1);
+
+/// The caller's ear: whose sound is on the line, and since when.
+#[derive(Debug)]
+struct Ear {
+    decoder: Decoder,
+    replies: BTreeSet<u32>,
+    /// The agent's utterances in the order they were first heard.
+    utterances: Vec<(u32, Duration)>,
+    last_audible: Option<Duration>,
+    last_sent: Option<(u16, u32, Duration)>,
+    longest_gap: Duration,
+    idle_rounds: (Duration, u32),
+}
+
+struct HeardPacket {
+    began: Option<u32>,
+    problem: Option<String>,
+}
+
+impl Ear {
+    fn new(decoder: Decoder) -> Self {
+        Self {
+            decoder,
+            replies: BTreeSet::new(),
+            utterances: Vec::new(),
+            last_audible: None,
+            last_sent: None,
+            longest_gap: Duration::ZERO,
+            idle_rounds: (Duration::ZERO, 0),
+        }
+    }
+
+    fn expect(&mut self, reply: ReplyId) {
+        self.replies.insert(reply.0);
+    }
+
+    fn hear(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
+        let mut problem = None;
+        if let Some((sequence, timestamp, _)) = self.last_sent {
+            let step = packet.header.timestamp.wrapping_sub(timestamp);
+            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % 160 != 0 {
+                problem = Some("the stream is not contiguous".to_owned());
+            }
+        }
+        self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
+        let mut began = None;
+        if let Ok(frame) = self.decoder.decode(packet.payload)
+            && sound::is_audible(frame.samples())
+        {
+            // Neighbouring replies are told apart; older ones would alias.
+            let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
+            let current = self.utterances.last().map(|(reply, _)| *reply);
+            let whose = sound::sounds_like(frame.samples(), &recent);
+            match (whose, current) {
+                (Some(whose), Some(current)) if whose < current => {
+                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                }
+                (Some(whose), current) if current != Some(whose) => began = Some(whose),
+                // The first packet may begin with a fade: the newest reply it can be.
+                (None, None) => began = recent.first().copied(),
+                _ => {}
+            }
+            match began {
+                Some(reply) => self.utterances.push((reply, now)),
+                None => {
+                    let gap = self.last_audible.map_or(Duration::ZERO, |last| now.saturating_sub(last));
+                    self.longest_gap = self.longest_gap.max(gap);
+                }
+            }
+            self.last_audible = Some(now);
+        }
+        HeardPacket { began, problem }
+    }
+
+    /// Whether deadlines came many times at one moment without the clock moving.
+    fn stuck_at(&mut self, now: Duration) -> bool {
+        if self.idle_rounds.0 == now {
+            self.idle_rounds.1 += 1;
+        } else {
+            self.idle_rounds = (now, 1);
+        }
+        self.idle_rounds.1 > 100
+    }
+}
+
+fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
+    Some(match event {
+        DialogueEvent::CallerStarted => ("caller", "is heard".into()),
+        DialogueEvent::CallerHeard { .. } => return None,
+        DialogueEvent::TurnCommitted { turn, text, why, .. } => {
+            ("commit", format!("turn {turn} \"{text}\" [{}]", why.rule))
+        }
+        DialogueEvent::Ducked { reply, why } => ("ducked", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
+        DialogueEvent::AgentSaid { reply, text, interrupted } => {
+            ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
+        }
+        DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
+        DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
+        DialogueEvent::ServiceFailed { service, failure, why } => {
+            ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
+        }
+        DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
+        DialogueEvent::Dropped { .. } => return None,
+        DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
+    })
+}

@@ -1,0 +1,90 @@
+//! Whole calls in virtual time: every scenario file meets its expectations, matches its golden timeline and replays to the
+//! byte from its own log.
+//!
+//! After a change of behaviour run `AGENTPHONE_BLESS=1 cargo test --test scenarios` and read the diff of
+//! `fixtures/timelines`: it is the review.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use agentphone::world::{Outcome, Scenario, replay, run};
+
+fn fixtures(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder)
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let mut files: Vec<PathBuf> = fs::read_dir(fixtures("scenarios"))
+        .expect("the scenarios are part of the repository")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "scn"))
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|path| {
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8");
+            let text = fs::read_to_string(path).expect("a readable scenario");
+            Scenario::parse(name, &text).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
+        })
+        .collect()
+}
+
+#[test]
+fn every_scenario_meets_its_expectations() {
+    let scenarios = scenarios();
+    assert!(scenarios.len() >= 12, "only {} scenarios", scenarios.len());
+    let mut report = String::new();
+    for scenario in &scenarios {
+        let outcome = run(scenario);
+        if !outcome.failures.is_empty() {
+            let _ = writeln!(report, "\n{}", scenario.name);
+            for failure in &outcome.failures {
+                let _ = writeln!(report, "  {failure}");
+            }
+            for line in outcome.timeline().lines() {
+                let _ = writeln!(report, "    {line}");
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_timeline_matches_its_golden() {
+    let bless = std::env::var_os("AGENTPHONE_BLESS").is_some();
+    let mut different = Vec::new();
+    for scenario in &scenarios() {
+        let path = fixtures("timelines").join(format!("{}.txt", scenario.name));
+        let timeline = run(scenario).timeline();
+        if bless {
+            fs::write(&path, &timeline).expect("a writable fixture");
+        } else if fs::read_to_string(&path).unwrap_or_default() != timeline {
+            different.push(format!("{}:\n{timeline}", scenario.name));
+        }
+    }
+    assert!(different.is_empty(), "timelines differ from fixtures/timelines:\n{}", different.join("\n"));
+}
+
+#[test]
+fn every_call_replays_to_the_byte() {
+    for scenario in &scenarios() {
+        let outcome: Outcome = run(scenario);
+        let replayed = replay(&outcome.log).unwrap_or_else(|problem| panic!("{}: {problem}", scenario.name));
+        assert_eq!(replayed.divergence, None, "{}", scenario.name);
+        assert!(replayed.inputs > 50, "{}: only {} inputs", scenario.name, replayed.inputs);
+        assert_eq!(replayed.report, outcome.report, "{}", scenario.name);
+        assert_eq!(run(scenario).digest, outcome.digest, "{}: two runs differ", scenario.name);
+    }
+}
+
+#[test]
+fn a_changed_policy_shows_as_a_divergence() {
+    let scenario = scenarios().into_iter().find(|scenario| scenario.name.contains("happy")).expect("scenario 1");
+    let log = run(&scenario).log;
+    let other = log.replacen("endpoint_normal=500000000", "endpoint_normal=900000000", 1);
+    assert_ne!(log, other);
+    let replayed = replay(&other).expect("a readable log");
+    assert!(replayed.divergence.is_some());
+}
