@@ -48,8 +48,13 @@ pub enum Fact<'a> {
         /// How it ended.
         end: GenerationEnd,
     },
-    /// The first sound of a reply is ready to be played.
+    /// The first sound of a reply is ready to be played, or there is sound again after [`Fact::SpeechStarved`].
     SpeechReady {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// The playout of a reply has run dry although its voice has not delivered everything. Told once for each gap.
+    SpeechStarved {
         /// Which reply.
         reply: ReplyId,
     },

@@ -6,9 +6,26 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod barge_in;
+mod ending;
+mod endpointing;
 mod fact;
+mod history;
+mod listening;
+mod machine;
+mod reply;
+mod segment;
+mod speakable;
+mod speaking;
 mod spec;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod tools;
+mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use fact::{Command, Fact};
+pub use machine::Dialogue;
 pub use spec::{DialogueSpec, Direction, Timing};
+pub use tools::END_CALL;

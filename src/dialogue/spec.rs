@@ -47,6 +47,8 @@ pub struct DialogueSpec {
     pub idle_prompt: String,
     /// Said before hanging up on silence.
     pub goodbye: String,
+    /// Said while the caller waits for a tool; empty: nothing.
+    pub filler: String,
     /// The clock's rules.
     pub timing: Timing,
 }
@@ -63,6 +65,7 @@ impl Default for DialogueSpec {
             repeat_request: "Sorry, I didn't catch that. Could you say it again?".into(),
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
+            filler: "One moment, please.".into(),
             timing: Timing::default(),
         }
     }
@@ -123,6 +126,12 @@ pub struct Timing {
     pub max_duration: Duration,
     /// A tool is given up after this.
     pub tool: Duration,
+    /// While a tool runs the caller hears nothing for this long, then the filler …
+    pub filler_after: Duration,
+    /// … and once more after this.
+    pub filler_again: Duration,
+    /// Keys are a turn this long after the last of them (`#` ends it at once).
+    pub key_wait: Duration,
     /// The greeting waits this long after the answer.
     pub greeting_delay: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
@@ -161,6 +170,9 @@ impl Default for Timing {
             max_silence: ms(600_000),
             max_duration: ms(3_600_000),
             tool: ms(10_000),
+            filler_after: ms(1_200),
+            filler_again: ms(6_000),
+            key_wait: ms(3_000),
             greeting_delay: ms(150),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),

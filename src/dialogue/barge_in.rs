@@ -1,0 +1,185 @@
+//! Interruption, "mm-hmm", or a cough?
+
+use std::time::{Duration, Instant};
+
+use super::Timing;
+use super::words::Meaning;
+
+/// From how much voice and how many words the agent gives way, by `interruption_sensitivity`.
+///
+/// At 0.8 the times are those of [`Timing`]. Below, they grow linearly to three times as much (towards 0) and an
+/// interruption needs one word more below 0.6, two below 0.3. Above, they shrink linearly: at 1 the first voiced hop
+/// silences the agent, one word is enough, and 200 ms of voice are an interruption. At 0 nothing interrupts.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct BargeIn {
+    /// Whether the caller may interrupt at all.
+    pub(super) is_allowed: bool,
+    /// Voice this long makes the agent softer.
+    pub(super) duck_after: Duration,
+    /// Voice this long silences it for the moment.
+    pub(super) hold_after: Duration,
+    /// Voice this long is an interruption without words.
+    pub(super) interrupt_after: Duration,
+    /// In the first moments of an utterance a hold needs words.
+    pub(super) boundary: Duration,
+    /// Words that interrupt after a question of the agent, and otherwise.
+    words: (usize, usize),
+}
+
+/// What a held reply's fate depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    /// What the caller has said since.
+    pub(super) meaning: Meaning,
+    /// Whether those words may still change, or words are still expected.
+    pub(super) pending: bool,
+    /// The voice that is going on.
+    pub(super) voiced: Duration,
+    /// When the voice ended; `None` while it goes on.
+    pub(super) stopped: Option<Instant>,
+    /// Whether the agent had asked a question.
+    pub(super) asked: bool,
+}
+
+/// What is to become of a held reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// The caller has the floor, by this rule.
+    Interrupt(&'static str),
+    /// The agent goes on, by this rule.
+    Resume(&'static str),
+    /// Ask again then; `None`: when there is more evidence.
+    Wait(Option<Instant>),
+}
+
+impl BargeIn {
+    /// The thresholds of a sensitivity between 0 and 1.
+    pub(super) fn new(sensitivity: f32, timing: &Timing) -> Self {
+        const DEFAULT: f32 = 0.8;
+        let sensitivity = if sensitivity.is_nan() { DEFAULT } else { sensitivity.clamp(0.0, 1.0) };
+        let factor = if sensitivity <= DEFAULT {
+            1.0 + 2.0 * (DEFAULT - sensitivity) / DEFAULT
+        } else {
+            (1.0 - sensitivity) / (1.0 - DEFAULT)
+        };
+        let least = Duration::from_millis(200).min(timing.interrupt_after);
+        let scaled = timing.interrupt_after.mul_f32(factor).max(least);
+        let words = match sensitivity {
+            s if s >= 1.0 => (1, 1),
+            s if s >= 0.6 => (1, 2),
+            s if s >= 0.3 => (2, 3),
+            _ => (3, 4),
+        };
+        Self {
+            is_allowed: sensitivity > 0.0,
+            duck_after: timing.duck_after.mul_f32(factor),
+            hold_after: timing.hold_after.mul_f32(factor),
+            interrupt_after: scaled,
+            boundary: timing.backchannel_boundary.mul_f32(factor.min(1.0)),
+            words,
+        }
+    }
+
+    /// Whether words alone take the floor.
+    pub(super) fn interrupts(&self, meaning: Meaning, asked: bool) -> Option<&'static str> {
+        let needed = if asked { self.words.0 } else { self.words.1 };
+        if meaning.stop {
+            Some("barge-in.stop-phrase")
+        } else if meaning.real >= needed {
+            Some("barge-in.words")
+        } else {
+            None
+        }
+    }
+
+    /// What is to become of a held reply now.
+    pub(super) fn verdict(&self, evidence: &Evidence, timing: &Timing, now: Instant) -> Verdict {
+        let Evidence { meaning, pending, voiced, stopped, asked } = *evidence;
+        if let Some(rule) = self.interrupts(meaning, asked) {
+            return Verdict::Interrupt(rule);
+        }
+        // Somebody who says "yeah, okay" at length still listens.
+        let patience = if meaning.is_backchannel() { 2 } else { 1 };
+        if voiced >= self.interrupt_after * patience {
+            return Verdict::Interrupt("barge-in.duration");
+        }
+        let Some(stopped) = stopped else { return Verdict::Wait(None) };
+        let silent = stopped + timing.resume_after;
+        let hard = stopped + if meaning.real > 0 && pending { timing.verdict_cap } else { timing.verdict_after };
+        if meaning.real == 0 {
+            let rule = if meaning.is_backchannel() { "barge-in.backchannel" } else { "barge-in.no-words" };
+            return if now >= silent { Verdict::Resume(rule) } else { Verdict::Wait(Some(silent)) };
+        }
+        // A word, but not enough of them: the caller who says nothing more meant it.
+        if now >= hard { Verdict::Interrupt("barge-in.word") } else { Verdict::Wait(Some(hard)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::tests::base;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn evidence(text: &str, voiced: u64, stopped: Option<u64>) -> Evidence {
+        Evidence {
+            meaning: Meaning::of(text),
+            pending: false,
+            voiced: MS(voiced),
+            stopped: stopped.map(|at| base() + MS(at)),
+            asked: false,
+        }
+    }
+
+    fn verdict(evidence: &Evidence, at: u64) -> Verdict {
+        let timing = Timing::default();
+        BargeIn::new(0.8, &timing).verdict(evidence, &timing, base() + MS(at))
+    }
+
+    #[test]
+    fn a_cough_resumes_after_its_silence() {
+        let cough = evidence("", 160, Some(160));
+        assert_eq!(verdict(&cough, 400), Verdict::Wait(Some(base() + MS(510))));
+        assert_eq!(verdict(&cough, 510), Verdict::Resume("barge-in.no-words"));
+    }
+
+    #[test]
+    fn words_interrupt_and_backchannels_do_not() {
+        assert_eq!(verdict(&evidence("no I meant", 300, None), 300), Verdict::Interrupt("barge-in.words"));
+        assert_eq!(verdict(&evidence("wait", 300, None), 300), Verdict::Interrupt("barge-in.stop-phrase"));
+        assert_eq!(verdict(&evidence("mm-hmm", 300, Some(300)), 650), Verdict::Resume("barge-in.backchannel"));
+        assert_eq!(verdict(&evidence("yeah okay", 900, None), 900), Verdict::Wait(None));
+        assert_eq!(verdict(&evidence("", 700, None), 700), Verdict::Interrupt("barge-in.duration"));
+    }
+
+    #[test]
+    fn a_single_word_decides_after_a_question_and_at_the_latest_when_nothing_follows() {
+        let mut word = evidence("Tuesday", 300, Some(300));
+        assert_eq!(verdict(&word, 700), Verdict::Wait(Some(base() + MS(1_000))));
+        assert_eq!(verdict(&word, 1_000), Verdict::Interrupt("barge-in.word"));
+        word.asked = true;
+        assert_eq!(verdict(&word, 400), Verdict::Interrupt("barge-in.words"));
+        word.asked = false;
+        word.pending = true;
+        assert_eq!(verdict(&word, 1_000), Verdict::Wait(Some(base() + MS(1_800))));
+    }
+
+    #[test]
+    fn sensitivity_scales_from_never_to_the_first_sound() {
+        let timing = Timing::default();
+        assert!(!BargeIn::new(0.0, &timing).is_allowed);
+        let default = BargeIn::new(0.8, &timing);
+        assert_eq!((default.duck_after, default.hold_after), (timing.duck_after, timing.hold_after));
+        assert_eq!((default.interrupt_after, default.words), (timing.interrupt_after, (1, 2)));
+        let first_sound = BargeIn::new(1.0, &timing);
+        assert_eq!((first_sound.hold_after, first_sound.boundary), (Duration::ZERO, Duration::ZERO));
+        let mut last = Duration::MAX;
+        for step in 1..=20 {
+            let hold = BargeIn::new(step as f32 / 20.0, &timing).hold_after;
+            assert!(hold <= last);
+            last = hold;
+        }
+        assert_eq!(BargeIn::new(f32::NAN, &timing), default);
+    }
+}

@@ -1,0 +1,186 @@
+//! How a call ends: last words, and the words that were still under way.
+
+use std::time::Instant;
+
+use super::machine::{Dialogue, why};
+use super::reply::Purpose;
+use super::timer::Timer;
+use super::{Action, DialogueEvent, EndReason};
+
+/// A call that is about to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ending {
+    reason: EndReason,
+    step: Step,
+}
+
+/// What the end waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// A goodbye that is being heard; whether the caller may talk the agent out of it.
+    Goodbye { may_stay: bool },
+    /// The recogniser's last words.
+    Words,
+    /// Only what was heard of a reply that was cut.
+    Cut,
+}
+
+impl Ending {
+    /// Whether the call may go on after all.
+    pub(super) fn may_stay(&self) -> bool {
+        matches!(self.step, Step::Goodbye { may_stay: true })
+    }
+}
+
+impl Dialogue {
+    /// Says the goodbye of the spec, then hangs up.
+    pub(super) fn say_goodbye(&mut self, reason: EndReason, rule: &'static str, may_stay: bool, now: Instant) {
+        let line = self.spec.goodbye.clone();
+        self.say_last(&line, reason, rule, may_stay && !self.has_stayed, now);
+    }
+
+    /// Says a line, then hangs up.
+    pub(super) fn say_last(&mut self, line: &str, reason: EndReason, rule: &'static str, may_stay: bool, now: Instant) {
+        if self.ending.as_ref().is_some_and(|ending| !matches!(ending.step, Step::Goodbye { .. })) {
+            return;
+        }
+        for reply in &mut self.replies {
+            reply.interruptible = true;
+        }
+        self.drop_replies(false, now);
+        self.owed = None;
+        self.tell(DialogueEvent::Unstuck { why: why(rule, format!("last words, then {}", reason.name())) });
+        match self.script(Purpose::Goodbye, line, now) {
+            Some(id) => {
+                if let Some(reply) = self.reply(id) {
+                    reply.interruptible = may_stay;
+                    reply.hangs_up = Some((reason, may_stay));
+                }
+                self.drain_goodbye(reason, may_stay, now);
+            }
+            None => self.finish(reason),
+        }
+    }
+
+    /// From here a goodbye is under way.
+    pub(super) fn drain_goodbye(&mut self, reason: EndReason, may_stay: bool, now: Instant) {
+        self.ending = Some(Ending { reason, step: Step::Goodbye { may_stay } });
+        self.timers.set(Timer::Drain, Some(now + self.spec.timing.goodbye_cap));
+    }
+
+    /// The caller has talked the agent out of hanging up.
+    pub(super) fn stay(&mut self, now: Instant) {
+        if !self.ending.as_ref().is_some_and(Ending::may_stay) {
+            return;
+        }
+        self.ending = None;
+        self.has_stayed = true;
+        self.idle_prompts = 0;
+        self.timers.stop(Timer::Drain);
+        let front = self.replies.front().map(|reply| (reply.id, reply.is_sounding()));
+        self.drop_replies(false, now);
+        if let Some((reply, _)) = front {
+            let why = why("goodbye.talked-over", "the caller has more to say");
+            self.tell(DialogueEvent::Interrupted { reply, why });
+        }
+    }
+
+    /// Nobody has spoken for a while.
+    pub(super) fn idle(&mut self, now: Instant) {
+        if self.idle_prompts >= self.spec.timing.idle_prompts {
+            return self.say_goodbye(EndReason::Inactivity, "idle.end", true, now);
+        }
+        self.idle_prompts += 1;
+        self.quiet_since = now;
+        let inputs = format!("prompt {} of {}", self.idle_prompts, self.spec.timing.idle_prompts);
+        self.tell(DialogueEvent::Unstuck { why: why("idle.prompt", inputs) });
+        let line = self.spec.idle_prompt.clone();
+        self.script(Purpose::Prompt, &line, now);
+    }
+
+    /// The line is gone, or the call is to end at once. `drains`: the recogniser may still give the last words.
+    pub(super) fn close(&mut self, reason: EndReason, drains: bool, now: Instant) {
+        if self.ending.as_ref().is_some_and(|ending| !matches!(ending.step, Step::Goodbye { .. })) {
+            return;
+        }
+        // Whoever was saying goodbye has hung up, even if the other side was faster.
+        let reason = match &self.ending {
+            Some(ending) if reason == EndReason::UserHangup && ending.reason != EndReason::AgentHangup => ending.reason,
+            _ => reason,
+        };
+        for reply in &mut self.replies {
+            reply.interruptible = true;
+        }
+        self.drop_replies(false, now);
+        self.owed = None;
+        if let Some((_, voiced)) = self.voice.current.take()
+            && voiced >= super::endpointing::CONFIRMED
+        {
+            self.turn.stopped = Some(now);
+            self.turn.finalized = false;
+        }
+        let is_pending = drains && self.has_stt && self.turn.is_pending();
+        let step = if is_pending { Step::Words } else { Step::Cut };
+        if is_pending && !self.turn.finalized {
+            self.turn.finalized = true;
+            self.act(Action::Finalize);
+        }
+        if !is_pending {
+            self.commit_record(now);
+        }
+        self.ending = Some(Ending { reason, step });
+        self.timers.set(Timer::Drain, Some(now + self.spec.timing.drain));
+    }
+
+    /// The recogniser has settled words: the last ones, if those are waited for.
+    pub(super) fn words_settled(&mut self, now: Instant) {
+        if let Some(ending) = &mut self.ending
+            && ending.step == Step::Words
+        {
+            ending.step = Step::Cut;
+            self.commit_record(now);
+        }
+    }
+
+    /// What was waited for before hanging up has not come.
+    pub(super) fn drained(&mut self, now: Instant) {
+        let Some(ending) = self.ending else { return };
+        match ending.step {
+            Step::Goodbye { .. } => {
+                for reply in &mut self.replies {
+                    reply.interruptible = true;
+                }
+                self.drop_replies(false, now);
+                self.finish(ending.reason);
+            }
+            Step::Words => self.words_settled(now),
+            Step::Cut => self.cut = None,
+        }
+    }
+
+    /// Nothing more is to be said.
+    pub(super) fn finish(&mut self, reason: EndReason) {
+        self.ending = Some(Ending { reason, step: Step::Cut });
+    }
+
+    /// Hangs up when nothing more is waited for.
+    pub(super) fn end_if_done(&mut self, now: Instant) {
+        let Some(ending) = self.ending else { return };
+        if ending.step != Step::Cut {
+            return;
+        }
+        for reply in &mut self.replies {
+            reply.interruptible = true;
+        }
+        if !self.replies.is_empty() {
+            self.drop_replies(false, now);
+        }
+        if self.cut.is_some() {
+            // What was heard of it is told at once.
+            self.timers.set(Timer::Drain, Some(now + self.spec.timing.drain));
+            return;
+        }
+        self.commit_record(now);
+        self.hang_up(ending.reason);
+    }
+}

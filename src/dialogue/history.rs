@@ -1,0 +1,311 @@
+//! What was said, and of the agent's words what was heard.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::conversation::{Message, ReplyId, Role, ToolCall, ToolResult, WordTime};
+
+/// The conversation as the language model is told it.
+///
+/// A reply is written when it has been heard, or cut where it was heard; nothing heard, nothing written. A cut one ends
+/// in [`History::CUT`], so that the model knows that it was talked down. Tool calls and their results are kept whatever
+/// was heard. The oldest entries are dropped beyond [`History::MAX_ENTRIES`] or [`History::MAX_BYTES`]; the system prompt
+/// never is.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    system: String,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+/// One contribution to the conversation.
+#[derive(Clone, Debug)]
+enum Entry {
+    User(String),
+    Agent { reply: ReplyId, text: String, calls: Vec<(ToolCall, Option<String>)> },
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::User(text) => text.len(),
+            Self::Agent { text, calls, .. } => {
+                let size = |(call, result): &(ToolCall, Option<String>)| {
+                    call.id.len() + call.name.len() + call.arguments.len() + result.as_ref().map_or(0, String::len)
+                };
+                text.len() + calls.iter().map(size).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl History {
+    /// The mark at the end of a message that the caller talked down.
+    pub(super) const CUT: &str = "—";
+    /// The most contributions kept.
+    pub(super) const MAX_ENTRIES: usize = 200;
+    /// The most text kept, in bytes.
+    pub(super) const MAX_BYTES: usize = 96 * 1024;
+    /// The most of one tool's result, in bytes; the rest is cut off.
+    pub(super) const MAX_RESULT: usize = 16 * 1024;
+
+    /// A conversation that has not begun.
+    pub(super) fn new(system: String) -> Self {
+        Self { system, entries: VecDeque::new(), bytes: 0 }
+    }
+
+    /// The caller said this.
+    pub(super) fn user(&mut self, text: String) {
+        match self.entries.back_mut() {
+            // Models want the roles to take turns.
+            Some(Entry::User(earlier)) if earlier.len() + text.len() < Self::MAX_RESULT => {
+                earlier.push(' ');
+                earlier.push_str(&text);
+                self.bytes += text.len() + 1;
+            }
+            _ => {
+                self.bytes += text.len();
+                self.entries.push_back(Entry::User(text));
+            }
+        }
+        self.bound();
+    }
+
+    /// Takes back the caller's last words, if nothing has been said since.
+    pub(super) fn take_user(&mut self) -> Option<String> {
+        let Some(Entry::User(_)) = self.entries.back() else { return None };
+        let Some(Entry::User(text)) = self.entries.pop_back() else { return None };
+        self.bytes = self.bytes.saturating_sub(text.len());
+        Some(text)
+    }
+
+    /// The caller has heard this of a reply; `cut`: more had been meant.
+    pub(super) fn heard(&mut self, reply: ReplyId, heard: &str, cut: bool) {
+        let heard = heard.trim();
+        let mut text = heard.to_owned();
+        if cut && !heard.is_empty() {
+            text.push_str(Self::CUT);
+        }
+        let added = text.len();
+        match self.agent(reply) {
+            Some((place, _)) => {
+                let removed = std::mem::replace(place, text).len();
+                self.bytes = (self.bytes + added).saturating_sub(removed);
+            }
+            None if text.is_empty() => {}
+            None => {
+                self.bytes += added;
+                self.entries.push_back(Entry::Agent { reply, text, calls: Vec::new() });
+            }
+        }
+        self.bound();
+    }
+
+    /// A reply asked for a tool. `text` is what it has said so far; [`History::heard`] puts it right later.
+    pub(super) fn called(&mut self, reply: ReplyId, text: &str, call: ToolCall) {
+        let mut added = call.id.len() + call.name.len() + call.arguments.len();
+        match self.agent(reply) {
+            Some((_, calls)) => calls.push((call, None)),
+            None => {
+                let text = text.trim().to_owned();
+                added += text.len();
+                self.entries.push_back(Entry::Agent { reply, text, calls: vec![(call, None)] });
+            }
+        }
+        self.bytes += added;
+        self.bound();
+    }
+
+    /// A tool answered the call of a reply.
+    pub(super) fn result(&mut self, reply: ReplyId, result: &ToolResult) {
+        let mut content = result.content.clone();
+        if content.len() > Self::MAX_RESULT {
+            let at = (0..=Self::MAX_RESULT).rev().find(|&at| content.is_char_boundary(at)).unwrap_or(0);
+            content.truncate(at);
+        }
+        let added = content.len();
+        let Some((_, calls)) = self.agent(reply) else { return };
+        let open = calls.iter_mut().find(|(call, answer)| call.id == result.id && answer.is_none());
+        if let Some((_, answer)) = open {
+            *answer = Some(content);
+            self.bytes += added;
+        }
+        self.bound();
+    }
+
+    /// What the model is told: the system prompt and the conversation.
+    pub(super) fn prompt(&self) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(self.entries.len() + 1);
+        if !self.system.is_empty() {
+            messages.push(Message::text(Role::System, self.system.clone()));
+        }
+        for entry in &self.entries {
+            match entry {
+                Entry::User(text) => messages.push(Message::text(Role::User, text.clone())),
+                Entry::Agent { text, calls, .. } if calls.is_empty() => {
+                    messages.push(Message::text(Role::Assistant, text.clone()));
+                }
+                Entry::Agent { text, calls, .. } => {
+                    let mut message = Message::text(Role::Assistant, text.clone());
+                    message.tool_calls = calls.iter().map(|(call, _)| call.clone()).collect();
+                    messages.push(message);
+                    for (call, result) in calls {
+                        let content = result.clone().unwrap_or_else(|| "no answer yet".into());
+                        let mut message = Message::text(Role::Tool, content);
+                        message.tool_call_id = Some(call.id.clone());
+                        messages.push(message);
+                    }
+                }
+            }
+        }
+        messages
+    }
+
+    /// The last thing the agent was heard saying.
+    pub(super) fn last_said(&self) -> Option<&str> {
+        self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Agent { text, .. } if !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Vec<(ToolCall, Option<String>)>)> {
+        self.entries.iter_mut().rev().find_map(|entry| match entry {
+            Entry::Agent { reply, text, calls } if *reply == of => Some((text, calls)),
+            _ => None,
+        })
+    }
+
+    fn bound(&mut self) {
+        while self.entries.len() > 1 && (self.entries.len() > Self::MAX_ENTRIES || self.bytes > Self::MAX_BYTES) {
+            if let Some(entry) = self.entries.pop_front() {
+                self.bytes = self.bytes.saturating_sub(entry.bytes());
+            }
+        }
+    }
+}
+
+/// What of `text` was heard when `heard` of its sound was: up to the last whole word.
+///
+/// With word times, the last word that had ended; without, the `share` of the text, cut back to a word's end.
+pub(super) fn heard_text<'a>(text: &'a str, words: &[WordTime], heard: Duration, share: f32) -> &'a str {
+    if heard.is_zero() {
+        return "";
+    }
+    if !words.is_empty() {
+        let end = words.iter().take_while(|word| word.end <= heard).last().map_or(0, |word| word.text_end);
+        return text.get(..end.min(text.len())).unwrap_or_default().trim_end();
+    }
+    if share >= 1.0 {
+        return text.trim_end();
+    }
+    let most = (text.len() as f32 * share.max(0.0)) as usize;
+    let mut end = 0;
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() && in_word {
+            if at > most {
+                break;
+            }
+            end = at;
+        }
+        in_word = !c.is_whitespace();
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const R: ReplyId = ReplyId(1);
+
+    fn call(id: &str) -> ToolCall {
+        ToolCall { id: id.into(), name: "look_up".into(), arguments: "{}".into() }
+    }
+
+    fn words(text: &str, each: u64) -> Vec<WordTime> {
+        let ms = Duration::from_millis;
+        let ends = text.match_indices(' ').map(|(at, _)| at).chain([text.len()]);
+        ends.zip(0..).map(|(text_end, i)| WordTime { text_end, start: ms(i * each), end: ms((i + 1) * each) }).collect()
+    }
+
+    #[test]
+    fn a_cut_falls_after_the_last_whole_word_heard() {
+        let text = "one two three";
+        let times = words(text, 300);
+        for (heard, expected) in [(0, ""), (299, ""), (300, "one"), (650, "one two"), (900, text), (5_000, text)] {
+            assert_eq!(heard_text(text, &times, Duration::from_millis(heard), 1.0), expected, "{heard} ms");
+        }
+    }
+
+    #[test]
+    fn without_word_times_the_share_decides() {
+        let text = "one two three ";
+        for (share, expected) in [(0.1, ""), (0.25, "one"), (0.5, "one two"), (0.9, "one two"), (1.0, "one two three")] {
+            assert_eq!(heard_text(text, &[], Duration::from_millis(500), share), expected, "{share}");
+        }
+        assert_eq!(heard_text("äöü äöü", &[], Duration::from_millis(500), f32::NAN), "");
+    }
+
+    #[test]
+    fn word_times_beyond_the_text_or_inside_a_character_do_no_harm() {
+        let word = |text_end| WordTime { text_end, start: Duration::ZERO, end: Duration::from_millis(1) };
+        assert_eq!(heard_text("one", &[word(99)], Duration::from_millis(5), 0.0), "one");
+        assert_eq!(heard_text("ä", &[word(1)], Duration::from_millis(5), 0.0), "");
+    }
+
+    #[test]
+    fn nothing_heard_is_nothing_written_and_a_cut_is_marked() {
+        let mut history = History::new("be kind".into());
+        history.user("hello".into());
+        history.heard(R, " ", true);
+        assert_eq!(history.prompt().len(), 2);
+        history.heard(R, "I can book ", true);
+        assert_eq!(history.prompt()[2], Message::text(Role::Assistant, "I can book—"));
+        assert_eq!(history.last_said(), Some("I can book—"));
+    }
+
+    #[test]
+    fn words_that_follow_words_are_one_message_and_can_be_taken_back() {
+        let mut history = History::new(String::new());
+        history.user("book a table".into());
+        history.user("for three".into());
+        assert_eq!(history.prompt(), [Message::text(Role::User, "book a table for three")]);
+        assert_eq!(history.take_user().as_deref(), Some("book a table for three"));
+        assert_eq!(history.take_user(), None);
+        assert_eq!(history.bytes, 0);
+    }
+
+    #[test]
+    fn a_result_stands_right_behind_its_call_even_when_the_words_were_cut() {
+        let mut history = History::new(String::new());
+        history.user("how much?".into());
+        history.called(R, "Let me see. One moment. ", call("a"));
+        history.called(R, "", call("b"));
+        history.user("hurry".into());
+        history.heard(R, "Let me", true);
+        history.result(R, &ToolResult { id: "b".into(), content: "42".into() });
+        history.result(R, &ToolResult { id: "b".into(), content: "again".into() });
+        let prompt = history.prompt();
+        let roles: Vec<Role> = prompt.iter().map(|message| message.role).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Tool, Role::User]);
+        assert_eq!(prompt[1].content, "Let me—");
+        assert_eq!(prompt[1].tool_calls.len(), 2);
+        assert_eq!((prompt[3].content.as_str(), prompt[3].tool_call_id.as_deref()), ("42", Some("b")));
+    }
+
+    #[test]
+    fn the_oldest_words_go_first_and_the_system_prompt_stays() {
+        let mut history = History::new("system".into());
+        for i in 0..1_000 {
+            history.user(format!("question {i}"));
+            history.heard(ReplyId(i), &"x".repeat(1_000), false);
+        }
+        let prompt = history.prompt();
+        assert!(prompt.len() <= History::MAX_ENTRIES + 1);
+        assert!(prompt.iter().map(|message| message.content.len()).sum::<usize>() <= History::MAX_BYTES + 10);
+        assert_eq!(prompt[0].content, "system");
+        assert_eq!(history.bytes, history.entries.iter().map(Entry::bytes).sum::<usize>());
+    }
+}

@@ -1,0 +1,481 @@
+//! The caller's side: voice, words and keys; when a turn is committed, and who has the floor.
+
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Digit, Failure, Service, Transcript, TranscriptKind};
+
+use super::barge_in::{Evidence, Verdict};
+use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
+use super::machine::{Committed, Dialogue, Floor, why};
+use super::reply::Purpose;
+use super::timer::Timer;
+use super::words::{Meaning, normalise};
+use super::{Action, DialogueEvent, EndReason};
+
+/// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
+const LATE_WORDS: Duration = Duration::from_secs(3);
+/// The most keys of one turn; what comes after is dropped.
+const MAX_KEYS: usize = 64;
+/// A callee who says no more than this before the greeting is greeted.
+const HELLO_WORDS: usize = 2;
+
+impl Dialogue {
+    /// A voiced hop.
+    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, now: Instant) {
+        if self.line_held {
+            return;
+        }
+        self.voice.current = Some((began, voiced));
+        self.voice_told = Some(now);
+        if voiced >= self.spec.timing.stuck_turn && !self.turn.has_text() && !self.voice.is_noise {
+            // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
+            self.voice.is_noise = true;
+            self.voice.stopped = Some(now);
+            self.turn.stopped = self.turn.began.map(|_| now);
+            self.withheld = false;
+            self.decide(now);
+        }
+        if self.voice.is_noise {
+            return;
+        }
+        if voiced >= CONFIRMED {
+            let is_stale = self.turn.stopped.is_some_and(|at| at + self.spec.timing.endpoint_cap < began);
+            if is_stale && !self.turn.is_open() {
+                self.turn = Turn::default();
+            }
+            self.turn.voice(began, voiced);
+            self.announce();
+        }
+        self.weigh(now);
+    }
+
+    /// The voice has ended.
+    pub(super) fn silence(&mut self, since: Instant, now: Instant) {
+        let Some((_, voiced)) = self.voice.current.take() else { return };
+        let since = since.min(now);
+        let was_noise = std::mem::take(&mut self.voice.is_noise);
+        self.voice.stopped = Some(since);
+        self.voice.last_voiced = voiced;
+        if voiced >= CONFIRMED && !was_noise {
+            self.turn.stopped = Some(since);
+            self.turn.quiet_at = Some(now);
+            self.turn.finalized = false;
+            self.quiet_since = self.quiet_since.max(since);
+        }
+        self.weigh(now);
+    }
+
+    /// The recogniser's words.
+    pub(super) fn transcript(&mut self, transcript: &Transcript, now: Instant) {
+        if self.line_held {
+            return;
+        }
+        let settled = matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
+        let text = match self.new_words(transcript, now) {
+            Some(text) => text,
+            None => return,
+        };
+        let transcript = Transcript { text, ..transcript.clone() };
+        if !transcript.text.trim().is_empty() {
+            self.words_at = now;
+            self.announce();
+            self.tell(DialogueEvent::CallerHeard { text: transcript.text.trim().to_owned(), settled });
+        }
+        self.turn.hear(&transcript, now);
+        self.weigh(now);
+        if settled {
+            self.words_settled(now);
+        }
+    }
+
+    /// What of a transcript was not committed already; `None`: nothing, it is only the late form of committed words.
+    ///
+    /// Only words that were taken as final before the recogniser said so can come again.
+    fn new_words(&mut self, transcript: &Transcript, now: Instant) -> Option<String> {
+        let settled = matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
+        let unchanged = Some(transcript.text.clone());
+        let Some(committed) = self.committed.clone() else { return unchanged };
+        let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
+        if old.is_empty() || new.is_empty() || now > committed.at + LATE_WORDS {
+            return unchanged;
+        }
+        if new == old || (!settled && old.starts_with(&new)) {
+            if settled {
+                self.forget_promoted();
+            }
+            return None;
+        }
+        let continues = new.starts_with(&old);
+        if !continues && self.turn.began.is_some() {
+            return unchanged;
+        }
+        let is_unheard = match self.replies.front() {
+            Some(front) => front.purpose == Purpose::Answer && !front.is_sounding(),
+            None => self.owed.is_some(),
+        };
+        if is_unheard {
+            // Other words than those the unheard answer was made for: they take their place.
+            self.forget_promoted();
+            self.take_back(now);
+            if let Some(kept) = self.turn.carried.strip_suffix(committed.promoted.as_str()) {
+                self.turn.carried = kept.trim_end().to_owned();
+            }
+            return unchanged;
+        }
+        if settled {
+            self.forget_promoted();
+        }
+        if continues {
+            // The words that were answered, and a tail.
+            let known = committed.promoted.split_whitespace().filter(|word| !normalise(word).is_empty()).count();
+            let words = transcript.text.split_whitespace().filter(|word| !normalise(word).is_empty());
+            return Some(words.skip(known).collect::<Vec<_>>().join(" "));
+        }
+        if settled {
+            self.tell(DialogueEvent::Dropped { what: "late correction of words already answered" });
+        }
+        None
+    }
+
+    fn forget_promoted(&mut self) {
+        if let Some(committed) = &mut self.committed {
+            committed.promoted.clear();
+        }
+    }
+
+    /// A key.
+    pub(super) fn digit(&mut self, digit: Digit, now: Instant) {
+        if self.line_held || self.ending.as_ref().is_some_and(|ending| !ending.may_stay()) {
+            return;
+        }
+        self.words_at = now;
+        if digit.as_char() == '#' {
+            if self.turn.keys.is_empty() {
+                return;
+            }
+            self.turn.keys_until = Some(now);
+        } else if self.turn.keys.len() < MAX_KEYS {
+            self.turn.keys.push(digit.as_char());
+            self.turn.keys_until = Some(now + self.spec.timing.key_wait);
+        }
+        let Some(front) = self.replies.front() else { return };
+        if front.interruptible && (self.barge_in.is_allowed || !front.is_sounding()) {
+            self.interrupt("barge-in.key", now);
+        }
+    }
+
+    fn announce(&mut self) {
+        if !self.turn.announced {
+            self.turn.announced = true;
+            self.tell(DialogueEvent::CallerStarted);
+        }
+    }
+
+    /// Decides who has the floor after something new from the caller.
+    pub(super) fn weigh(&mut self, now: Instant) {
+        let Some(front) = self.replies.front() else { return };
+        if !front.interruptible {
+            return;
+        }
+        let meaning = Meaning::of(&self.turn.text());
+        if front.hangs_up.is_some() {
+            // A goodbye is talked over by words, not by a sound.
+            if meaning.stop || meaning.real >= 2 {
+                self.stay(now);
+            }
+            return;
+        }
+        if !front.is_sounding() {
+            let is_hello = front.purpose == Purpose::Greeting && meaning.real <= HELLO_WORDS;
+            if meaning.real > 0 && !is_hello {
+                self.take_back(now);
+            }
+            return;
+        }
+        if !self.barge_in.is_allowed {
+            return;
+        }
+        if matches!(self.floor, Floor::Held { .. }) || (self.floor == Floor::Ducked && self.voice.current.is_none()) {
+            return self.decide(now);
+        }
+        if let Some(rule) = self.barge_in.interrupts(meaning, front.asks()) {
+            return self.interrupt(rule, now);
+        }
+        let (id, age) = (front.id, front.sounding.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)));
+        let Some((began, voiced)) = self.voice.current.filter(|_| !self.voice.is_noise) else { return };
+        let inputs = || format!("voiced {} ms", voiced.as_millis());
+        if voiced >= self.barge_in.hold_after && (age >= self.barge_in.boundary || meaning.real > 0) {
+            self.floor = Floor::Held { since: now, began };
+            if !self.line_held {
+                self.act(Action::Hold);
+            }
+            self.tell(DialogueEvent::Held { reply: id, voice_began: began, why: why("barge-in.hold", inputs()) });
+            self.decide(now);
+        } else if voiced >= self.barge_in.duck_after && self.floor == Floor::Free {
+            self.floor = Floor::Ducked;
+            self.act(Action::Duck);
+            self.tell(DialogueEvent::Ducked { reply: id, why: why("barge-in.duck", inputs()) });
+        }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let voiced = self.voice.current.map_or(self.voice.last_voiced, |(_, voiced)| voiced);
+        Evidence {
+            meaning: Meaning::of(&self.turn.text()),
+            pending: !self.turn.interim().is_empty(),
+            voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
+            stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),
+            asked: self.replies.front().is_some_and(|reply| reply.asks()),
+        }
+    }
+
+    /// Decides what becomes of a reply that is ducked, held or withheld.
+    pub(super) fn decide(&mut self, now: Instant) {
+        let evidence = self.evidence();
+        let silent = evidence.stopped.is_some_and(|stopped| now >= stopped + self.spec.timing.resume_after);
+        match self.floor {
+            Floor::Free => {
+                if silent || evidence.stopped.is_none() && !self.voice.is_confirmed() {
+                    self.withheld = false;
+                }
+            }
+            Floor::Ducked => {
+                if evidence.stopped.is_some() {
+                    self.floor = Floor::Free;
+                    self.act(Action::Unduck);
+                }
+            }
+            Floor::Held { since, .. } => match self.barge_in.verdict(&evidence, &self.spec.timing, now) {
+                Verdict::Interrupt(rule) => self.interrupt(rule, now),
+                Verdict::Resume(rule) => self.resume(rule, since, now),
+                Verdict::Wait(_) => {}
+            },
+        }
+    }
+
+    /// The agent goes on; what the caller said meanwhile was not meant to stop it.
+    fn resume(&mut self, rule: &'static str, since: Instant, now: Instant) {
+        let rewind = self.spec.timing.resume_rewind;
+        let Some(front) = self.replies.front_mut() else { return };
+        let id = front.id;
+        front.held += now.saturating_duration_since(since) + rewind;
+        let inputs = format!("silent {} ms", self.voice.stopped.map_or(0, |at| (now - at.min(now)).as_millis()));
+        self.floor = Floor::Free;
+        self.act(Action::Resume { rewind });
+        self.act(Action::Unduck);
+        self.tell(DialogueEvent::Resumed { reply: id, why: why(rule, inputs) });
+        self.drop_backchannel(now);
+    }
+
+    /// Drops words that were not meant to take the floor.
+    fn drop_backchannel(&mut self, now: Instant) {
+        let text = self.turn.text();
+        if !text.is_empty() {
+            self.tell(DialogueEvent::Backchannel { text });
+        }
+        self.turn.forget_words(now);
+        self.quiet_since = now;
+    }
+
+    /// The caller takes the floor.
+    pub(super) fn interrupt(&mut self, rule: &'static str, now: Instant) {
+        let evidence = self.evidence();
+        let Some(front) = self.replies.front() else { return };
+        if !front.is_sounding() {
+            return self.take_back(now);
+        }
+        let id = front.id;
+        let takes_back = front.purpose == Purpose::Answer;
+        let inputs = format!(
+            "words {}, backchannel {}, voiced {} ms",
+            evidence.meaning.real,
+            evidence.meaning.backchannel,
+            evidence.voiced.as_millis()
+        );
+        self.drop_replies(takes_back, now);
+        self.tell(DialogueEvent::Interrupted { reply: id, why: why(rule, inputs) });
+    }
+
+    /// The caller goes on before the answer was heard: it is dropped, and its turn goes on.
+    pub(super) fn take_back(&mut self, now: Instant) {
+        let front = self.replies.front().map(|reply| (reply.id, reply.purpose));
+        let owed = self.owed.take();
+        self.drop_replies(false, now);
+        if front.is_some_and(|(_, purpose)| purpose == Purpose::Answer) || owed.is_some() {
+            self.carry_turn();
+            if self.turn.carried.is_empty() && self.tools.is_empty() {
+                // What the model was told last still wants an answer, whether or not words follow.
+                self.owed = Some(self.next_id());
+            }
+        }
+        if let Some((reply, _)) = front {
+            self.tell(DialogueEvent::Interrupted { reply, why: why("barge-in.before-audio", "heard 0 ms") });
+        }
+    }
+
+    /// The last message of the caller becomes the beginning of the turn that goes on.
+    pub(super) fn carry_turn(&mut self) {
+        if let Some(mut text) = self.history.take_user() {
+            append(&mut text, &std::mem::take(&mut self.turn.carried));
+            self.turn.carried = text;
+        }
+    }
+
+    pub(super) fn arm_listening(&mut self) {
+        let timing = self.spec.timing;
+        self.timers.set(Timer::VoiceLost, self.voice_lost_at());
+        let listens = !self.line_held && self.cut.is_none();
+        let asked = self.history.last_said();
+        let endpoint = self
+            .turn
+            .endpoint(&timing, asked)
+            .filter(|_| listens && !self.voice.is_confirmed() && self.may_commit())
+            .map(|endpoint| endpoint.settled);
+        let finalize = self
+            .turn
+            .stopped
+            .filter(|_| listens && !self.turn.finalized && !self.turn.is_final() && self.voice.current.is_none())
+            .and(self.turn.quiet_at)
+            .map(|quiet| quiet + self.turn.finalize_delay(&timing, asked));
+        let stuck = self
+            .turn
+            .stopped
+            .zip(self.turn.began)
+            .filter(|_| listens && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after)
+            .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
+            .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
+        let verdict = self.verdict_at().filter(|_| listens);
+        self.timers.set(Timer::Endpoint, endpoint);
+        self.timers.set(Timer::Finalize, finalize);
+        self.timers.set(Timer::Stuck, stuck);
+        self.timers.set(Timer::Verdict, verdict);
+    }
+
+    /// Whether the end of the caller's turn would change anything now.
+    fn may_commit(&self) -> bool {
+        let Some(front) = self.replies.front() else { return true };
+        front.interruptible
+            && front.hangs_up.is_none()
+            && !matches!(self.floor, Floor::Held { .. })
+            && (self.barge_in.is_allowed || !front.is_sounding())
+    }
+
+    fn verdict_at(&self) -> Option<Instant> {
+        // While the voice goes on, each of its hops is weighed; its loss has a timer of its own.
+        if self.voice.current.is_some() && !self.voice.is_noise {
+            return None;
+        }
+        let evidence = self.evidence();
+        match self.floor {
+            Floor::Free => {
+                let from = self.voice.stopped.filter(|_| self.withheld)?;
+                Some(from + self.spec.timing.resume_after)
+            }
+            Floor::Ducked => evidence.stopped,
+            Floor::Held { since, .. } => match self.barge_in.verdict(&evidence, &self.spec.timing, since) {
+                Verdict::Wait(at) => Some(at.unwrap_or(since + self.spec.timing.verdict_cap)),
+                _ => Some(since),
+            },
+        }
+    }
+
+    /// The caller is done.
+    pub(super) fn endpoint_reached(&mut self, now: Instant) {
+        let Some(endpoint) = self.turn.endpoint(&self.spec.timing, self.history.last_said()) else { return };
+        let meaning = Meaning::of(&self.turn.text());
+        let is_backchannel = meaning.real == 0 && self.turn.has_text() && self.turn.keys.is_empty();
+        match self.replies.front().map(|front| (front.purpose, front.is_sounding(), front.id)) {
+            Some((Purpose::Greeting, false, id)) => {
+                // "Hello?" is answered by the greeting that is on its way.
+                self.withheld = false;
+                self.commit(&endpoint, Some(id), now);
+            }
+            Some(_) if is_backchannel => {
+                self.withheld = false;
+                self.drop_backchannel(now);
+            }
+            // Words that came without enough voice to hold the agent; the commit follows when the cut is known.
+            Some((_, true, _)) if self.turn.has_text() => self.interrupt("barge-in.text", now),
+            Some((Purpose::Answer, false, _)) => self.take_back(now),
+            Some((_, _, _)) => self.drop_replies(false, now),
+            None => {
+                self.commit(&endpoint, None, now);
+            }
+        }
+    }
+
+    /// Writes the turn and has it answered, by `answer` when that is already on its way.
+    fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
+        let turn = std::mem::take(&mut self.turn);
+        let mut new = turn.text();
+        append(&mut new, &turn.keys);
+        let mut text = turn.carried.clone();
+        append(&mut text, &new);
+        self.history.user(text.clone());
+        let reply = match answer {
+            Some(reply) => reply,
+            None => self.next_id(),
+        };
+        self.turns = self.turns.saturating_add(1);
+        self.idle_prompts = 0;
+        self.tools.new_turn();
+        self.quiet_since = now;
+        let inputs = format!(
+            "delay {} ms, decided {} ms ago, words {}, confidence {:.2}{}",
+            endpoint.delay.as_millis(),
+            now.saturating_duration_since(endpoint.decided).as_millis(),
+            text.split_whitespace().count(),
+            turn.confidence(),
+            if endpoint.promoted { ", interim taken as final" } else { "" },
+        );
+        self.tell(DialogueEvent::TurnCommitted {
+            turn: self.turns,
+            reply,
+            text: if new.is_empty() { text } else { new },
+            confidence: turn.confidence(),
+            stopped: turn.stopped,
+            decided: endpoint.decided.min(now),
+            settled: endpoint.settled.min(now),
+            why: why(endpoint.rule, inputs),
+        });
+        let promoted = if endpoint.promoted { turn.interim().to_owned() } else { String::new() };
+        self.committed = Some(Committed { at: now, promoted });
+        if answer.is_none() {
+            self.owed = Some(reply);
+        }
+    }
+
+    /// Commits what there is of a turn, for the record: nobody will answer it.
+    pub(super) fn commit_record(&mut self, now: Instant) {
+        if !self.turn.has_text() && self.turn.keys.is_empty() {
+            return;
+        }
+        let at = self.turn.stopped.unwrap_or(now).min(now);
+        let endpoint =
+            Endpoint { decided: at, settled: now, rule: "endpoint.closed", delay: Duration::ZERO, promoted: false };
+        self.commit(&endpoint, None, now);
+        self.owed = None;
+    }
+
+    /// Voice, and no words: the caller is asked again.
+    pub(super) fn ask_to_repeat(&mut self, now: Instant) {
+        let inputs = format!("voiced {} ms, no words", self.turn.voiced.as_millis());
+        self.turn = Turn::default();
+        self.tell(DialogueEvent::Unstuck { why: why("turn.stuck", inputs) });
+        let line = self.spec.repeat_request.clone();
+        self.quiet_since = now;
+        self.script(Purpose::Prompt, &line, now);
+    }
+
+    /// There is no recogniser any more.
+    pub(super) fn stt_failed(&mut self, failure: Failure, now: Instant) {
+        if !std::mem::take(&mut self.has_stt) {
+            return;
+        }
+        let why = why("stt.failed", "no recogniser is left: apology, then the end");
+        self.tell(DialogueEvent::ServiceFailed { service: Service::Stt, failure, why });
+        self.words_settled(now);
+        let line = self.spec.apology.clone();
+        self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
+    }
+}

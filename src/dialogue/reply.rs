@@ -1,0 +1,138 @@
+//! One reply on its way from the model to the caller's ear.
+
+use std::time::{Duration, Instant};
+
+use crate::conversation::{ReplyId, WordTime};
+
+use super::segment::Segmenter;
+use super::{EndReason, Timing};
+
+/// What a reply is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// The model answers the caller.
+    Answer,
+    /// The agent's first words.
+    Greeting,
+    /// Words from outside.
+    Say,
+    /// No answer could be made.
+    Apology,
+    /// "Are you still there?", "I didn't catch that".
+    Prompt,
+    /// The caller waits for a tool.
+    Filler,
+    /// The last words.
+    Goodbye,
+}
+
+/// One reply on its way from the model to the caller's ear.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) id: ReplyId,
+    pub(super) purpose: Purpose,
+    /// Whether the caller may talk it down.
+    pub(super) interruptible: bool,
+    /// The call ends when it has been heard; whether the caller may talk the agent out of that.
+    pub(super) hangs_up: Option<(EndReason, bool)>,
+    pub(super) segmenter: Segmenter,
+    /// What was handed to the voice.
+    pub(super) text: String,
+    words: Vec<WordTime>,
+    /// Whether the model is still writing.
+    pub(super) generating: bool,
+    /// Tools it asked for.
+    pub(super) calls: usize,
+    /// Whether a service failed it, so that what is heard is not the whole.
+    pub(super) broken: bool,
+    /// Whether the voice was told that no more text comes.
+    pub(super) closed: bool,
+    /// Whether there is sound.
+    pub(super) ready: bool,
+    /// Whether the playout was told to play it.
+    pub(super) playing: bool,
+    /// When its first packet left.
+    pub(super) sounding: Option<Instant>,
+    /// Whether the playout has run dry.
+    pub(super) starved: Option<Instant>,
+    /// The whole length of its sound.
+    pub(super) length: Option<Duration>,
+    /// How long it was held in all.
+    pub(super) held: Duration,
+    /// The model is given up then, unless there is something new to speak.
+    pub(super) token_due: Option<Instant>,
+    /// The model is given up then.
+    pub(super) answer_due: Option<Instant>,
+    /// What is pending is spoken then.
+    pub(super) flush_due: Option<Instant>,
+    /// The voice is given up then.
+    pub(super) audio_due: Option<Instant>,
+}
+
+impl Reply {
+    /// The most word times kept of one reply.
+    const MAX_WORDS: usize = 8 * 1024;
+
+    pub(super) fn new(id: ReplyId, purpose: Purpose) -> Self {
+        Self {
+            id,
+            purpose,
+            interruptible: true,
+            hangs_up: None,
+            segmenter: Segmenter::default(),
+            text: String::new(),
+            words: Vec::new(),
+            generating: false,
+            calls: 0,
+            broken: false,
+            closed: false,
+            ready: false,
+            playing: false,
+            sounding: None,
+            starved: None,
+            length: None,
+            held: Duration::ZERO,
+            token_due: None,
+            answer_due: None,
+            flush_due: None,
+            audio_due: None,
+        }
+    }
+
+    /// Takes word times; beyond the bound the oldest stay.
+    pub(super) fn add_words(&mut self, words: &[WordTime]) {
+        let room = Self::MAX_WORDS.saturating_sub(self.words.len());
+        self.words.extend(words.iter().take(room));
+    }
+
+    /// What was heard of it.
+    pub(super) fn heard(&self, heard: Duration, share: f32) -> &str {
+        super::history::heard_text(&self.text, &self.words, heard, share)
+    }
+
+    /// Whether the caller hears it, or heard it until it was held.
+    pub(super) fn is_sounding(&self) -> bool {
+        self.sounding.is_some()
+    }
+
+    /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for.
+    pub(super) fn stall_due(&self, timing: &Timing) -> Option<Instant> {
+        self.starved.filter(|_| self.closed && self.length.is_none()).map(|since| since + timing.audio_stall)
+    }
+
+    /// When it should long have been heard: its own length and some seconds, or, while that is not known, a third of the
+    /// pace of slow speech.
+    pub(super) fn overdue(&self) -> Option<Instant> {
+        const SLOWEST: Duration = Duration::from_millis(200);
+        let begun = self.sounding.filter(|_| self.closed)? + self.held;
+        Some(match self.length {
+            Some(length) => begun + length + Duration::from_secs(2),
+            None => begun + SLOWEST * u32::try_from(self.text.len()).unwrap_or(u32::MAX) + Duration::from_secs(5),
+        })
+    }
+
+    /// Whether the agent asked something in what it has said.
+    pub(super) fn asks(&self) -> bool {
+        self.text.contains('?')
+    }
+}

@@ -1,0 +1,258 @@
+//! Tokens → speakable segments.
+
+use super::speakable::Speakable;
+
+/// Cuts a model's text into pieces worth speaking.
+///
+/// The first piece is short, so that the voice can begin early: a clause of at least 12 characters or a sentence of at
+/// least three words. Later pieces are sentences of at most 200 characters, because a voice intones whole sentences
+/// better. The pieces put together are the reply's spoken text, byte for byte. A piece never ends inside a number or
+/// after a common abbreviation, and holds at least one letter or digit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segmenter {
+    speakable: Speakable,
+    pending: String,
+    begun: bool,
+    given: usize,
+}
+
+impl Segmenter {
+    /// The most text of one reply, in bytes; what comes after is dropped.
+    pub(super) const MAX_REPLY: usize = 16 * 1024;
+    const FIRST_CLAUSE: usize = 12;
+    const FIRST_WORDS: usize = 3;
+    const LONGEST: usize = 200;
+
+    /// Takes one token; the segments that are complete with it.
+    pub(super) fn push(&mut self, token: &str) -> Vec<String> {
+        self.speakable.push(token, &mut self.pending);
+        if self.pending.ends_with(is_stop) || self.pending.ends_with(is_closing) || self.pending.ends_with(is_clause) {
+            self.speakable.end_word(&mut self.pending);
+        }
+        let mut segments = Vec::new();
+        while let Some(at) = self.boundary() {
+            let rest = self.pending.split_off(at);
+            let segment = std::mem::replace(&mut self.pending, rest);
+            segments.extend(self.give(segment));
+        }
+        segments
+    }
+
+    /// No token has come for a while: what can be spoken of the rest, up to the last whole word.
+    pub(super) fn flush(&mut self) -> Option<String> {
+        self.speakable.end_word(&mut self.pending);
+        // A number may go on after its comma or point, and a word after any letter.
+        let at = self.pending.rfind(' ')? + 1;
+        if !speaks(self.pending.get(..at)?) {
+            return None;
+        }
+        let rest = self.pending.split_off(at);
+        let segment = std::mem::replace(&mut self.pending, rest);
+        self.give(segment)
+    }
+
+    /// No more tokens will come: the rest.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        let segment = std::mem::take(&mut self.pending);
+        if speaks(&segment) { self.give(segment) } else { None }
+    }
+
+    /// Whether text is waiting for its segment to end.
+    pub(super) fn is_waiting(&self) -> bool {
+        speaks(&self.pending)
+    }
+
+    fn give(&mut self, mut segment: String) -> Option<String> {
+        let room = Self::MAX_REPLY.saturating_sub(self.given);
+        if segment.len() > room {
+            let at = (0..=room).rev().find(|&at| segment.is_char_boundary(at)).unwrap_or(0);
+            segment.truncate(at);
+        }
+        if segment.is_empty() {
+            return None;
+        }
+        self.begun = true;
+        self.given += segment.len();
+        Some(segment)
+    }
+
+    /// Where the first segment of the pending text ends, if it has ended.
+    fn boundary(&self) -> Option<usize> {
+        let text = self.pending.as_str();
+        let mut end = text.char_indices().peekable();
+        while let Some((at, c)) = end.next() {
+            let mut after = at + c.len_utf8();
+            if after > Self::LONGEST && at > 0 {
+                return self.forced(text);
+            }
+            // White space, or the letter after a long dash, shows that neither a number nor a word goes on.
+            let broken = match end.peek() {
+                Some(&(_, next)) => next == ' ' || c == '—' || is_closing(next),
+                None => false,
+            };
+            if !broken {
+                continue;
+            }
+            if is_stop(c) {
+                after += closing_len(text.get(after..).unwrap_or_default());
+                let Some(rest) = text.get(after..) else { return None };
+                if !rest.starts_with(' ') {
+                    continue;
+                }
+                after += 1;
+                let before = text.get(..after).unwrap_or_default();
+                let enough = self.begun || before.split_whitespace().count() >= Self::FIRST_WORDS;
+                if enough && speaks(before) && !(c == '.' && is_abbreviation(text.get(..at).unwrap_or_default())) {
+                    return Some(after);
+                }
+            } else if is_clause(c) && !self.begun {
+                let before = text.get(..after).unwrap_or_default();
+                if before.chars().count() >= Self::FIRST_CLAUSE && speaks(before) {
+                    return Some(after + usize::from(text.get(after..).is_some_and(|rest| rest.starts_with(' '))));
+                }
+            }
+        }
+        None
+    }
+
+    /// Where a sentence that is too long is cut: after its last clause, else its last word, else anywhere.
+    fn forced(&self, text: &str) -> Option<usize> {
+        let most = (0..=Self::LONGEST).rev().find(|&at| text.is_char_boundary(at))?;
+        let head = text.get(..most)?;
+        let clause = head.char_indices().rev().find_map(|(at, c)| {
+            let after = at + c.len_utf8();
+            (is_clause(c) && head.get(after..)?.starts_with(' ')).then_some(after + 1)
+        });
+        let at = clause.or_else(|| head.rfind(' ').map(|at| at + 1)).unwrap_or(most);
+        let at = if speaks(text.get(..at)?) { at } else { most };
+        (at > 0).then_some(at)
+    }
+}
+
+/// Whether there is anything to speak in a text.
+fn speaks(text: &str) -> bool {
+    text.contains(char::is_alphanumeric)
+}
+
+fn is_stop(c: char) -> bool {
+    matches!(c, '.' | '!' | '?' | '…' | '。' | '！' | '？')
+}
+
+fn is_clause(c: char) -> bool {
+    matches!(c, ',' | ';' | ':' | '—' | '、' | '，')
+}
+
+fn is_closing(c: char) -> bool {
+    matches!(c, '"' | '\'' | '”' | '’' | ')' | '»')
+}
+
+fn closing_len(text: &str) -> usize {
+    text.chars().take_while(|&c| is_closing(c)).map(char::len_utf8).sum()
+}
+
+/// Whether the text before a full stop ends in an abbreviation, an initial, or the number of a list's item.
+fn is_abbreviation(before: &str) -> bool {
+    let word = before.rsplit(' ').next().unwrap_or_default().trim_start_matches(['(', '"', '“', '\'']);
+    let mut letters = word.chars();
+    let initial = letters.next().is_some_and(char::is_uppercase) && letters.next().is_none() && word != "I";
+    let item = before == word && !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
+    initial || item || ABBREVIATIONS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Abbreviations that a full stop ends and a sentence goes on after.
+const ABBREVIATIONS: [&str; 30] = [
+    "Dr", "Mr", "Mrs", "Ms", "Prof", "St", "Jr", "Sr", "vs", "e.g", "i.e", "a.m", "p.m", "No", "Inc", "Ltd", "Co",
+    "approx", "U.S", "U.K", "Mt", "Ave", "Blvd", "Rd", "Apt", "Dept", "ext", "Rev", "Gen", "Hon",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds a text in tokens of `size` characters.
+    fn segments(text: &str, size: usize) -> Vec<String> {
+        let mut segmenter = Segmenter::default();
+        let chars: Vec<char> = text.chars().collect();
+        let mut out: Vec<String> =
+            chars.chunks(size).flat_map(|token| segmenter.push(&token.iter().collect::<String>())).collect();
+        out.extend(segmenter.finish());
+        out
+    }
+
+    #[test]
+    fn the_first_clause_comes_early_and_later_text_by_sentence() {
+        for size in [1, 3, 7, 1_000] {
+            assert_eq!(
+                segments("Of course I can, let me look that up, please. It takes a moment, as always. Thanks!", size),
+                [
+                    "Of course I can, ",
+                    "let me look that up, please. ",
+                    "It takes a moment, as always. ",
+                    "Thanks!"
+                ],
+                "tokens of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_first_sentence_waits_for_more_words() {
+        assert_eq!(segments("Sure. I can do that. Really.", 2), ["Sure. I can do that. ", "Really."]);
+        assert_eq!(segments("Yes.", 1), ["Yes."]);
+        assert_eq!(segments("Oh, well then: here", 1), ["Oh, well then: ", "here"]);
+    }
+
+    #[test]
+    fn numbers_and_abbreviations_stay_whole() {
+        for text in ["That is $1,200.50 and 3.5 percent", "Ask Dr. Smith or J. Doe, e.g. at 9 a.m. today"] {
+            for size in [1, 4] {
+                let segments = segments(text, size);
+                assert_eq!(segments.concat(), text);
+                assert!(
+                    segments.iter().all(|s| !s.trim_end().ends_with(['1', '3']) && !s.trim_end().ends_with("Dr.")),
+                    "{segments:?}"
+                );
+            }
+        }
+        assert_eq!(segments("We meet Dr. Smith at noon. Bye.", 1), ["We meet Dr. Smith at noon. ", "Bye."]);
+        assert_eq!(segments("It is 3.5 miles away. Go.", 1), ["It is 3.5 miles away. ", "Go."]);
+    }
+
+    #[test]
+    fn a_flush_never_cuts_inside_a_number_or_a_word() {
+        let mut segmenter = Segmenter::default();
+        assert_eq!(segmenter.push("It costs $3"), Vec::<String>::new());
+        assert_eq!(segmenter.flush().as_deref(), Some("It costs "));
+        assert_eq!(segmenter.flush(), None);
+        segmenter.push(".5");
+        assert_eq!(segmenter.flush(), None);
+        segmenter.push("0 each");
+        assert_eq!(segmenter.flush().as_deref(), Some("$3.50 "));
+        assert_eq!(segmenter.finish().as_deref(), Some("each"));
+    }
+
+    #[test]
+    fn long_sentences_are_cut_at_a_clause_or_a_word() {
+        let text = format!("Here we go now, {}and more, {}end.", "word ".repeat(30), "other ".repeat(40));
+        let segments = segments(&text, 5);
+        assert_eq!(segments.concat(), text);
+        assert!(segments.iter().all(|s| s.len() <= 200), "{:?}", segments.iter().map(String::len).collect::<Vec<_>>());
+        assert!(segments.iter().any(|s| s.ends_with("and more, ")), "{segments:?}");
+    }
+
+    #[test]
+    fn text_without_anything_to_speak_gives_nothing() {
+        assert_eq!(segments("😀 ** ... ** —", 1), Vec::<String>::new());
+        assert_eq!(segments("```\ncode\n```", 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_reply_is_bounded() {
+        let text = "word ".repeat(10_000);
+        assert!(segments(&text, 50).concat().len() <= Segmenter::MAX_REPLY);
+        let word = "é".repeat(20_000);
+        let segments = segments(&word, 1_000);
+        assert!(segments.iter().all(|s| s.len() <= 200));
+        assert!(segments.concat().len() <= Segmenter::MAX_REPLY);
+    }
+}

@@ -1,0 +1,497 @@
+//! The agent's side: replies from the model to the caller's ear.
+
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Failure, GenerationEnd, ReplyId, Service, WordTime};
+
+use super::machine::{Cut, Dialogue, Floor, why};
+use super::reply::{Purpose, Reply};
+use super::timer::Timer;
+use super::{Action, DialogueEvent, EndReason};
+
+/// The most replies under way; more lines from outside are refused.
+const MAX_REPLIES: usize = 8;
+/// A second failure in a row ends the call.
+const FAILURES: u32 = 2;
+
+impl Dialogue {
+    /// Has the first words synthesised before the line is up.
+    pub(super) fn greet(&mut self, now: Instant) {
+        let line = self.spec.begin_message.clone();
+        self.script(Purpose::Greeting, &line, now);
+    }
+
+    /// When the greeting may be heard.
+    pub(super) fn greeting_at(&self) -> Option<Instant> {
+        let front = self.replies.front().filter(|reply| reply.purpose == Purpose::Greeting && !reply.playing)?;
+        let _ = front;
+        self.answered.map(|answered| answered + self.spec.timing.greeting_delay)
+    }
+
+    /// Speaks a line that is not the model's; `None` when there is nothing to speak.
+    pub(super) fn script(&mut self, purpose: Purpose, line: &str, now: Instant) -> Option<ReplyId> {
+        let mut reply = Reply::new(ReplyId(0), purpose);
+        let mut segments = reply.segmenter.push(line);
+        segments.extend(reply.segmenter.finish());
+        let text = segments.concat();
+        if text.is_empty() {
+            return None;
+        }
+        reply.id = self.next_id();
+        let id = reply.id;
+        self.replies.push_back(reply);
+        self.speak(id, text, now);
+        self.close_text(id, now);
+        Some(id)
+    }
+
+    /// Words from outside.
+    pub(super) fn say(&mut self, text: &str, interruptible: bool, now: Instant) {
+        if self.ending.is_some() || self.replies.len() >= MAX_REPLIES {
+            return self.tell(DialogueEvent::Dropped { what: "words from outside" });
+        }
+        if let Some(id) = self.script(Purpose::Say, text, now)
+            && let Some(reply) = self.reply(id)
+        {
+            reply.interruptible = interruptible;
+        }
+    }
+
+    /// Falls silent and listens.
+    pub(super) fn fall_silent(&mut self, now: Instant) {
+        let front = self.replies.front().map(|reply| reply.id);
+        self.owed = None;
+        for reply in &mut self.replies {
+            reply.interruptible = true;
+        }
+        self.drop_replies(false, now);
+        self.turn.forget_words(now);
+        if let Some(reply) = front {
+            self.tell(DialogueEvent::Interrupted { reply, why: why("command.interrupt", "") });
+        }
+    }
+
+    /// Has the model answer what it has not been given yet.
+    pub(super) fn answer_owed(&mut self, now: Instant) {
+        let Some(id) = self.owed else { return };
+        let is_writing = self.replies.iter().any(|reply| reply.generating);
+        let is_caller_on = self.voice.is_confirmed() || self.turn.is_open();
+        if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
+            return;
+        }
+        self.owed = None;
+        let timing = self.spec.timing;
+        let mut reply = Reply::new(id, Purpose::Answer);
+        reply.generating = true;
+        reply.token_due = Some(now + timing.first_token);
+        reply.answer_due = Some(now + timing.whole_answer);
+        self.replies.push_back(reply);
+        let messages = self.history.prompt();
+        self.act(Action::Generate { reply: id, messages });
+    }
+
+    /// A piece of the model's text.
+    pub(super) fn token(&mut self, id: ReplyId, text: &str, now: Instant) {
+        let timing = self.spec.timing;
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
+        let segments = reply.segmenter.push(text);
+        reply.flush_due = reply.segmenter.is_waiting().then_some(now + timing.segment_flush);
+        if !reply.text.is_empty() {
+            reply.token_due = Some(now + timing.first_token);
+        }
+        for segment in segments {
+            self.speak(id, segment, now);
+        }
+    }
+
+    /// Hands text to the voice.
+    fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
+        let timing = self.spec.timing;
+        let Some(reply) = self.reply(id) else { return };
+        reply.text.push_str(&text);
+        if reply.generating {
+            reply.token_due = Some(now + timing.first_token);
+        }
+        if !reply.ready && reply.audio_due.is_none() {
+            reply.audio_due = Some(now + timing.first_audio);
+        }
+        self.act(Action::Synthesize { reply: id, text });
+    }
+
+    /// No more text comes for a reply.
+    fn close_text(&mut self, id: ReplyId, now: Instant) {
+        let Some(reply) = self.reply(id) else { return };
+        reply.generating = false;
+        (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
+        if std::mem::replace(&mut reply.closed, true) {
+            return;
+        }
+        if reply.starved.is_some() {
+            reply.starved = Some(now);
+        }
+        if !reply.text.is_empty() {
+            self.act(Action::EndSpeech { reply: id });
+        }
+    }
+
+    /// Tokens have paused: what there is is spoken.
+    pub(super) fn flush_segments(&mut self, now: Instant) {
+        let due = self.replies.iter_mut().filter(|reply| reply.flush_due.is_some_and(|at| at <= now));
+        let segments: Vec<_> = due
+            .map(|reply| {
+                reply.flush_due = None;
+                (reply.id, reply.segmenter.flush())
+            })
+            .collect();
+        for (id, segment) in segments {
+            if let Some(segment) = segment {
+                self.speak(id, segment, now);
+            }
+        }
+    }
+
+    /// The model has said everything.
+    pub(super) fn generation_ended(&mut self, id: ReplyId, end: GenerationEnd, now: Instant) {
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
+        let rest = reply.segmenter.finish();
+        if let Some(rest) = rest {
+            self.speak(id, rest, now);
+        }
+        let Some(reply) = self.reply(id) else { return };
+        let (is_mute, calls, hangs_up) = (reply.text.is_empty(), reply.calls, reply.hangs_up);
+        self.close_text(id, now);
+        if !is_mute {
+            return;
+        }
+        // Nothing to speak: only tools, only the wish to hang up, or nothing at all.
+        self.replies.retain(|reply| reply.id != id);
+        match hangs_up {
+            Some((reason, may_stay)) => {
+                let line = self.spec.goodbye.clone();
+                self.say_last(&line, reason, "tool.end-call", may_stay, now);
+            }
+            None if calls > 0 => {}
+            None => {
+                let inputs = format!("the model ended ({end:?}) without a word: apology");
+                self.tell(DialogueEvent::Unstuck { why: why("llm.empty", inputs) });
+                self.apologise(Service::Llm, Purpose::Answer, now);
+            }
+        }
+    }
+
+    /// There is sound.
+    pub(super) fn speech_ready(&mut self, id: ReplyId) {
+        if let Some(reply) = self.reply(id) {
+            reply.ready = true;
+            reply.audio_due = None;
+            reply.starved = None;
+        }
+    }
+
+    /// The playout has run dry.
+    pub(super) fn speech_starved(&mut self, id: ReplyId, now: Instant) {
+        if let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) {
+            reply.starved = Some(now);
+        }
+    }
+
+    /// When words are spoken.
+    pub(super) fn word_times(&mut self, id: ReplyId, words: &[WordTime]) {
+        if let Some(reply) = self.reply(id) {
+            reply.add_words(words);
+        } else if let Some(cut) = self.cut.as_mut().filter(|cut| cut.reply.id == id) {
+            cut.reply.add_words(words);
+        }
+    }
+
+    /// The voice has delivered everything.
+    pub(super) fn speech_ended(&mut self, id: ReplyId, length: Duration, now: Instant) {
+        let Some(reply) = self.reply(id) else { return };
+        reply.length = Some(length);
+        reply.starved = None;
+        reply.audio_due = None;
+        if !reply.ready || length.is_zero() {
+            self.tts_failed(id, Failure::Protocol, "tts.no-sound", now);
+        }
+    }
+
+    /// Lets the first reply be heard, if nothing speaks against it.
+    pub(super) fn play_next(&mut self, now: Instant) {
+        let is_caller_on = self.voice.is_confirmed();
+        let may_greet = self.greeting_at().is_none_or(|at| at <= now);
+        if self.answered.is_none() || self.line_held || self.cut.is_some() {
+            return;
+        }
+        let withheld = self.withheld;
+        let Some(front) = self.replies.front_mut().filter(|front| front.ready && !front.playing) else { return };
+        if front.purpose == Purpose::Greeting && !may_greet {
+            return;
+        }
+        if front.interruptible && (is_caller_on || withheld) {
+            self.withheld = true;
+            return;
+        }
+        front.playing = true;
+        let reply = front.id;
+        self.floor = Floor::Free;
+        self.withheld = false;
+        self.act(Action::Play { reply });
+    }
+
+    /// The first packet has left.
+    pub(super) fn playout_started(&mut self, id: ReplyId, now: Instant) {
+        if let Some(front) = self.replies.front_mut().filter(|front| front.id == id && front.playing) {
+            front.sounding.get_or_insert(now);
+        }
+    }
+
+    /// Everything was heard.
+    pub(super) fn playout_ended(&mut self, id: ReplyId, _heard: Duration, now: Instant) {
+        if self.replies.front().is_none_or(|front| front.id != id || !front.playing) {
+            return;
+        }
+        let Some(reply) = self.replies.pop_front() else { return };
+        if self.floor == Floor::Ducked {
+            self.act(Action::Unduck);
+        }
+        self.floor = Floor::Free;
+        self.withheld = false;
+        self.quiet_since = now;
+        if reply.generating {
+            self.act(Action::Cancel { reply: id });
+        }
+        if reply.purpose == Purpose::Answer && !reply.broken {
+            self.failures = 0;
+        }
+        self.write(&reply, &reply.text, reply.broken);
+        if reply.purpose == Purpose::Filler {
+            self.tools.filled(now);
+        }
+        if let Some((reason, _)) = reply.hangs_up {
+            self.finish(reason);
+        }
+    }
+
+    /// What was heard of a reply that was flushed.
+    pub(super) fn flushed(&mut self, id: ReplyId, heard: Duration, share: f32, now: Instant) {
+        if self.cut.as_ref().is_none_or(|cut| cut.reply.id != id) {
+            return;
+        }
+        let Some(cut) = self.cut.take() else { return };
+        self.quiet_since = now;
+        let reply = &cut.reply;
+        let text = reply.heard(heard, share).to_owned();
+        let is_whole = reply.closed && text.trim_end() == reply.text.trim_end();
+        let words = text.split_whitespace().count();
+        if cut.takes_back && heard < self.spec.timing.merge_audio && words < 2 && reply.calls == 0 {
+            self.carry_turn();
+            if !text.is_empty() {
+                self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
+            }
+            return;
+        }
+        if words > 0 && reply.purpose == Purpose::Answer && !reply.broken {
+            self.failures = 0;
+        }
+        self.write(reply, &text, !is_whole);
+    }
+
+    /// Writes what was heard, once.
+    fn write(&mut self, reply: &Reply, text: &str, interrupted: bool) {
+        // What is only said to pass the time is not part of the conversation.
+        if reply.purpose != Purpose::Filler {
+            self.history.heard(reply.id, text, interrupted);
+        }
+        let text = text.trim().to_owned();
+        if !text.is_empty() {
+            self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted });
+        }
+    }
+
+    /// Drops every reply that may be interrupted: silence first, then the services.
+    pub(super) fn drop_replies(&mut self, takes_back: bool, _now: Instant) {
+        let floor = std::mem::replace(&mut self.floor, Floor::Free);
+        self.withheld = false;
+        let (dropped, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.replies).into_iter().partition(|reply| reply.interruptible);
+        self.replies = kept.into();
+        for reply in &dropped {
+            self.act(Action::Flush { reply: reply.id });
+        }
+        for reply in &dropped {
+            self.act(Action::Cancel { reply: reply.id });
+        }
+        if floor == Floor::Ducked {
+            self.act(Action::Unduck);
+        }
+        for reply in dropped {
+            if reply.is_sounding() {
+                self.cut = Some(Cut { reply, takes_back });
+            } else if reply.calls > 0 {
+                // Its tools run on; of its words nothing was heard.
+                self.history.heard(reply.id, "", true);
+            }
+        }
+    }
+
+    /// Drops one reply, whoever may interrupt it.
+    fn drop_reply(&mut self, id: ReplyId) {
+        let Some(at) = self.replies.iter().position(|reply| reply.id == id) else { return };
+        let Some(reply) = self.replies.remove(at) else { return };
+        self.act(Action::Flush { reply: id });
+        self.act(Action::Cancel { reply: id });
+        if at == 0 {
+            if self.floor == Floor::Ducked {
+                self.act(Action::Unduck);
+            }
+            self.floor = Floor::Free;
+            self.withheld = false;
+        }
+        if reply.is_sounding() {
+            self.cut = Some(Cut { reply, takes_back: false });
+        } else if reply.calls > 0 {
+            self.history.heard(id, "", true);
+        }
+    }
+
+    /// Drops the lines that are not worth hearing any more, unless they are being heard.
+    pub(super) fn drop_unheard(&mut self, purpose: Purpose) {
+        let ids: Vec<_> = self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
+        for id in ids {
+            self.drop_reply(id);
+        }
+    }
+
+    /// The model has kept silent for too long.
+    pub(super) fn model_late(&mut self, due: fn(&Reply) -> Option<Instant>, rule: &'static str, now: Instant) {
+        let late: Vec<_> = self.replies.iter().filter(|r| due(r).is_some_and(|at| at <= now)).map(|r| r.id).collect();
+        for id in late {
+            self.llm_failed(id, Failure::Timeout, rule, now);
+        }
+    }
+
+    /// The model has failed a reply.
+    pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
+        reply.broken = true;
+        let is_mute = reply.text.is_empty();
+        let deed = if is_mute { "nothing was spoken: apology" } else { "what there is is spoken" };
+        self.tell(DialogueEvent::ServiceFailed { service: Service::Llm, failure, why: why(rule, deed) });
+        if is_mute {
+            self.drop_reply(id);
+            self.apologise(Service::Llm, Purpose::Answer, now);
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            self.close_text(id, now);
+        }
+    }
+
+    /// The voice has kept silent for too long.
+    pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
+        let timing = self.spec.timing;
+        let is_late = |reply: &&Reply| {
+            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due };
+            due.is_some_and(|at| at <= now)
+        };
+        let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();
+        for id in late {
+            self.tts_failed(id, Failure::Timeout, rule, now);
+        }
+    }
+
+    /// The voice has failed a reply.
+    pub(super) fn tts_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        let Some(reply) = self.reply(id) else { return };
+        reply.broken = true;
+        let (purpose, was_heard, hangs_up) = (reply.purpose, reply.is_sounding(), reply.hangs_up);
+        let deed = if was_heard { "cut where it was heard" } else { "nothing was heard" };
+        self.tell(DialogueEvent::ServiceFailed { service: Service::Tts, failure, why: why(rule, deed) });
+        self.drop_reply(id);
+        match hangs_up {
+            // There was nothing left to say but goodbye.
+            Some((reason, _)) => self.finish(reason),
+            None if purpose == Purpose::Filler => self.tools.filled(now),
+            None => self.apologise(Service::Tts, purpose, now),
+        }
+    }
+
+    /// A reply should long have been heard: the playout was lost.
+    pub(super) fn playout_late(&mut self, now: Instant) {
+        let late = self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
+        if let Some(id) = late {
+            self.tell(DialogueEvent::Unstuck { why: why("playout.overdue", "the reply is cut") });
+            self.drop_reply(id);
+        }
+    }
+
+    /// After a failure: say so, or, when services fail again and again, end the call.
+    fn apologise(&mut self, service: Service, purpose: Purpose, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if self.ending.is_some() {
+            return;
+        }
+        if self.failures >= FAILURES {
+            if service == Service::Tts {
+                return self.finish(EndReason::ServiceFailure);
+            }
+            let line = self.spec.goodbye.clone();
+            return self.say_last(&line, EndReason::ServiceFailure, "services.failed", false, now);
+        }
+        // A greeting nobody heard is tried once more; anything else has lost its moment.
+        let line = match purpose {
+            Purpose::Greeting => self.spec.begin_message.clone(),
+            _ => self.spec.apology.clone(),
+        };
+        let purpose = if purpose == Purpose::Greeting { purpose } else { Purpose::Apology };
+        self.quiet_since = now;
+        self.script(purpose, &line, now);
+    }
+
+    /// The other side has put us on hold, or has taken us back.
+    pub(super) fn line_hold(&mut self, held: bool, now: Instant) {
+        if std::mem::replace(&mut self.line_held, held) == held {
+            return;
+        }
+        let is_held_already = matches!(self.floor, Floor::Held { .. });
+        let is_sounding = self.replies.front().is_some_and(|front| front.playing);
+        if held {
+            self.voice = super::endpointing::Voice::default();
+            self.turn.forget_words(now);
+            if is_sounding && !is_held_already {
+                self.act(Action::Hold);
+            }
+            if is_sounding {
+                self.floor = Floor::Held { since: now, began: now };
+            }
+        } else {
+            self.quiet_since = now;
+            self.words_at = now;
+            if let Floor::Held { since, .. } = self.floor
+                && let Some(front) = self.replies.front_mut()
+            {
+                let rewind = self.spec.timing.resume_rewind;
+                front.held += now.saturating_duration_since(since) + rewind;
+                self.floor = Floor::Free;
+                self.act(Action::Resume { rewind });
+                self.act(Action::Unduck);
+            }
+        }
+    }
+
+    pub(super) fn arm_replies(&mut self) {
+        let timing = self.spec.timing;
+        let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
+        let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
+        let dues = [
+            (Timer::FirstToken, earliest(&|reply| reply.token_due)),
+            (Timer::WholeAnswer, earliest(&|reply| reply.answer_due)),
+            (Timer::SegmentFlush, earliest(&|reply| reply.flush_due)),
+            (Timer::FirstAudio, earliest(&|reply| reply.audio_due)),
+            (Timer::Stall, earliest(&|reply| reply.stall_due(&timing))),
+            (Timer::Overdue, self.replies.front().filter(|_| !is_held).and_then(Reply::overdue)),
+        ];
+        for (timer, at) in dues {
+            self.timers.set(timer, at);
+        }
+    }
+}

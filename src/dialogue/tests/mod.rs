@@ -1,0 +1,17 @@
+//! Tables of facts → actions with exact virtual times.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::conversation::{Transcript, TranscriptKind};
+
+/// The one instant all virtual times count from.
+#[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be made up; every time is counted from this one")]
+pub(in crate::dialogue) fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    *BASE.get_or_init(Instant::now)
+}
+
+pub(in crate::dialogue) fn transcript(kind: TranscriptKind, text: &str) -> Transcript {
+    Transcript { kind, text: text.into(), confidence: 0.9, audio_end: None }
+}

@@ -1,0 +1,155 @@
+//! The deadlines of a dialogue.
+
+use std::time::Instant;
+
+/// What a dialogue may be waiting for. Each has at most one deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Timer {
+    /// The recogniser is asked for what it has.
+    Finalize,
+    /// The caller's turn is over.
+    Endpoint,
+    /// A duck, a hold or a withheld reply is decided.
+    Verdict,
+    /// Voice without words: the caller is asked to repeat.
+    Stuck,
+    /// The detector has told nothing more of a voice.
+    VoiceLost,
+    /// The model has given nothing to speak.
+    FirstToken,
+    /// The model's answer takes too long.
+    WholeAnswer,
+    /// Text is spoken although no clause has ended.
+    SegmentFlush,
+    /// The voice has given no sound.
+    FirstAudio,
+    /// The voice has stalled in the middle.
+    Stall,
+    /// A reply should long have been heard in full.
+    Overdue,
+    /// A tool has not answered.
+    Tool,
+    /// The caller waits for a tool in silence.
+    Filler,
+    /// The greeting may be heard.
+    Greeting,
+    /// Nobody has spoken for a while.
+    Idle,
+    /// The caller has said nothing for very long.
+    MaxSilence,
+    /// The call has lasted as long as it may.
+    MaxDuration,
+    /// A goodbye, or the last words after the line closed, are waited for no longer.
+    Drain,
+}
+
+impl Timer {
+    const COUNT: usize = Self::Drain as usize + 1;
+
+    const ALL: [Self; Self::COUNT] = [
+        Self::Finalize,
+        Self::Endpoint,
+        Self::Verdict,
+        Self::Stuck,
+        Self::VoiceLost,
+        Self::FirstToken,
+        Self::WholeAnswer,
+        Self::SegmentFlush,
+        Self::FirstAudio,
+        Self::Stall,
+        Self::Overdue,
+        Self::Tool,
+        Self::Filler,
+        Self::Greeting,
+        Self::Idle,
+        Self::MaxSilence,
+        Self::MaxDuration,
+        Self::Drain,
+    ];
+}
+
+/// A fixed table of deadlines, one place for each [`Timer`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timers([Option<Instant>; Timer::COUNT]);
+
+impl Timers {
+    /// Arms, moves or (with `None`) stops a timer.
+    pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {
+        if let Some(place) = self.0.get_mut(timer as usize) {
+            *place = at;
+        }
+    }
+
+    /// Stops a timer.
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.set(timer, None);
+    }
+
+    /// Stops all timers.
+    pub(super) fn clear(&mut self) {
+        self.0 = Default::default();
+    }
+
+    /// When a timer is due, if it is armed.
+    pub(super) fn at(&self, timer: Timer) -> Option<Instant> {
+        self.0.get(timer as usize).copied().flatten()
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+
+    /// Takes the earliest timer that is due; of equal ones the first of the enum.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+        let timer = Timer::ALL
+            .into_iter()
+            .filter_map(|timer| self.at(timer).filter(|&at| at <= now).map(|at| (at, timer)))
+            .min_by_key(|&(at, _)| at)
+            .map(|(_, timer)| timer)?;
+        self.stop(timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn base() -> Instant {
+        crate::dialogue::tests::base()
+    }
+
+    #[test]
+    fn every_timer_has_its_own_place() {
+        for (place, timer) in Timer::ALL.into_iter().enumerate() {
+            assert_eq!(timer as usize, place);
+        }
+    }
+
+    #[test]
+    fn timers_fire_in_the_order_of_their_deadlines() {
+        let (base, ms) = (base(), Duration::from_millis);
+        let mut timers = Timers::default();
+        timers.set(Timer::Idle, Some(base + ms(30)));
+        timers.set(Timer::Endpoint, Some(base + ms(40)));
+        timers.set(Timer::Drain, Some(base + ms(10)));
+        assert_eq!(timers.next(), Some(base + ms(10)));
+        assert_eq!(timers.pop_due(base + ms(9)), None);
+        assert_eq!(timers.pop_due(base + ms(35)), Some(Timer::Drain));
+        assert_eq!(timers.pop_due(base + ms(35)), Some(Timer::Idle));
+        assert_eq!(timers.pop_due(base + ms(35)), None);
+        assert_eq!(timers.next(), Some(base + ms(40)));
+    }
+
+    #[test]
+    fn of_equal_deadlines_the_first_timer_fires_first() {
+        let base = base();
+        let mut timers = Timers::default();
+        timers.set(Timer::Idle, Some(base));
+        timers.set(Timer::Endpoint, Some(base));
+        assert_eq!(timers.pop_due(base), Some(Timer::Endpoint));
+    }
+}

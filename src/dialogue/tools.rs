@@ -1,0 +1,170 @@
+//! Tools the model asks for: run once, after the turn was committed, their results kept whatever is heard.
+
+use std::time::Instant;
+
+use crate::conversation::{Failure, ReplyId, Service, ToolCall, ToolResult};
+
+use super::machine::{Dialogue, why};
+use super::reply::Purpose;
+use super::timer::Timer;
+use super::{Action, DialogueEvent, EndReason, Timing};
+
+/// The built-in tool with which the model ends the call: its words are played to the end, then we hang up.
+pub const END_CALL: &str = "end_call";
+
+/// The most tools of one reply; more are answered with a refusal.
+const MAX_CALLS: usize = 16;
+/// The most runs of the model for one turn that only ask for more tools.
+const MAX_ROUNDS: u32 = 8;
+/// The most fillers of one turn.
+const MAX_FILLERS: u32 = 2;
+
+/// The tools that run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tools {
+    running: Vec<Running>,
+    rounds: u32,
+    fillers: u32,
+    filled_at: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    reply: ReplyId,
+    id: String,
+    name: String,
+    since: Instant,
+}
+
+impl Tools {
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// A new turn may ask for as much as the one before.
+    pub(super) fn new_turn(&mut self) {
+        self.rounds = 0;
+        self.fillers = 0;
+        self.filled_at = None;
+    }
+
+    /// A filler was heard, or could not be.
+    pub(super) fn filled(&mut self, now: Instant) {
+        self.filled_at = Some(now);
+    }
+
+    /// When the caller has waited in silence for too long; `quiet_since` is when they last heard something.
+    fn filler_at(&self, timing: &Timing, quiet_since: Instant) -> Option<Instant> {
+        let since = self.running.iter().map(|tool| tool.since).min()?;
+        let wait = if self.fillers == 0 { timing.filler_after } else { timing.filler_again };
+        (self.fillers < MAX_FILLERS).then(|| since.max(quiet_since).max(self.filled_at.unwrap_or(since)) + wait)
+    }
+
+    fn due(&self, timing: &Timing) -> Option<Instant> {
+        self.running.iter().map(|tool| tool.since + timing.tool).min()
+    }
+}
+
+impl Dialogue {
+    /// The model asks for a tool.
+    pub(super) fn tool_call(&mut self, id: ReplyId, call: ToolCall, now: Instant) {
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
+            return self.tell(DialogueEvent::Dropped { what: "tool call of a dropped reply" });
+        };
+        if call.name == END_CALL {
+            if reply.hangs_up.is_none() {
+                let may_stay = !self.has_stayed;
+                if let Some(reply) = self.reply(id) {
+                    reply.hangs_up = Some((EndReason::AgentHangup, may_stay));
+                    reply.interruptible = may_stay;
+                }
+                self.drain_goodbye(EndReason::AgentHangup, may_stay, now);
+            }
+            return;
+        }
+        if reply.calls >= MAX_CALLS {
+            return self.tell(DialogueEvent::Dropped { what: "tool call beyond the limit" });
+        }
+        reply.calls += 1;
+        let text = reply.text.clone();
+        self.history.called(id, &text, call.clone());
+        self.tools.running.push(Running { reply: id, id: call.id.clone(), name: call.name.clone(), since: now });
+        self.tell(DialogueEvent::ToolStarted { name: call.name.clone() });
+        self.act(Action::Invoke { reply: id, call });
+    }
+
+    /// A tool has answered.
+    pub(super) fn tool_result(&mut self, result: &ToolResult, now: Instant) {
+        let Some(at) = self.tools.running.iter().position(|tool| tool.id == result.id) else {
+            return self.tell(DialogueEvent::Dropped { what: "result of no running tool" });
+        };
+        let tool = self.tools.running.swap_remove(at);
+        self.history.result(tool.reply, result);
+        let took = now.saturating_duration_since(tool.since);
+        self.tell(DialogueEvent::ToolEnded { name: tool.name, took });
+        if self.tools.is_empty() {
+            self.tools_done(now);
+        }
+    }
+
+    /// All tools have answered: the model goes on with what they said.
+    fn tools_done(&mut self, now: Instant) {
+        self.drop_unheard(Purpose::Filler);
+        self.tools.rounds += 1;
+        if self.tools.rounds > MAX_ROUNDS {
+            let inputs = format!("{MAX_ROUNDS} rounds of tools without an answer");
+            self.tell(DialogueEvent::Unstuck { why: why("tool.rounds", inputs) });
+            let line = self.spec.apology.clone();
+            self.quiet_since = now;
+            self.script(Purpose::Apology, &line, now);
+            return;
+        }
+        if self.owed.is_none() {
+            self.owed = Some(self.next_id());
+        }
+    }
+
+    /// Tools that have not answered in time answer with that.
+    pub(super) fn tools_late(&mut self, now: Instant) {
+        let timeout = self.spec.timing.tool;
+        let is_late = |since: Instant| now.saturating_duration_since(since) >= timeout;
+        let late: Vec<_> = self.tools.running.iter().filter(|t| is_late(t.since)).map(|t| t.id.clone()).collect();
+        for id in late {
+            let inputs = format!("no answer within {} ms", timeout.as_millis());
+            let (failure, why) = (Failure::Timeout, why("tool.timeout", inputs));
+            self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.tool_result(&ToolResult { id, content: "error: the tool did not answer in time".into() }, now);
+        }
+    }
+
+    /// The tools of a reply (or all of them) have failed.
+    pub(super) fn tools_failed(&mut self, reply: Option<ReplyId>, failure: Failure, now: Instant) {
+        let is_meant = |of: ReplyId| reply.is_none_or(|reply| reply == of);
+        let failed: Vec<_> = self.tools.running.iter().filter(|t| is_meant(t.reply)).map(|t| t.id.clone()).collect();
+        for id in failed {
+            let why = why("tool.failed", "the model is told");
+            self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.tool_result(&ToolResult { id, content: format!("error: {}", failure.name()) }, now);
+        }
+    }
+
+    /// The caller waits for a tool in silence.
+    pub(super) fn fill(&mut self, now: Instant) {
+        self.tools.fillers += 1;
+        self.tools.filled(now);
+        let line = self.spec.filler.clone();
+        self.script(Purpose::Filler, &line, now);
+    }
+
+    pub(super) fn arm_tools(&mut self) {
+        let timing = self.spec.timing;
+        let is_silent = self.replies.is_empty() && !self.voice.is_confirmed() && !self.turn.is_open();
+        let filler = self
+            .tools
+            .filler_at(&timing, self.quiet_since)
+            .filter(|_| is_silent && !self.line_held && self.cut.is_none() && !self.spec.filler.is_empty());
+        self.timers.set(Timer::Filler, filler);
+        self.timers.set(Timer::Tool, self.tools.due(&timing));
+    }
+}
+
