@@ -85,6 +85,14 @@ impl Dialogue {
         }
     }
 
+    /// A goodbye that was cut from outside ends nothing.
+    pub(super) fn forget_goodbye(&mut self) {
+        if self.ending.as_ref().is_some_and(|ending| matches!(ending.step, Step::Goodbye { .. })) {
+            self.ending = None;
+            self.timers.stop(Timer::Drain);
+        }
+    }
+
     /// Nobody has spoken for a while.
     pub(super) fn idle(&mut self, now: Instant) {
         if self.idle_prompts >= self.spec.timing.idle_prompts {

@@ -159,7 +159,9 @@ impl Dialogue {
             self.turn.keys_until = Some(now + self.spec.timing.key_wait);
         }
         let Some(front) = self.replies.front() else { return };
-        if front.interruptible && (self.barge_in.is_allowed || !front.is_sounding()) {
+        if front.hangs_up.is_some() {
+            self.stay(now);
+        } else if front.interruptible && (self.barge_in.is_allowed || !front.is_sounding()) {
             self.interrupt("barge-in.key", now);
         }
     }

@@ -61,6 +61,7 @@ impl Dialogue {
     pub(super) fn fall_silent(&mut self, now: Instant) {
         let front = self.replies.front().map(|reply| reply.id);
         self.owed = None;
+        self.forget_goodbye();
         for reply in &mut self.replies {
             reply.interruptible = true;
         }
@@ -374,12 +375,15 @@ impl Dialogue {
     pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
         reply.broken = true;
-        let is_mute = reply.text.is_empty();
+        let (is_mute, hangs_up) = (reply.text.is_empty(), reply.hangs_up);
         let deed = if is_mute { "nothing was spoken: apology" } else { "what there is is spoken" };
         self.tell(DialogueEvent::ServiceFailed { service: Service::Llm, failure, why: why(rule, deed) });
         if is_mute {
             self.drop_reply(id);
-            self.apologise(Service::Llm, Purpose::Answer, now);
+            match hangs_up {
+                Some((reason, _)) => self.finish(reason),
+                None => self.apologise(Service::Llm, Purpose::Answer, now),
+            }
         } else {
             self.failures = self.failures.saturating_add(1);
             self.close_text(id, now);
