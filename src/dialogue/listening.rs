@@ -27,11 +27,13 @@ impl Dialogue {
         }
         self.voice.current = Some((began, voiced));
         self.voice_told = Some(now);
-        if voiced >= self.spec.timing.stuck_turn && !self.turn.has_text() && !self.voice.is_noise {
+        let worded = self.turn.text_at().map_or(began, |at| at.max(began));
+        let wordless = now.saturating_duration_since(worded).min(voiced);
+        if wordless >= self.spec.timing.stuck_turn && !self.voice.is_noise {
             // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
             self.voice.is_noise = true;
             self.voice.stopped = Some(now);
-            self.turn.stopped = self.turn.began.map(|_| now);
+            self.turn.stopped = self.turn.began.filter(|_| !self.turn.has_text()).map(|_| now);
             self.withheld = false;
             self.decide(now);
         }
@@ -82,6 +84,10 @@ impl Dialogue {
             self.tell(DialogueEvent::CallerHeard { text: transcript.text.trim().to_owned(), settled });
         }
         self.turn.hear(&transcript, now);
+        if self.voice.is_noise {
+            // Over noise only the words tell when the caller stops.
+            self.turn.stopped = None;
+        }
         self.weigh(now);
         if settled {
             self.words_settled(now);
@@ -287,14 +293,19 @@ impl Dialogue {
             return self.take_back(now);
         }
         let id = front.id;
-        let takes_back = front.purpose == Purpose::Answer;
+        let overlap = match (self.floor, self.voice.current) {
+            (Floor::Held { since, began }, _) => since.saturating_duration_since(began),
+            (_, Some((began, _))) => now.saturating_duration_since(began),
+            _ => Duration::ZERO,
+        };
+        let takes_back = (front.purpose == Purpose::Answer).then_some(overlap);
         let inputs = format!(
             "words {}, backchannel {}, voiced {} ms",
             evidence.meaning.real,
             evidence.meaning.backchannel,
             evidence.voiced.as_millis()
         );
-        self.drop_replies(takes_back, now);
+        self.drop_replies(takes_back);
         self.tell(DialogueEvent::Interrupted { reply: id, why: why(rule, inputs) });
     }
 
@@ -302,7 +313,7 @@ impl Dialogue {
     pub(super) fn take_back(&mut self, now: Instant) {
         let front = self.replies.front().map(|reply| (reply.id, reply.purpose));
         let owed = self.owed.take();
-        self.drop_replies(false, now);
+        self.drop_replies(None);
         if front.is_some_and(|(_, purpose)| purpose == Purpose::Answer) || owed.is_some() {
             self.carry_turn();
             if self.turn.carried.is_empty() && self.tools.is_empty() {
@@ -399,7 +410,7 @@ impl Dialogue {
             // Words that came without enough voice to hold the agent; the commit follows when the cut is known.
             Some((_, true, _)) if self.turn.has_text() => self.interrupt("barge-in.text", now),
             Some((Purpose::Answer, false, _)) => self.take_back(now),
-            Some((_, _, _)) => self.drop_replies(false, now),
+            Some((_, _, _)) => self.drop_replies(None),
             None => {
                 self.commit(&endpoint, None, now);
             }

@@ -65,7 +65,7 @@ impl Dialogue {
         for reply in &mut self.replies {
             reply.interruptible = true;
         }
-        self.drop_replies(false, now);
+        self.drop_replies(None);
         self.turn.forget_words(now);
         if let Some(reply) = front {
             self.tell(DialogueEvent::Interrupted { reply, why: why("command.interrupt", "") });
@@ -182,7 +182,7 @@ impl Dialogue {
 
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId) {
-        if let Some(reply) = self.reply(id) {
+        if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
             reply.audio_due = None;
             reply.starved = None;
@@ -284,7 +284,12 @@ impl Dialogue {
         let text = reply.heard(heard, share).to_owned();
         let is_whole = reply.closed && text.trim_end() == reply.text.trim_end();
         let words = text.split_whitespace().count();
-        if cut.takes_back && heard < self.spec.timing.merge_audio && words < 2 && reply.calls == 0 {
+        let before = cut.takes_back.map(|overlap| heard.saturating_sub(overlap));
+        let is_taken_back = before.is_some_and(|before| {
+            let words = reply.heard(before, share * before.as_secs_f32() / heard.as_secs_f32().max(0.001));
+            before < self.spec.timing.merge_audio && words.split_whitespace().count() < 2
+        });
+        if is_taken_back && reply.calls == 0 {
             self.carry_turn();
             if !text.is_empty() {
                 self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
@@ -310,7 +315,9 @@ impl Dialogue {
     }
 
     /// Drops every reply that may be interrupted: silence first, then the services.
-    pub(super) fn drop_replies(&mut self, takes_back: bool, _now: Instant) {
+    ///
+    /// `takes_back`: the caller may be going on with the turn that the first one answers, having spoken over it so long.
+    pub(super) fn drop_replies(&mut self, takes_back: Option<Duration>) {
         let floor = std::mem::replace(&mut self.floor, Floor::Free);
         self.withheld = false;
         let (dropped, kept): (Vec<_>, Vec<_>) =
@@ -349,7 +356,7 @@ impl Dialogue {
             self.withheld = false;
         }
         if reply.is_sounding() {
-            self.cut = Some(Cut { reply, takes_back: false });
+            self.cut = Some(Cut { reply, takes_back: None });
         } else if reply.calls > 0 {
             self.history.heard(id, "", true);
         }
@@ -357,7 +364,8 @@ impl Dialogue {
 
     /// Drops the lines that are not worth hearing any more, unless they are being heard.
     pub(super) fn drop_unheard(&mut self, purpose: Purpose) {
-        let ids: Vec<_> = self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
+        let ids: Vec<_> =
+            self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
         for id in ids {
             self.drop_reply(id);
         }
@@ -421,7 +429,8 @@ impl Dialogue {
 
     /// A reply should long have been heard: the playout was lost.
     pub(super) fn playout_late(&mut self, now: Instant) {
-        let late = self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
+        let late =
+            self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
         if let Some(id) = late {
             self.tell(DialogueEvent::Unstuck { why: why("playout.overdue", "the reply is cut") });
             self.drop_reply(id);

@@ -53,7 +53,8 @@ fn the_model_hangs_up_after_its_last_word() {
 #[test]
 fn a_goodbye_can_be_talked_into_staying_once() {
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
-    let goodbye = || Answer { text: "Goodbye and take care my friend.", tools: vec![("end_call", 99_000)], hangs: false };
+    let goodbye =
+        || Answer { text: "Goodbye and take care my friend.", tools: vec![("end_call", 99_000)], hangs: false };
     stage.answers = [goodbye(), Answer { text: "Yes, what is it?", ..Answer::default() }].into();
     stage.says(1_000, 2_000, "That is all.");
     stage.says(3_200, 4_200, "wait one more thing.");

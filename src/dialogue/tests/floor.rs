@@ -90,14 +90,15 @@ fn an_answer_barely_heard_is_taken_back_and_one_heard_longer_is_not() {
         stage.says(1_000, 2_000, "Book a table.");
         stage.says(from, from + 1_000, "wait make it three people.");
         stage.run(12_000);
-        assert_eq!(stage.when("play")[0], 2_250 + 300 + 60 + 120);
+        assert_eq!(stage.when("play")[0], 2_250 + 300 + 70 + 120);
         assert_eq!(stage.prompts[1].len(), messages, "voice at {from}");
     }
 }
 
 #[test]
 fn two_interruptions_in_a_row_leave_two_cuts_and_an_answer() {
-    let answers = ["one two three four five six seven eight nine.", "ten nine eight seven six five.", "Third answer plays."];
+    let answers =
+        ["one two three four five six seven eight nine.", "ten nine eight seven six five.", "Third answer plays."];
     let mut stage = Stage::new(DialogueSpec::default(), &answers);
     stage.says(1_000, 2_000, "Tell me everything.");
     stage.says(4_000, 5_000, "no wait stop it.");

@@ -1,5 +1,6 @@
 //! Random facts in random order: nothing panics, nothing is stuck, nothing grows.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -72,6 +73,7 @@ struct Bench {
     /// A committed turn that nothing audible has been asked for since.
     waiting: Option<u64>,
     last_reply: u32,
+    generated: HashSet<ReplyId>,
     over: bool,
 }
 
@@ -104,8 +106,8 @@ impl Bench {
                     self.waiting = None;
                 }
                 Action::Generate { reply, messages } => {
-                    assert!(reply.0 >= self.last_reply, "ids only grow");
-                    self.last_reply = reply.0;
+                    assert!(self.generated.insert(reply), "an id is used once");
+                    self.last_reply = self.last_reply.max(reply.0);
                     assert!(messages.len() <= 4 * 200);
                 }
                 Action::HangUp(_) => {
@@ -206,7 +208,7 @@ impl Bench {
 fn bench() -> Bench {
     let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), ..DialogueSpec::default() };
     let dialogue = Dialogue::new(spec, base());
-    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, over: false }
+    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
 }
 
 proptest! {

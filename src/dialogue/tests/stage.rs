@@ -66,6 +66,8 @@ pub(super) struct Stage {
     sounds: HashMap<ReplyId, Sound>,
     playing: Option<ReplyId>,
     pub mute_voice: bool,
+    /// The voice never says that it has delivered everything.
+    pub stalls_voice: bool,
 }
 
 pub(super) fn says(text: &'static str) -> Answer {
@@ -88,6 +90,7 @@ impl Stage {
             sounds: HashMap::new(),
             playing: None,
             mute_voice: false,
+            stalls_voice: false,
         };
         stage.carry();
         stage.at(0, Coming::Answered);
@@ -120,6 +123,13 @@ impl Stage {
 
     pub fn words(&mut self, at: u64, kind: TranscriptKind, text: &str) {
         self.at(at, Coming::Words(transcript(kind, text)));
+    }
+
+    /// Tells a fact at once.
+    pub fn tell(&mut self, fact: Fact<'_>) {
+        let now = self.instant();
+        self.dialogue.handle(fact, now);
+        self.carry();
     }
 
     /// Runs until `until`, events before timers.
@@ -174,6 +184,7 @@ impl Stage {
                 d.handle(Fact::SpeechReady { reply }, now);
             }
             Coming::Times(reply, words) => d.handle(Fact::WordTimes { reply, words: &words }, now),
+            Coming::Delivered(_) if self.stalls_voice => {}
             Coming::Delivered(reply) => {
                 let length = MS(self.sounds.get(&reply).map_or(0, |sound| sound.words as u64 * 300));
                 d.handle(Fact::SpeechEnded { reply, length }, now);

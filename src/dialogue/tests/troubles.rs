@@ -53,14 +53,12 @@ fn an_empty_answer_is_not_silence() {
 }
 
 #[test]
-fn a_voice_that_stalls_is_cut_where_it_was_heard() {
+fn a_voice_that_dies_is_cut_where_it_was_heard() {
     let mut stage = asked(vec![Answer { text: "one two three four five six seven eight.", ..Answer::default() }]);
     stage.run(3_800);
     let started = stage.when("play")[0];
     let reply = ReplyId(1);
-    // All the text was given, but the voice says that it has not delivered everything.
-    let now = stage.instant();
-    stage.dialogue.handle(Fact::Failed { service: Service::Tts, reply: Some(reply), failure: Failure::Unavailable }, now);
+    stage.tell(Fact::Failed { service: Service::Tts, reply: Some(reply), failure: Failure::Unavailable });
     stage.run(9_000);
     assert!(started < 3_800);
     assert!(stage.said()[0].1 && stage.said()[0].0.starts_with("one two"), "{:?}", stage.said());
@@ -68,11 +66,29 @@ fn a_voice_that_stalls_is_cut_where_it_was_heard() {
 }
 
 #[test]
+fn a_voice_that_stalls_is_given_up_after_its_patience_and_one_that_goes_on_is_not() {
+    for goes_on in [false, true] {
+        let begin_message = "one two three four five six seven eight nine ten.".to_owned();
+        let mut stage = Stage::new(DialogueSpec { begin_message, ..DialogueSpec::default() }, &[]);
+        stage.stalls_voice = true;
+        stage.run(1_000);
+        stage.tell(Fact::SpeechStarved { reply: ReplyId(1) });
+        stage.run(1_599);
+        assert_eq!(stage.when("flush").len(), 0);
+        if goes_on {
+            stage.tell(Fact::SpeechReady { reply: ReplyId(1) });
+        }
+        stage.run(1_600);
+        assert_eq!(stage.when("flush").len(), usize::from(!goes_on));
+        assert_eq!(stage.when("speak 2").len(), usize::from(!goes_on));
+    }
+}
+
+#[test]
 fn without_a_recogniser_the_call_ends_with_an_apology() {
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
     stage.run(1_000);
-    let now = stage.instant();
-    stage.dialogue.handle(Fact::Failed { service: Service::Stt, reply: None, failure: Failure::Auth }, now);
+    stage.tell(Fact::Failed { service: Service::Stt, reply: None, failure: Failure::Auth });
     stage.run(12_000);
     assert_eq!(stage.said(), [(DialogueSpec::default().apology, false)]);
     assert_eq!(stage.ended.map(|ended| ended.1), Some(EndReason::ServiceFailure));
@@ -89,6 +105,7 @@ fn a_tool_that_never_answers_is_told_to_the_model() {
     // The caller is told to wait, twice, and not asked whether they are still there.
     let filler = DialogueSpec::default().filler;
     assert_eq!(stage.said().iter().filter(|said| said.0 == filler).count(), 2);
-    let idle = stage.events.iter().find(|(_, e)| matches!(e, DialogueEvent::Unstuck { why } if why.rule == "idle.prompt"));
+    let idle =
+        stage.events.iter().find(|(_, e)| matches!(e, DialogueEvent::Unstuck { why } if why.rule == "idle.prompt"));
     assert!(idle.is_none_or(|(at, _)| *at > 20_000));
 }

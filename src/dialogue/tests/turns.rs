@@ -1,10 +1,10 @@
 //! When a turn is committed and what is answered.
 
-use crate::conversation::{Message, Role, TranscriptKind::*};
-use crate::dialogue::{DialogueEvent, DialogueSpec};
+use crate::conversation::{Digit, Message, Role, TranscriptKind::*};
+use crate::dialogue::{DialogueEvent, DialogueSpec, Fact};
 
 use super::base;
-use super::stage::{Answer, Coming, Stage};
+use super::stage::{Answer, Stage};
 
 fn spec() -> DialogueSpec {
     DialogueSpec { system_prompt: "be kind".into(), ..DialogueSpec::default() }
@@ -18,10 +18,9 @@ fn a_happy_turn_is_answered_once_and_in_time() {
     assert_eq!(stage.commits(), [(2_700, "endpoint.normal", "book a table for two".to_owned())]);
     assert_eq!(stage.when("generate").len(), 1);
     // 300 ms to the first token, three tokens more to the first clause, 120 ms to the first sound.
-    assert_eq!(stage.when("play"), [2_700 + 300 + 40 + 120]);
+    assert_eq!(stage.when("play"), [2_700 + 300 + 30 + 120]);
     assert_eq!(stage.said(), [("A table for two, at what time would you like it?".to_owned(), false)]);
-    let expected =
-        [Message::text(Role::System, "be kind"), Message::text(Role::User, "book a table for two")];
+    let expected = [Message::text(Role::System, "be kind"), Message::text(Role::User, "book a table for two")];
     assert_eq!(stage.prompts, [expected]);
 }
 
@@ -114,7 +113,7 @@ fn words_without_voice_open_a_turn() {
 fn voice_without_words_is_asked_again() {
     let mut stage = Stage::new(spec(), &[]);
     stage.voice(0, 1_500);
-    stage.run(7_000);
+    stage.run(8_000);
     assert_eq!(stage.when("speak"), [4_000]);
     assert_eq!(stage.said(), [(spec().repeat_request, false)]);
 }
@@ -187,11 +186,8 @@ fn keys_are_a_turn() {
     let mut stage = Stage::new(spec(), &[]);
     stage.run(1_000);
     for key in "123#".chars() {
-        let digit = crate::conversation::Digit::new(key).unwrap();
-        let now = stage.instant();
-        stage.dialogue.handle(crate::dialogue::Fact::Digit(digit), now);
+        stage.tell(Fact::Digit(Digit::new(key).unwrap()));
     }
-    stage.at(1_000, Coming::Answered);
     stage.run(3_000);
     assert_eq!(stage.commits(), [(1_000, "endpoint.keys", "123".to_owned())]);
 }
