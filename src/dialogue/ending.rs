@@ -69,7 +69,7 @@ impl Dialogue {
     }
 
     /// The caller has talked the agent out of hanging up.
-    pub(super) fn stay(&mut self, now: Instant) {
+    pub(super) fn stay(&mut self) {
         if !self.ending.as_ref().is_some_and(Ending::may_stay) {
             return;
         }

@@ -232,10 +232,10 @@ impl Turn {
                 "endpoint.entity",
                 if text.ends_with(['@']) || self.ends_between(&said) { timing.endpoint_cap } else { ENTITY },
             )
-        } else if (words::ends_unfinished(&said) && !text.ends_with('?')) || text.ends_with([',', '…', '-', '—', ':'])
+        } else if (words::ends_unfinished(&said) && !text.ends_with('?'))
+            || text.ends_with([',', '…', '-', '—', ':'])
+            || text.ends_with("...")
         {
-            ("endpoint.unsure", timing.endpoint_unsure)
-        } else if text.ends_with("...") {
             ("endpoint.unsure", timing.endpoint_unsure)
         } else if text.ends_with(['.', '!', '?', '。', '！', '？']) {
             ("endpoint.complete", timing.endpoint_confident)
