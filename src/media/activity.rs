@@ -62,7 +62,8 @@ impl Activity {
         let hangover = self.rate.samples_in(Self::HANGOVER) as u64;
         let Self { vad, rate, anchors, stretch, .. } = self;
         vad.push(frame, |hop| {
-            if hop.voiced {
+            // Our own hangover bridges the pauses; the detector's would only blur where the voice ended.
+            if hop.heard {
                 let ended = time_of(anchors, *rate, hop.end).unwrap_or(end);
                 let current = stretch.get_or_insert_with(|| Stretch {
                     began: time_of(anchors, *rate, hop.end.saturating_sub(hop_length)).unwrap_or(ended),
