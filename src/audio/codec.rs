@@ -76,17 +76,11 @@ impl Decoder {
         if payload.len() > Frame::CAPACITY {
             return Err(DecodeError::TooLong { bytes: payload.len(), most: Frame::CAPACITY });
         }
-        let table = match self.codec {
-            Codec::Pcmu => g711::ulaw_to_linear,
-            Codec::Pcma => g711::alaw_to_linear,
+        let samples = frame.grow(payload.len());
+        match self.codec {
+            Codec::Pcmu => g711::decode_ulaw(payload, samples),
+            Codec::Pcma => g711::decode_alaw(payload, samples),
         };
-        let mut block = [0i16; 160];
-        for bytes in payload.chunks(block.len()) {
-            for (sample, &byte) in block.iter_mut().zip(bytes) {
-                *sample = table(byte);
-            }
-            frame.push(&block[..bytes.len()]);
-        }
         Ok(frame)
     }
 }
@@ -106,15 +100,10 @@ impl Encoder {
     /// Encodes `samples` (at the codec's sample rate) into the front of `payload` and says how many bytes it wrote.
     /// Samples beyond what `payload` holds are left out.
     pub fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> usize {
-        let table = match self.codec {
-            Codec::Pcmu => g711::linear_to_ulaw,
-            Codec::Pcma => g711::linear_to_alaw,
-        };
-        let count = samples.len().min(payload.len());
-        for (byte, &sample) in payload.iter_mut().zip(samples) {
-            *byte = table(sample);
+        match self.codec {
+            Codec::Pcmu => g711::encode_ulaw(samples, payload),
+            Codec::Pcma => g711::encode_alaw(samples, payload),
         }
-        count
     }
 }
 
@@ -143,3 +132,36 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_becomes_a_frame_of_its_length_and_back() {
+        for codec in [Codec::Pcmu, Codec::Pcma] {
+            let payload: Vec<u8> = (0..160).map(|n| (n * 37 % 256) as u8 & 0x7F | 0x80).collect();
+            let frame = Decoder::new(codec).decode(&payload).unwrap();
+            assert_eq!(frame.duration().as_millis(), 20);
+            let mut back = [0; 200];
+            assert_eq!(Encoder::new(codec).encode(frame.samples(), &mut back), 160);
+            assert_eq!(back[..160], payload);
+            assert_eq!(Encoder::new(codec).encode(frame.samples(), &mut back[..10]), 10);
+        }
+    }
+
+    #[test]
+    fn payloads_too_short_or_too_long_are_refused() {
+        let mut decoder = Decoder::new(Codec::Pcmu);
+        assert_eq!(decoder.decode(&[]), Err(DecodeError::Empty));
+        assert_eq!(decoder.decode(&[0; 961]), Err(DecodeError::TooLong { bytes: 961, most: 960 }));
+        assert_eq!(decoder.decode(&[0xFF; 960]).map(|frame| frame.samples().len()), Ok(960));
+    }
+
+    #[test]
+    fn names_are_those_of_sdp_in_any_case() {
+        assert_eq!(Codec::from_name("pcmu"), Some(Codec::Pcmu));
+        assert_eq!(Codec::from_name("PCMA"), Some(Codec::Pcma));
+        assert_eq!(Codec::from_name("G722"), None);
+    }
+}

@@ -85,6 +85,16 @@ impl Frame {
         taken
     }
 
+    /// Appends `count` samples of silence, as many as still fit, and lends them out to be written.
+    pub fn grow(&mut self, count: usize) -> &mut [i16] {
+        let start = usize::from(self.len);
+        let end = start.saturating_add(count).min(Self::CAPACITY);
+        self.len = end as u16;
+        let room = &mut self.samples[start..end];
+        room.fill(0);
+        room
+    }
+
     /// Forgets the samples, keeps the rate.
     pub fn clear(&mut self) {
         self.len = 0;
@@ -148,5 +158,21 @@ mod tests {
         assert_eq!(frame.push(&[8; 900]), 60);
         assert_eq!(frame.samples().len(), Frame::CAPACITY);
         assert_eq!(Frame::from_samples(SampleRate::HZ_8000, &[0; 961]), None);
+    }
+
+    #[test]
+    fn what_a_frame_grows_by_is_silence_even_where_it_held_sound_before() {
+        let mut frame = Frame::empty(SampleRate::HZ_8000);
+        frame.push(&[7; 900]);
+        frame.clear();
+        assert_eq!(frame.grow(500), [0; 500]);
+        assert_eq!(frame.grow(500).len(), 460);
+        assert_eq!(frame.grow(1).len(), 0);
+    }
+
+    #[test]
+    fn a_frame_does_not_print_its_samples() {
+        let frame = Frame::from_samples(SampleRate::HZ_8000, &[12_345; 2]).unwrap();
+        assert_eq!(format!("{frame:?}"), "Frame(2 samples at 8000 Hz)");
     }
 }

@@ -17,6 +17,14 @@ impl CallId {
         Self(id.into())
     }
 
+    /// A name nobody can guess.
+    pub fn random() -> Self {
+        // 32 letters and digits, without those that are easily confused: 5 bits each.
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let letters = random_bytes::<20>().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+        Self(format!("call_{}", String::from_iter(letters)))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -27,6 +35,13 @@ impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Bytes nobody can guess.
+pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
 }
 
 /// A finished call: what [`CallHandle::ended`] gives.

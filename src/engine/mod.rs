@@ -5,8 +5,23 @@
 //!
 //! May import: `call`, `gateway`, `provider`, and the ground. Must never know: HTTP, databases, what a turn is.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the body in real time: it reads the clock for the call and runs its task"
+)]
+
+mod driver;
+mod engine;
+mod files;
 mod handle;
+mod journal;
+mod log;
+mod recording;
+mod registry;
+mod replies;
 mod start;
+mod stats;
+mod wake;
 
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
@@ -16,5 +31,8 @@ pub use crate::call::{
 pub use crate::conversation::Pii;
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
+pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
+pub use registry::{Busy, Permit};
 pub use start::{LlmSettings, Providers, Start};
+pub use stats::{EngineStats, Histogram, Totals};

@@ -1,1 +1,0 @@
-//! DOORS · file + environment → the plain config struct of each room.

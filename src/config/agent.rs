@@ -1,0 +1,144 @@
+//! One configured agent.
+
+use std::collections::HashSet;
+
+use super::document::Section;
+
+/// How good and how slow the model may be.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum ModelTier {
+    /// The fastest.
+    Turbo,
+    /// For most calls.
+    #[default]
+    Balanced,
+    /// The best.
+    Max,
+}
+
+impl ModelTier {
+    /// The name in the API and in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Turbo => "turbo",
+            Self::Balanced => "balanced",
+            Self::Max => "max",
+        }
+    }
+}
+
+/// `[[agents]]`: who answers, and how. The names are those of the AgentPhone API, in either spelling.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Agent {
+    /// Its name in URLs: 1 to 64 letters, digits, `_` and `-`.
+    pub id: String,
+    /// Its name for people; the id when none is given.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Instructions to the model.
+    pub system_prompt: String,
+    /// Its first words; `None` or empty: the caller speaks first.
+    pub begin_message: Option<String>,
+    /// The vendor's voice id; `None`: the voice of `[tts]`.
+    pub voice: Option<String>,
+    /// BCP 47, for recognition and pronunciation.
+    pub language: String,
+    /// Which of the configured models.
+    pub model_tier: ModelTier,
+    /// 0: never interrupted; 1: stops at the first sound.
+    pub interruption_sensitivity: f32,
+    /// The caller's silence that ends the call, in milliseconds (10 000 to 3 600 000).
+    pub max_silence_ms: u64,
+    /// 1 is the voice's own speed (0.5 to 2).
+    pub voice_speed: f32,
+}
+
+/// Options of the API's agents that this version has no deed for: refused rather than ignored.
+const NOT_YET: [&str; 11] = [
+    "stt_mode",
+    "ambient_sound",
+    "denoising_mode",
+    "enable_backchannel",
+    "enable_messaging",
+    "custom_tools",
+    "transfer_number",
+    "voicemail_message",
+    "call_screening_identity",
+    "call_screening_purpose",
+    "numbers",
+];
+
+pub(super) fn agents(sections: Vec<Section<'_>>) -> Vec<Agent> {
+    let mut seen = HashSet::new();
+    let mut agents = Vec::new();
+    for mut section in sections {
+        let Some(agent) = agent(&mut section) else {
+            section.finish();
+            continue;
+        };
+        if !seen.insert(agent.id.clone()) {
+            section.wrong("id", format!("\"{}\" is the id of another agent too", agent.id));
+        }
+        section.finish();
+        agents.push(agent);
+    }
+    agents
+}
+
+fn agent(section: &mut Section<'_>) -> Option<Agent> {
+    let id = section.text("id");
+    match &id {
+        None if !section.has("id") => section.missing("id", "the agent's name in URLs, like \"front-desk\""),
+        Some(id) if !is_id(id) => {
+            section.wrong("id", format!("found \"{id}\", expected 1 to 64 letters, digits, `_` and `-`"));
+        }
+        _ => {}
+    }
+    let prompt = section.text("system_prompt");
+    if prompt.is_none() && !section.has("system_prompt") {
+        section.missing("system_prompt", "the instructions to the model");
+    }
+    let name = section.text("name");
+    let description = section.text("description");
+    let begin_message = section.any_text("begin_message");
+    let voice = section.text("voice");
+    let language = section.text("language").unwrap_or_else(|| "en-US".into());
+    if !is_language(&language) {
+        section.wrong("language", format!("found \"{language}\", expected a language code like \"en-US\""));
+    }
+    let tiers = [ModelTier::Turbo, ModelTier::Balanced, ModelTier::Max].map(|tier| (tier.name(), tier));
+    let model_tier = section.one_of("model_tier", &tiers).unwrap_or_default();
+    let interruption_sensitivity = section.number("interruption_sensitivity", 0.0..=1.0).unwrap_or(0.8) as f32;
+    let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000).unwrap_or(600_000);
+    let voice_speed = section.number("voice_speed", 0.5..=2.0).unwrap_or(1.0) as f32;
+    if let Some("webhook") = section.one_of("voice_mode", &[("hosted", "hosted"), ("webhook", "webhook")]) {
+        section.wrong("voice_mode", "agents answered by a webhook are not supported yet; expected \"hosted\"");
+    }
+    section.refuse(&NOT_YET, "this option of the AgentPhone API is not supported yet; leave it out");
+    let id = id?;
+    Some(Agent {
+        name: name.unwrap_or_else(|| id.clone()),
+        id,
+        description,
+        system_prompt: prompt?,
+        begin_message,
+        voice,
+        language,
+        model_tier,
+        interruption_sensitivity,
+        max_silence_ms,
+        voice_speed,
+    })
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn is_language(code: &str) -> bool {
+    let mut parts = code.split('-');
+    let language =
+        parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_lowercase()));
+    language && parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}

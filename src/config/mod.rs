@@ -1,0 +1,21 @@
+//! DOORS · file + environment → plain settings of each room.
+//!
+//! [`Config::load`] reads one TOML file and the environment and gives a [`Config`] in which nothing is half valid: every
+//! default is filled in, every number is in its range. All problems are told at once, each with its line, what was found
+//! and what was expected. Keys of services come from the environment only, so that the file can be shown to anybody.
+//!
+//! May import: `conversation` (`Pii`). Must never know: any other room; `main` hands each room its settings.
+
+mod agent;
+mod document;
+mod error;
+mod settings;
+mod stage;
+
+pub use agent::{Agent, ModelTier};
+pub use error::{ConfigError, Problem};
+pub use settings::{Config, Engine, Env, Rtp, Server};
+pub use stage::{Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor};
+
+#[cfg(test)]
+mod tests;

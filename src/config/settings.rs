@@ -1,0 +1,253 @@
+//! The whole configuration.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::conversation::Pii;
+
+use super::agent::{self, Agent};
+use super::document::{Document, Problems, Section};
+use super::stage::{self, Llm, Stt, Tts};
+use super::{ConfigError, Problem};
+
+/// How the environment is asked: a function, so that a test needs no real one.
+pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// Everything `main` needs to build the house.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[rtp]`
+    pub rtp: Rtp,
+    /// `[recording] dir`: where stereo recordings go; `None`: nothing is recorded.
+    pub recording: Option<PathBuf>,
+    /// `[log] dir`: where replayable call logs go; `None`: none are written.
+    pub log: Option<PathBuf>,
+    /// `[stt]`
+    pub stt: Stt,
+    /// `[llm]`
+    pub llm: Llm,
+    /// `[tts]`
+    pub tts: Tts,
+    /// `[[agents]]`, at least one.
+    pub agents: Vec<Agent>,
+}
+
+/// `[server]`: the HTTP door.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How it is reached from outside, for URLs it hands out.
+    pub public_url: Option<String>,
+    /// The keys that open it; none only on a loopback address.
+    pub keys: Vec<Pii<String>>,
+    /// How long calls may go on after the order to stop.
+    pub drain: Duration,
+}
+
+/// `[engine]`: limits of the whole process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Engine {
+    /// Calls at one time; more are refused with 503.
+    pub max_calls: usize,
+    /// The longest call.
+    pub max_call: Duration,
+}
+
+/// `[rtp]`: the media ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rtp {
+    /// The address the ports are bound to.
+    pub address: IpAddr,
+    /// The address told to the other side, when it is another one (NAT, `0.0.0.0`).
+    pub advertise: Option<IpAddr>,
+    /// The ports.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl Config {
+    /// Reads `file` and the environment; `listen` from the command line outranks the file.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with its place, what was found and what was expected.
+    pub fn load(file: &Path, listen: Option<SocketAddr>, env: Env<'_>) -> Result<Self, ConfigError> {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(file).map_err(|error| {
+            let message = match error.kind() {
+                std::io::ErrorKind::NotFound => "no such file; start from agentphone.example.toml".to_owned(),
+                _ => format!("could not be read: {error}"),
+            };
+            ConfigError { problems: vec![Problem { place: name.clone(), message }] }
+        })?;
+        Self::parse(&name, &text, listen, env)
+    }
+
+    /// Reads a configuration from `text`; `name` is what messages call it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(name: &str, text: &str, listen: Option<SocketAddr>, env: Env<'_>) -> Result<Self, ConfigError> {
+        let problems = Problems::default();
+        let config = {
+            let document = Document { name, text, problems: &problems };
+            match toml::de::DeTable::parse(text) {
+                Ok(table) => Some(read(document.root(table.get_ref()), listen, env, &problems)),
+                Err(error) => {
+                    document.syntax(&error);
+                    None
+                }
+            }
+        };
+        match (config, problems.into_sorted()) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(ConfigError { problems }),
+        }
+    }
+
+    /// The stages that run on the simulator, by the names of the file: they are told at start and in `/healthz`.
+    pub fn simulated(&self) -> Vec<&'static str> {
+        let mut stages = Vec::new();
+        if self.stt.vendor == stage::SttVendor::Simulator {
+            stages.push("stt");
+        }
+        if self.llm.stage.vendor == stage::LlmVendor::Simulator {
+            stages.push("llm");
+        }
+        if self.tts.stage.vendor == stage::TtsVendor::Simulator {
+            stages.push("tts");
+        }
+        stages
+    }
+}
+
+fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Config {
+    let server = server(root.section("server"), listen, env, problems);
+    let engine = engine(root.section("engine"));
+    let rtp = rtp(root.section("rtp"));
+    let recording = directory(root.section("recording"));
+    let log = directory(root.section("log"));
+    let stt = stage::stt(root.section("stt"), env, problems);
+    let llm = stage::llm(root.section("llm"), env, problems);
+    let tts = stage::tts(root.section("tts"), env, problems);
+    let tables = root.sections("agents");
+    if tables.is_empty() && !root.has("agents") {
+        root.missing("agents", "at least one [[agents]] table with id and systemPrompt");
+    }
+    let agents = agent::agents(tables);
+    root.finish();
+    Config { server, engine, rtp, recording, log, stt, llm, tts, agents }
+}
+
+fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {
+    let listen = section.parsed("listen", "an address and a port, like \"127.0.0.1:8080\"");
+    let listen = over.or(listen).unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+    let public_url = section.text("public_url");
+    if let Some(url) = &public_url
+        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        section.wrong("public_url", "expected an address like \"https://voice.example.com\"");
+    }
+    let drain = section.integer("drain_seconds", 0..=3_600).unwrap_or(30);
+    let file = section.text("api_keys_file");
+    section.refuse(
+        &["api_key", "api_keys", "key", "keys", "token", "secret"],
+        "keys do not belong in the file, which gets copied and shown; set AGENTPHONE_API_KEY or api_keys_file",
+    );
+    let mut keys = Vec::new();
+    for variable in ["AGENTPHONE_API_KEY", "AGENTPHONE_API_KEYS"] {
+        for key in env(variable).iter().flat_map(|keys| keys.split(',')).map(str::trim).filter(|key| !key.is_empty()) {
+            if let Err(reason) = check_key(key) {
+                problems.outside(variable, reason);
+            }
+            keys.push(Pii::new(key.to_owned()));
+        }
+    }
+    if let Some(file) = file {
+        match fs::read_to_string(&file) {
+            Err(error) => section.wrong("api_keys_file", format!("\"{file}\" could not be read: {error}")),
+            Ok(text) => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+                for key in lines {
+                    if let Err(reason) = check_key(key) {
+                        section.wrong("api_keys_file", format!("a key in it {reason}"));
+                    }
+                    keys.push(Pii::new(key.to_owned()));
+                }
+            }
+        }
+    }
+    if keys.is_empty() && !listen.ip().is_loopback() {
+        let message = format!(
+            "found {listen}, which others can reach, and no key; set AGENTPHONE_API_KEY, or listen on 127.0.0.1"
+        );
+        if over.is_some() {
+            problems.outside("--listen", message);
+        } else {
+            section.wrong("listen", message);
+        }
+    }
+    section.finish();
+    Server { listen, public_url, keys, drain: Duration::from_secs(drain) }
+}
+
+fn check_key(key: &str) -> Result<(), &'static str> {
+    if key.len() < 8 {
+        return Err("is too short to be a secret; expected at least 8 characters");
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+        return Err("holds characters a key cannot have; expected visible ASCII without spaces and slashes");
+    }
+    Ok(())
+}
+
+fn engine(mut section: Section<'_>) -> Engine {
+    let max_calls = section.integer("max_calls", 1..=100_000).unwrap_or(100);
+    let max_call = section.integer("max_call_seconds", 10..=86_400).unwrap_or(3_600);
+    section.finish();
+    Engine { max_calls: usize::try_from(max_calls).unwrap_or(usize::MAX), max_call: Duration::from_secs(max_call) }
+}
+
+fn rtp(mut section: Section<'_>) -> Rtp {
+    let address = section.parsed("address", "an IP address").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let advertise = section.parsed("advertise", "an IP address the other side can reach");
+    let ports = match section.text("ports") {
+        None => None,
+        Some(text) => {
+            let range = ports(&text);
+            if range.is_none() {
+                let message = format!("found \"{text}\", expected a range of ports from 1024 up, like \"10000-20000\"");
+                section.wrong("ports", message);
+            }
+            range
+        }
+    };
+    if address.is_unspecified() && advertise.is_none() && section.is_present() {
+        section.missing("advertise", "the address to tell the other side, since `address` is every address");
+    }
+    section.finish();
+    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000) }
+}
+
+fn ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
+    (first >= 1024 && last > first).then_some(first..=last)
+}
+
+fn directory(mut section: Section<'_>) -> Option<PathBuf> {
+    let directory = section.text("dir").map(PathBuf::from);
+    if directory.is_none() && section.is_present() && !section.has("dir") {
+        section.missing("dir", "a directory");
+    }
+    section.finish();
+    directory
+}

@@ -1,0 +1,164 @@
+//! What a configuration says, and what is said about a bad one.
+
+use std::time::Duration;
+
+use super::*;
+
+const AGENT: &str = "[[agents]]\nid = \"desk\"\nsystem_prompt = \"Be brief.\"\n";
+
+fn parse(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    Config::parse("a.toml", text, None, &env)
+}
+
+fn problems(text: &str, env: &[(&str, &str)]) -> String {
+    parse(text, env).expect_err("the configuration is bad").to_string()
+}
+
+#[test]
+fn the_example_is_valid_and_runs_on_simulators_without_keys() {
+    let text = include_str!("../../agentphone.example.toml");
+    let config = parse(text, &[]).unwrap();
+    assert_eq!(config.simulated(), ["stt", "llm", "tts"]);
+    assert!(config.stt.stand_in && config.llm.stage.stand_in && config.tts.stage.stand_in);
+    assert_eq!(config.agents.len(), 1);
+    assert_eq!(config.agents[0].id, "front-desk");
+    // What is commented out must be right as well.
+    let all: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .filter(|line| !line.contains("api_keys_file"))
+        .collect();
+    let config = parse(&all, &[]).unwrap();
+    assert_eq!(config.llm.tiers.turbo.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!(config.rtp.advertise, Some("203.0.113.7".parse().unwrap()));
+    assert_eq!(config.simulated(), [""; 0]);
+}
+
+#[test]
+fn defaults_fill_what_is_not_said() {
+    let config = parse(AGENT, &[]).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.server.drain, Duration::from_secs(30));
+    assert_eq!(config.engine.max_calls, 100);
+    assert_eq!(config.rtp.ports, 10_000..=20_000);
+    assert_eq!(config.recording, None);
+    let agent = &config.agents[0];
+    assert_eq!((agent.name.as_str(), agent.language.as_str()), ("desk", "en-US"));
+    assert_eq!((agent.interruption_sensitivity, agent.max_silence_ms, agent.voice_speed), (0.8, 600_000, 1.0));
+    assert_eq!(agent.model_tier, ModelTier::Balanced);
+}
+
+#[test]
+fn both_spellings_say_the_same() {
+    let snake = "[server]\npublic_url = \"https://a.example\"\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
+                 id = \"a\"\nsystem_prompt = \"p\"\nbegin_message = \"b\"\nmodel_tier = \"max\"\n\
+                 interruption_sensitivity = 0\nmax_silence_ms = 10_000\nvoice_speed = 2\n";
+    let camel = "[server]\npublicUrl = \"https://a.example\"\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
+                 id = \"a\"\nsystemPrompt = \"p\"\nbeginMessage = \"b\"\nmodelTier = \"max\"\n\
+                 interruptionSensitivity = 0\nmaxSilenceMs = 10_000\nvoiceSpeed = 2\n";
+    let config = parse(snake, &[]).unwrap();
+    assert_eq!(config, parse(camel, &[]).unwrap());
+    assert_eq!(config.agents[0].begin_message.as_deref(), Some("b"));
+    assert_eq!(config.llm.max_tokens, Some(9));
+    let both = format!("{AGENT}systemPrompt = \"q\"\n");
+    assert_eq!(problems(&both, &[]), "a.toml:4: [[agents]] system_prompt: is given in both spellings; keep one");
+}
+
+#[test]
+fn a_key_or_a_base_url_makes_a_stage_real() {
+    let env = [("DEEPGRAM_API_KEY", "dg-secret"), ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")];
+    let text = format!("{AGENT}[llm]\nbase_url = \"http://127.0.0.1:1/v1\"\n[tts]\nprovider = \"openai\"\n");
+    let config = parse(&text, &env).unwrap();
+    assert_eq!(config.simulated(), [""; 0]);
+    assert_eq!(config.stt.key.as_ref().unwrap().reveal(), "dg-secret");
+    assert_eq!(config.llm.stage.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"), "the environment outranks");
+    assert_eq!(config.tts.stage.vendor, TtsVendor::OpenAi);
+    assert_eq!(config.tts.stage.key, None);
+    let config = parse(&format!("{AGENT}[stt]\nprovider = \"simulator\"\n"), &env).unwrap();
+    assert_eq!(config.simulated(), ["stt", "tts"]);
+    assert!(!config.stt.stand_in, "it was asked for");
+}
+
+#[test]
+fn keys_never_print() {
+    let env = [("DEEPGRAM_API_KEY", "dg-secret-value"), ("AGENTPHONE_API_KEY", "sk_live_secret")];
+    let printed = format!("{:?}", parse(AGENT, &env).unwrap());
+    assert!(!printed.contains("secret-value") && !printed.contains("sk_live"), "{printed}");
+    let told =
+        problems(&format!("{AGENT}[stt]\napi_key = \"dg-secret-value\"\n"), &[("OPENAI_API_KEY", "sk bad-secret")]);
+    assert!(!told.contains("secret-value") && !told.contains("bad-secret"), "{told}");
+    assert!(told.contains("a.toml:5: [stt] api_key: keys do not belong in the file"), "{told}");
+    assert!(told.contains("OPENAI_API_KEY: holds characters"), "{told}");
+}
+
+#[test]
+fn a_reachable_address_needs_a_key() {
+    let open = format!("[server]\nlisten = \"0.0.0.0:8080\"\n{AGENT}");
+    let told = problems(&open, &[]);
+    assert!(told.starts_with("a.toml:2: [server] listen: found 0.0.0.0:8080, which others can reach"), "{told}");
+    let config = parse(&open, &[("AGENTPHONE_API_KEYS", "sk_live_1, sk_live_2")]).unwrap();
+    assert_eq!(config.server.keys.len(), 2);
+    let over = Config::parse("a.toml", AGENT, Some("[::]:80".parse().unwrap()), &|_| None).unwrap_err();
+    assert_eq!(over.problems[0].place, "--listen");
+}
+
+#[test]
+fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
+    for (text, expected) in [
+        ("[server]\nlisten = \"here\"", "a.toml:2: [server] listen: found \"here\", expected an address and a port"),
+        ("[server]\nlisten = 8080", "[server] listen: found an integer, expected a text in quotes"),
+        ("[engine]\nmax_calls = 0", "a.toml:2: [engine] max_calls: found 0, expected 1 to 100000"),
+        ("[engine]\nmax_calls = -1", "[engine] max_calls: found -1, expected 1 to 100000"),
+        ("[engine]\nmax_cals = 1", "[engine] max_cals: unknown key; did you mean `max_calls`?"),
+        ("[engine]\nmaxCals = 1", "[engine] maxCals: unknown key; did you mean `max_calls`?"),
+        ("[engine]\ncolour = 1", "[engine] colour: unknown key; known here: max_calls, max_call_seconds"),
+        ("[agnets]", "a.toml:1: agnets: unknown key; did you mean `agents`?"),
+        ("[rtp]\nports = \"10000\"", "[rtp] ports: found \"10000\", expected a range of ports"),
+        ("[rtp]\nports = \"20000-10000\"", "[rtp] ports: found \"20000-10000\", expected a range"),
+        ("[rtp]\naddress = \"0.0.0.0\"", "a.toml:1: [rtp] advertise: is missing; expected the address to tell"),
+        ("[recording]", "[recording] dir: is missing"),
+        ("[stt]\nprovider = \"deepgrm\"", "found \"deepgrm\", expected one of \"deepgram\", \"simulator\""),
+        ("[stt]\nbase_url = \"localhost:1\"", "[stt] base_url: has the scheme \"localhost\""),
+        ("[tts]\nbase_url = \"http://me:pw@h\"", "[tts] base_url: holds a user name or password"),
+        ("[tts]\nprovider = \"simulator\"\nbase_url = \"http://h\"", "the simulator runs inside this process"),
+        ("[llm]\ntemperature = 2.5", "[llm] temperature: found 2.5, expected 0 to 2"),
+        ("[llm]\ntemperature = nan", "[llm] temperature: found NaN, expected 0 to 2"),
+        ("[llm.tiers]\nfast = \"m\"", "a.toml:2: [llm.tiers] fast: unknown key"),
+        ("llm = 3", "a.toml:1: llm: found an integer, expected a table [llm]"),
+        ("[server]\nlisten = ", "a.toml:2: not TOML"),
+        ("[server]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "a.toml:3: not TOML: duplicate key"),
+        ("[[agents]]\nid = \"a b\"\nsystemPrompt = \"p\"", "[[agents]] id: found \"a b\", expected 1 to 64 letters"),
+        ("[[agents]]\nsystemPrompt = \"p\"", "[[agents]] id: is missing; expected the agent's name in URLs"),
+        ("[[agents]]\nid = \"b\"", "[[agents]] system_prompt: is missing; expected the instructions"),
+        ("[[agents]]\nid = \"desk\"\nsystemPrompt = \"p\"", "\"desk\" is the id of another agent too"),
+        ("[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nvoiceSpeed = 3", "voice_speed: found 3, expected 0.5 to 2"),
+        ("[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nlanguage = \"English\"", "expected a language code like"),
+        (
+            "[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nambientSound = \"office\"",
+            "is not supported yet; leave it out",
+        ),
+        ("[[agents]]\nid = \"b\"\nsystemPrompt = \"\"", "[[agents]] system_prompt: found an empty text"),
+    ] {
+        let agent = if text.starts_with("[[") { format!("{text}\n{AGENT}") } else { format!("{text}\n\n{AGENT}") };
+        let told = problems(&agent, &[]);
+        assert!(told.contains(expected), "{text:?}\n told: {told}\n want: {expected}");
+    }
+    assert!(problems("", &[]).contains("agents: is missing; expected at least one [[agents]] table"));
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+    let told = problems("[engine]\nmax_calls = 0\n[server]\nlisten = \"x\"\n[rtp]\nfoo = 1\n", &[]);
+    let lines: Vec<_> = told.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(lines, ["a.toml:1", "a.toml:2", "a.toml:4", "a.toml:6"]);
+}
+
+#[test]
+fn a_missing_file_says_where_to_start() {
+    let error = Config::load("/nonexistent/agentphone.toml".as_ref(), None, &|_| None).unwrap_err();
+    assert_eq!(error.to_string(), "/nonexistent/agentphone.toml: no such file; start from agentphone.example.toml");
+}

@@ -1,0 +1,354 @@
+//! The loop of one call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::files::Files;
+use super::handle::Request;
+use super::journal::Journal;
+use super::log::LogSink;
+use super::recording::Recording;
+use super::replies::ReplyEvent;
+use super::stats::{Counters, Totals};
+use super::wake::{Sources, Timer, ToolRuns, Wake};
+use super::{CallId, Outcome, Providers, Start};
+use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
+use crate::conversation::{Digit, Failure, ReplyId, Service};
+use crate::gateway::{Leg, LegEvent};
+use crate::provider::{LlmEvent, LlmRequest, ProviderError, SttEvent, TtsEvent, TtsSpec};
+
+/// One call and everything at work for it: owned by one task, which runs it from beginning to end.
+pub(super) struct Driver {
+    id: CallId,
+    began: Instant,
+    call: Call,
+    sources: Sources,
+    providers: Providers,
+    request: LlmRequest,
+    voice: TtsSpec,
+    journal: Journal,
+    recording: Option<Recording>,
+    log: Option<LogSink>,
+    counters: Arc<Counters>,
+    /// What `counters` have been told of this call, and when.
+    told: (Totals, Instant),
+    /// Services that failed while an output was carried out: told to the call with the next wake.
+    failed: Vec<(Service, Option<ReplyId>, ProviderError)>,
+    /// The deadline that woke the call, until a packet has left for it.
+    due: Option<Instant>,
+    /// When a stopping engine waits no longer for the call's own end.
+    stop_at: Option<Instant>,
+}
+
+/// The largest datagram a line may give: an Ethernet frame's worth. Longer ones are cut by the socket.
+const DATAGRAM: usize = 2_048;
+/// Wakes in a row after which other tasks of this thread get their turn.
+const WAKES_PER_TURN: u32 = 64;
+/// How often the engine's totals learn of a live call.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a call may take to end once the engine has told it to.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How long the other side may take to answer our goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+impl Driver {
+    /// A call that is about to begin, its recogniser connecting.
+    pub(super) fn new(
+        start: Start,
+        requests: mpsc::Receiver<Request>,
+        stop: watch::Receiver<bool>,
+        counters: Arc<Counters>,
+        files: &Files,
+    ) -> Self {
+        let Start { id, call: mut spec, leg, providers, mut stt, llm, mut tts, recording, log } = start;
+        let began = Instant::now();
+        spec.line = line_spec(&leg);
+        spec.record = recording.is_some();
+        // The rate of the line is the rate of everything: no service is asked for sound nobody can hear.
+        stt.rate = leg.codec.sample_rate();
+        tts.rate = leg.codec.sample_rate();
+        let request = LlmRequest {
+            model: llm.model,
+            messages: Vec::new(),
+            tools: spec.dialogue.tools.clone(),
+            max_tokens: llm.max_tokens,
+            temperature: llm.temperature,
+        };
+        let sources = Sources {
+            leg,
+            line_open: true,
+            stt: Some(providers.stt.open(stt)),
+            replies: Default::default(),
+            tools: ToolRuns::default(),
+            requests,
+            stop: Some(stop),
+            timer: Timer::new(began),
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+            served: 0,
+        };
+        Self {
+            id,
+            began,
+            call: Call::new(spec, began),
+            sources,
+            providers,
+            request,
+            voice: tts,
+            journal: Journal::new(),
+            recording: recording.map(|path| Recording::new(files.create(path))),
+            log: log.map(|path| LogSink::new(files.create(path))),
+            counters,
+            told: (Totals::default(), began),
+            failed: Vec::new(),
+            due: None,
+            stop_at: None,
+        }
+    }
+
+    /// Runs the call to its end. Reads the clock once per wake.
+    pub(super) async fn run(&mut self) {
+        let mut now = self.began;
+        self.tell(&Input::Answered, now);
+        let mut wakes = 0;
+        loop {
+            self.carry_out_all(now);
+            if self.call.is_over() || self.stop_at.is_some_and(|stop_at| stop_at <= now) {
+                return;
+            }
+            if now.saturating_duration_since(self.told.1) >= TELL_INTERVAL {
+                self.tell_counters(now);
+            }
+            wakes += 1;
+            if wakes % WAKES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+            if let Some((service, reply, error)) = self.failed.pop() {
+                now = Instant::now();
+                self.service_failed(service, reply, &error, now);
+                continue;
+            }
+            let deadline = self.call.poll_timeout().into_iter().chain(self.stop_at).min();
+            let wake = self.sources.next(self.call.wants_speech(), deadline).await;
+            now = Instant::now();
+            self.handle(wake, now);
+            // Whatever woke us, a deadline that has passed meanwhile is not kept waiting.
+            if let Some(due) = self.call.poll_timeout().filter(|due| *due <= now) {
+                self.due = Some(due);
+                self.handle_timeout(now);
+            }
+        }
+    }
+
+    /// Says goodbye, completes the files and sums the call up. `panicked`: the call was cut short by a bug.
+    pub(super) async fn finish(mut self, panicked: bool) -> Outcome {
+        self.sources.requests.close();
+        self.sources.leg.line.close();
+        let farewell =
+            async { while self.sources.leg.line.recv(&mut self.sources.buffer).await != LegEvent::Closed {} };
+        // A far side that does not answer has been told all the same.
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        let now = Instant::now();
+        let forced = match () {
+            () if panicked => Some(EndReason::ServiceFailure),
+            () if !self.call.is_over() => Some(EndReason::Shutdown),
+            () => None,
+        };
+        let at = now.saturating_duration_since(self.began);
+        if let Some(reason) = forced {
+            self.journal.push(Event { at, kind: EventKind::Ended { reason } });
+        }
+        self.tell_counters(now);
+        let mut report = self.call.report();
+        if let Some(reason) = forced {
+            report.ended.get_or_insert((at, reason));
+        }
+        if let Some(recording) = self.recording {
+            recording.finish().await;
+        }
+        if let Some(log) = self.log {
+            log.finish().await;
+        }
+        Outcome { report, leg: self.sources.leg.line.counters(), events: self.journal.close() }
+    }
+
+    /// Tells the call one thing that happened, and its log that it was told.
+    fn tell(&mut self, input: &Input<'_>, now: Instant) {
+        self.call.handle_input(input.clone(), now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.call.handle_timeout(now);
+    }
+
+    fn handle(&mut self, wake: Wake, now: Instant) {
+        match wake {
+            Wake::Line(event) => self.handle_line(event, now),
+            Wake::Request(Request::Command(command)) => self.tell(&Input::Command(&command), now),
+            Wake::Request(Request::Report(reply)) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send((self.call.report(), self.sources.leg.line.counters()));
+            }
+            Wake::Request(Request::Subscribe(reply)) => _ = reply.send(self.journal.subscribe()),
+            Wake::Stt(event) => self.handle_stt(event, now),
+            Wake::Reply(reply, ReplyEvent::Llm(event)) => self.handle_llm(reply, event, now),
+            Wake::Reply(reply, ReplyEvent::Tts(event)) => self.handle_tts(reply, event, now),
+            Wake::Tool(result) => self.tell(&Input::ToolResult(&result), now),
+            // The loop looks at the deadline after every wake.
+            Wake::Deadline => {}
+            Wake::Stop => {
+                self.stop_at = Some(now + STOP_GRACE);
+                self.tell(&Input::Command(&Command::End), now);
+            }
+        }
+    }
+
+    fn handle_line(&mut self, event: LegEvent, now: Instant) {
+        match event {
+            LegEvent::Packet(length) => {
+                let buffer = std::mem::take(&mut self.sources.buffer);
+                self.tell(&Input::Packet(buffer.get(..length).unwrap_or_default()), now);
+                self.sources.buffer = buffer;
+            }
+            LegEvent::Digit(key) => {
+                if let Some(digit) = Digit::new(key) {
+                    self.tell(&Input::Digit(digit), now);
+                }
+            }
+            LegEvent::Played(mark) => self.tell(&Input::Played { mark }, now),
+            LegEvent::Held(held) => self.tell(&Input::Held(held), now),
+            LegEvent::Closed => {
+                self.sources.line_open = false;
+                self.tell(&Input::Closed, now);
+            }
+        }
+    }
+
+    fn handle_stt(&mut self, event: Option<SttEvent>, now: Instant) {
+        let error = match event {
+            Some(SttEvent::Transcript(transcript)) => return self.tell(&Input::Transcript(&transcript), now),
+            Some(SttEvent::Reconnected) => {
+                return tracing::info!(call = %self.id, "the recogniser was reconnected");
+            }
+            Some(SttEvent::Failed(error)) => error,
+            None => ProviderError::new(Failure::Unavailable, "the recogniser's stream ended early"),
+        };
+        self.sources.stt = None;
+        self.service_failed(Service::Stt, None, &error, now);
+    }
+
+    fn handle_llm(&mut self, reply: ReplyId, event: LlmEvent, now: Instant) {
+        match event {
+            LlmEvent::Token(text) => self.tell(&Input::Token { reply, text: &text }, now),
+            LlmEvent::ToolCall(call) => self.tell(&Input::ToolCall { reply, call: &call }, now),
+            LlmEvent::Ended { end, .. } => self.tell(&Input::GenerationEnded { reply, end }, now),
+            LlmEvent::Failed(error) => self.service_failed(Service::Llm, Some(reply), &error, now),
+        }
+    }
+
+    fn handle_tts(&mut self, reply: ReplyId, event: TtsEvent, now: Instant) {
+        match event {
+            TtsEvent::Audio { samples, rate } => {
+                self.tell(&Input::Speech { reply, samples: &samples, rate }, now);
+            }
+            TtsEvent::Words(words) => self.tell(&Input::WordTimes { reply, words: &words }, now),
+            TtsEvent::Ended => self.tell(&Input::SpeechEnded { reply }, now),
+            TtsEvent::Failed(error) => self.service_failed(Service::Tts, Some(reply), &error, now),
+        }
+    }
+
+    fn service_failed(&mut self, service: Service, reply: Option<ReplyId>, error: &ProviderError, now: Instant) {
+        tracing::warn!(call = %self.id, service = service.name(), %error, "a service failed");
+        self.tell(&Input::Failed { service, reply, failure: error.kind }, now);
+    }
+
+    /// Carries out everything the call wants done.
+    fn carry_out_all(&mut self, now: Instant) {
+        while let Some(output) = self.call.poll_output() {
+            self.carry_out(output, now);
+        }
+        self.due = None;
+    }
+
+    fn carry_out(&mut self, output: Output, now: Instant) {
+        let Self { sources, providers, .. } = self;
+        match output {
+            Output::Transmit(packet) => {
+                sources.leg.line.send(&packet);
+                if let Some(due) = self.due.take() {
+                    self.counters.pacing_lateness.observe(now.saturating_duration_since(due));
+                }
+            }
+            Output::ClearFar => sources.leg.line.clear(),
+            Output::Mark(mark) => sources.leg.line.mark(mark),
+            Output::Transcribe(frame) => {
+                if let Some(stt) = &mut sources.stt {
+                    stt.send(frame);
+                }
+            }
+            Output::Finalize => {
+                if let Some(stt) = &mut sources.stt {
+                    stt.finalize();
+                }
+            }
+            Output::Generate { reply, messages } => {
+                let request = LlmRequest { messages, ..self.request.clone() };
+                sources.replies.generate(reply, providers.llm.open(request));
+            }
+            Output::Synthesize { reply, text } => {
+                let open = || providers.tts.open(self.voice.clone());
+                if let Err(error) = sources.replies.speak(reply, text, open) {
+                    self.failed.push((Service::Tts, Some(reply), error));
+                }
+            }
+            Output::EndSpeech { reply } => {
+                if let Err(error) = sources.replies.end(reply) {
+                    self.failed.push((Service::Tts, Some(reply), error));
+                }
+            }
+            Output::Cancel { reply } => sources.replies.cancel(reply),
+            Output::Invoke { call, .. } => sources.tools.invoke(&*providers.tools, call),
+            Output::Record(sound) => {
+                if let Some(recording) = &mut self.recording {
+                    recording.write(&sound);
+                }
+            }
+            Output::SendDigits(digits) => {
+                tracing::warn!(call = %self.id, count = digits.len(), "this line cannot send keys");
+            }
+            Output::Transfer { .. } => tracing::warn!(call = %self.id, "this line cannot transfer"),
+            Output::Close { reason } => {
+                tracing::debug!(call = %self.id, reason = reason.name(), "closing the line");
+                sources.leg.line.close();
+                sources.line_open = false;
+            }
+            Output::Event(event) => self.observe(event),
+        }
+    }
+
+    fn observe(&mut self, mut event: Event) {
+        match &mut event.kind {
+            EventKind::TurnAnswered(turn) => self.counters.answer_delay.observe(turn.waterfall.total()),
+            EventKind::Silenced { after, .. } => self.counters.silence_delay.observe(*after),
+            _ => {}
+        }
+        self.journal.push(event);
+    }
+
+    fn tell_counters(&mut self, now: Instant) {
+        let totals = Totals::of(&self.call.report(), &self.sources.leg.line.counters());
+        self.counters.grow(&self.told.0, &totals);
+        self.told = (totals, now);
+    }
+}
+
+fn line_spec(leg: &Leg) -> LineSpec {
+    LineSpec {
+        codec: leg.codec,
+        payload_type: leg.payload_type,
+        telephone_event: leg.telephone_event,
+        lead: leg.lead,
+        far_buffer: leg.far_buffer,
+    }
+}

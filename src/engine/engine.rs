@@ -1,0 +1,180 @@
+//! The engine: admits, starts, lists and ends calls.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, watch};
+
+use super::driver::Driver;
+use super::files::Files;
+use super::handle::{Request, random_bytes};
+use super::registry::{Busy, Permit, Registry};
+use super::stats::{Counters, EngineStats};
+use super::{CallHandle, CallId, Outcome, Start};
+use crate::call::{EndReason, Event, EventKind, Report};
+use crate::gateway::LegCounters;
+
+/// How an engine is limited.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EngineConfig {
+    /// The most calls at once; more are refused.
+    pub max_calls: usize,
+    /// What a refused caller is told to wait.
+    pub retry_after: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { max_calls: 200, retry_after: Duration::from_secs(5) }
+    }
+}
+
+/// The body in real time: one task drives one call. Cheap to clone; the calls end when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: EngineConfig,
+    registry: Arc<Registry>,
+    counters: Arc<Counters>,
+    files: Files,
+    serial: AtomicU64,
+    stop: watch::Sender<bool>,
+}
+
+/// How long after `drain`'s deadline a call that was told to end is waited for: longer than its driver's own patience.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+impl Engine {
+    /// An engine with no call.
+    pub fn new(config: EngineConfig) -> Self {
+        let inner = Inner {
+            registry: Registry::new(config.max_calls),
+            config,
+            counters: Arc::new(Counters::new()),
+            files: Files::start(),
+            serial: AtomicU64::new(0),
+            stop: watch::Sender::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Room for one call, to be had before its line is opened.
+    pub fn reserve(&self) -> Result<Permit, Busy> {
+        self.inner.registry.reserve().ok_or_else(|| {
+            self.inner.counters.refused.fetch_add(1, Relaxed);
+            Busy { retry_after: self.inner.config.retry_after }
+        })
+    }
+
+    /// Starts a call in a task of its own. Must be called within a tokio runtime.
+    pub fn start(&self, permit: Permit, mut start: Start) -> CallHandle {
+        let inner = &self.inner;
+        if start.call.seed == 0 {
+            start.call.seed = u64::from_ne_bytes(random_bytes());
+        }
+        let (requests, receiver) = mpsc::channel(CallHandle::REQUESTS);
+        let (outcome, outcome_receiver) = watch::channel(None);
+        let id = start.id.clone();
+        let handle = CallHandle { id: id.clone(), requests, outcome: outcome_receiver };
+        let serial = inner.serial.fetch_add(1, Relaxed);
+        inner.registry.insert(handle.clone(), serial);
+        inner.counters.started.fetch_add(1, Relaxed);
+        tracing::info!(call = %id, "call started");
+
+        let (registry, counters) = (Arc::clone(&inner.registry), Arc::clone(&inner.counters));
+        let (files, stop) = (inner.files.clone(), inner.stop.subscribe());
+        // Not detached: the permit it holds is what `drain` waits for.
+        tokio::spawn(async move {
+            let ended = drive(start, receiver, stop, &counters, &files).await;
+            let reason = ended.report.ended.map(|(_, reason)| reason.name());
+            tracing::info!(call = %id, reason, "call ended");
+            registry.remove(&id, serial);
+            counters.ended.fetch_add(1, Relaxed);
+            drop(permit);
+            outcome.send_replace(Some(Arc::new(ended)));
+        });
+        handle
+    }
+
+    /// A live call; `None` when there is none of that name.
+    pub fn get(&self, id: &CallId) -> Option<CallHandle> {
+        self.inner.registry.get(id)
+    }
+
+    /// The live calls, oldest first.
+    pub fn list(&self) -> Vec<CallHandle> {
+        self.inner.registry.list()
+    }
+
+    /// Stops the engine: admits no call any more, lets the live ones finish until `deadline`, then ends them. Returns
+    /// how many had to be ended.
+    pub async fn drain(&self, deadline: Instant) -> usize {
+        let registry = &self.inner.registry;
+        registry.close();
+        if registry.emptied(deadline).await {
+            return 0;
+        }
+        let cut = registry.live();
+        self.inner.stop.send_replace(true);
+        if !registry.emptied(Instant::now() + STOP_TIMEOUT).await {
+            tracing::error!(calls = registry.live(), "calls that do not end are left behind");
+        }
+        cut
+    }
+
+    /// What the engine has done so far.
+    pub fn stats(&self) -> EngineStats {
+        let Inner { registry, counters, files, .. } = &*self.inner;
+        EngineStats {
+            live: registry.live(),
+            capacity: registry.capacity(),
+            draining: registry.is_draining(),
+            started: counters.started.load(Relaxed),
+            refused: counters.refused.load(Relaxed),
+            ended: counters.ended.load(Relaxed),
+            panicked: counters.panicked.load(Relaxed),
+            writes_dropped: files.dropped(),
+            totals: counters.totals(),
+            answer_delay: counters.answer_delay.snapshot(),
+            silence_delay: counters.silence_delay.snapshot(),
+            pacing_lateness: counters.pacing_lateness.snapshot(),
+        }
+    }
+}
+
+/// Drives one call from beginning to end. A panic ends this call and no other.
+async fn drive(
+    start: Start,
+    requests: mpsc::Receiver<Request>,
+    stop: watch::Receiver<bool>,
+    counters: &Arc<Counters>,
+    files: &Files,
+) -> Outcome {
+    let (id, began) = (start.id.clone(), Instant::now());
+    let mut driver = None;
+    let run = async { driver.insert(Driver::new(start, requests, stop, Arc::clone(counters), files)).run().await };
+    let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
+    if panicked {
+        counters.panicked.fetch_add(1, Relaxed);
+        tracing::error!(call = %id, "the call was ended by a bug in the engine, other calls go on");
+    }
+    let summed_up = match driver {
+        Some(driver) => AssertUnwindSafe(driver.finish(panicked)).catch_unwind().await.ok(),
+        None => None,
+    };
+    summed_up.unwrap_or_else(|| {
+        let (at, reason) = (began.elapsed(), EndReason::ServiceFailure);
+        Outcome {
+            report: Report { ended: Some((at, reason)), ..Report::default() },
+            leg: LegCounters::default(),
+            events: vec![Event { at, kind: EventKind::Ended { reason } }],
+        }
+    })
+}

@@ -1,0 +1,259 @@
+//! The services at work for one call's replies.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use crate::conversation::{Failure, ReplyId};
+use crate::provider::{LlmEvent, LlmStream, ProviderError, TtsEvent, TtsStream};
+
+/// The open streams of the replies that are alive. Dropping a stream cancels what is behind it.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    alive: Vec<Reply>,
+    /// Whose turn it is to be asked first, so that one chatty stream does not keep the others waiting.
+    turn: usize,
+}
+
+#[derive(Debug)]
+struct Reply {
+    id: ReplyId,
+    llm: Option<LlmStream>,
+    tts: Option<TtsStream>,
+}
+
+/// What a service says about a reply.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum ReplyEvent {
+    /// From the model.
+    Llm(LlmEvent),
+    /// From the voice.
+    Tts(TtsEvent),
+}
+
+impl Replies {
+    /// Replies that may be alive at once; the oldest makes room. A dialogue has two, or three while it speculates.
+    pub(super) const MAX: usize = 8;
+
+    /// The model works for this reply from here on. An earlier stream of it is dropped.
+    pub(super) fn generate(&mut self, id: ReplyId, stream: LlmStream) {
+        self.reply(id).llm = Some(stream);
+    }
+
+    /// Hands text to the reply's voice, opening it first when it has none; `Err`: the voice did not take it and is
+    /// dropped.
+    pub(super) fn speak(
+        &mut self,
+        id: ReplyId,
+        text: String,
+        open: impl FnOnce() -> TtsStream,
+    ) -> Result<(), ProviderError> {
+        let reply = self.reply(id);
+        if reply.tts.get_or_insert_with(open).speak(text) { Ok(()) } else { Err(self.refused(id)) }
+    }
+
+    /// Tells the reply's voice that no more text comes. A reply that never spoke has nothing to end.
+    pub(super) fn end(&mut self, id: ReplyId) -> Result<(), ProviderError> {
+        let voice = self.alive.iter_mut().find(|reply| reply.id == id).and_then(|reply| reply.tts.as_mut());
+        if voice.is_none_or(TtsStream::end) { Ok(()) } else { Err(self.refused(id)) }
+    }
+
+    /// Drops everything at work for a reply.
+    pub(super) fn cancel(&mut self, id: ReplyId) {
+        self.alive.retain(|reply| reply.id != id);
+    }
+
+    /// The next event of any reply; pending forever when no stream is open. While the playout `wants_speech` no more,
+    /// the voices stay unread. After its last event a stream is dropped; one that ends without it has failed.
+    ///
+    /// Nothing is lost between two polls: an event is taken only when it is returned.
+    pub(super) fn poll_event(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<(ReplyId, ReplyEvent)> {
+        let count = self.alive.len();
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            let Some(reply) = self.alive.get_mut(index) else { continue };
+            if let Poll::Ready(event) = reply.poll_event(wants_speech, cx) {
+                let id = reply.id;
+                self.turn = index + 1;
+                self.alive.retain(|reply| reply.llm.is_some() || reply.tts.is_some());
+                return Poll::Ready((id, event));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The voice's own word on why it takes no more text, if it left one.
+    fn refused(&mut self, id: ReplyId) -> ProviderError {
+        let mut error = ended_early("the voice takes no more text");
+        let voice = self.alive.iter_mut().find(|reply| reply.id == id).and_then(|reply| reply.tts.take());
+        if let Some(mut voice) = voice {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            while let Poll::Ready(Some(event)) = poll_once(voice.recv(), &mut cx) {
+                if let TtsEvent::Failed(reason) = event {
+                    error = reason;
+                }
+            }
+        }
+        self.alive.retain(|reply| reply.llm.is_some() || reply.tts.is_some());
+        error
+    }
+
+    fn reply(&mut self, id: ReplyId) -> &mut Reply {
+        let index = match self.alive.iter().position(|reply| reply.id == id) {
+            Some(index) => index,
+            None => {
+                if self.alive.len() >= Self::MAX {
+                    self.alive.remove(0);
+                }
+                self.alive.push(Reply { id, llm: None, tts: None });
+                self.alive.len() - 1
+            }
+        };
+        &mut self.alive[index]
+    }
+}
+
+impl Reply {
+    fn poll_event(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<ReplyEvent> {
+        if let Some(stream) = &mut self.llm
+            && let Poll::Ready(event) = poll_once(stream.recv(), cx)
+        {
+            let event = event.unwrap_or_else(|| LlmEvent::Failed(ended_early("the model's stream ended early")));
+            if matches!(event, LlmEvent::Ended { .. } | LlmEvent::Failed(_)) {
+                self.llm = None;
+            }
+            return Poll::Ready(ReplyEvent::Llm(event));
+        }
+        if wants_speech
+            && let Some(stream) = &mut self.tts
+            && let Poll::Ready(event) = poll_once(stream.recv(), cx)
+        {
+            let event = event.unwrap_or_else(|| TtsEvent::Failed(ended_early("the voice's stream ended early")));
+            if matches!(event, TtsEvent::Ended | TtsEvent::Failed(_)) {
+                self.tts = None;
+            }
+            return Poll::Ready(ReplyEvent::Tts(event));
+        }
+        Poll::Pending
+    }
+}
+
+/// Polls a cancel-safe wait once and drops it.
+pub(super) fn poll_once<T>(wait: impl Future<Output = T>, cx: &mut Context<'_>) -> Poll<T> {
+    pin!(wait).poll(cx)
+}
+
+fn ended_early(what: &str) -> ProviderError {
+    ProviderError::new(Failure::Unavailable, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::SampleRate;
+    use crate::conversation::GenerationEnd;
+    use crate::provider::TtsCommand;
+    use std::future::poll_fn;
+    use tokio::sync::oneshot;
+
+    fn audio(sample: i16) -> TtsEvent {
+        TtsEvent::Audio { samples: vec![sample], rate: SampleRate::HZ_8000 }
+    }
+
+    async fn next(replies: &mut Replies, wants_speech: bool) -> (ReplyId, ReplyEvent) {
+        poll_fn(|cx| replies.poll_event(wants_speech, cx)).await
+    }
+
+    /// A voice that answers each text with one sample and ends when told.
+    fn voice() -> TtsStream {
+        TtsStream::spawn(|mut commands, events| async move {
+            while let Some(command) = commands.recv().await {
+                let event = if command == TtsCommand::End { TtsEvent::Ended } else { audio(1) };
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_without_its_last_event_has_failed() {
+        let mut replies = Replies::default();
+        replies.generate(
+            ReplyId(1),
+            LlmStream::spawn(|events| async move { events.send(LlmEvent::Token("Hi".into())).await.unwrap() }),
+        );
+        assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Llm(LlmEvent::Token("Hi".into()))));
+        let (id, ReplyEvent::Llm(LlmEvent::Failed(error))) = next(&mut replies, true).await else { panic!() };
+        assert_eq!((id, error.kind), (ReplyId(1), Failure::Unavailable));
+        assert!(replies.alive.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_full_playout_leaves_the_voice_unread_but_hears_the_model() {
+        let mut replies = Replies::default();
+        let ended = LlmEvent::Ended { end: GenerationEnd::Stop, usage: None };
+        let (go, gone) = oneshot::channel::<()>();
+        let last = ended.clone();
+        replies.generate(
+            ReplyId(1),
+            LlmStream::spawn(|events| async move {
+                let _ = gone.await;
+                events.send(last).await.unwrap();
+            }),
+        );
+        replies.speak(ReplyId(1), "Hello. ".into(), voice).unwrap();
+        assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
+        replies.speak(ReplyId(1), "Bye. ".into(), || panic!("a second voice")).unwrap();
+        replies.end(ReplyId(1)).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(next(&mut replies, false).await, (ReplyId(1), ReplyEvent::Llm(ended)));
+        assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
+        assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(TtsEvent::Ended)));
+        assert!(replies.alive.is_empty());
+    }
+
+    #[tokio::test]
+    async fn cancelling_a_reply_stops_its_services_and_no_other() {
+        let (held, dropped) = oneshot::channel::<()>();
+        let mut replies = Replies::default();
+        replies.generate(
+            ReplyId(1),
+            LlmStream::spawn(|_events| async move {
+                let _held = held;
+                std::future::pending().await
+            }),
+        );
+        replies.speak(ReplyId(2), "Hello".into(), voice).unwrap();
+        replies.cancel(ReplyId(1));
+        assert!(dropped.await.is_err(), "the model's task is gone");
+        assert_eq!(next(&mut replies, true).await.0, ReplyId(2));
+    }
+
+    #[tokio::test]
+    async fn a_voice_that_failed_before_the_next_text_gives_its_own_reason() {
+        let mut replies = Replies::default();
+        let (done, over) = oneshot::channel::<()>();
+        let open = || {
+            TtsStream::spawn(|commands, events| async move {
+                events.send(TtsEvent::Failed(ProviderError::new(Failure::Auth, "key refused"))).await.unwrap();
+                drop(commands);
+                done.send(()).unwrap();
+            })
+        };
+        replies.speak(ReplyId(1), "One. ".into(), open).unwrap();
+        over.await.unwrap();
+        let error = replies.speak(ReplyId(1), "Two. ".into(), || panic!("a second voice")).unwrap_err();
+        assert_eq!(error.kind, Failure::Auth);
+        assert!(replies.alive.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_reply_makes_room_when_too_many_are_alive() {
+        let mut replies = Replies::default();
+        for id in 0..Replies::MAX as u32 + 2 {
+            replies.speak(ReplyId(id), "Hello".into(), voice).unwrap();
+        }
+        assert_eq!((replies.alive.len(), replies.alive[0].id), (Replies::MAX, ReplyId(2)));
+    }
+}

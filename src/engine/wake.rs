@@ -1,0 +1,180 @@
+//! What wakes a call.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Sleep;
+
+use super::handle::Request;
+use super::replies::{Replies, ReplyEvent, poll_once};
+use crate::conversation::{ReplyId, ToolCall, ToolResult};
+use crate::gateway::{Leg, LegEvent};
+use crate::provider::{SttEvent, SttStream, ToolStream, Tools};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// The line has something; a datagram is in the buffer.
+    Line(LegEvent),
+    /// Someone outside asks.
+    Request(Request),
+    /// The recogniser; `None`: its stream has ended.
+    Stt(Option<SttEvent>),
+    /// A service of a reply.
+    Reply(ReplyId, ReplyEvent),
+    /// A tool has answered.
+    Tool(ToolResult),
+    /// The call's deadline has come.
+    Deadline,
+    /// The engine stops.
+    Stop,
+}
+
+/// Everything a call may be woken by.
+pub(super) struct Sources {
+    pub(super) leg: Leg,
+    /// Whether the line still has something to tell.
+    pub(super) line_open: bool,
+    pub(super) stt: Option<SttStream>,
+    pub(super) replies: Replies,
+    pub(super) tools: ToolRuns,
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// Turns `true` when the engine stops; `None` once it has.
+    pub(super) stop: Option<watch::Receiver<bool>>,
+    pub(super) timer: Timer,
+    /// Where the line writes its datagrams.
+    pub(super) buffer: Box<[u8]>,
+    /// Which source was served last: the others come first, so that none can starve another.
+    pub(super) served: usize,
+}
+
+/// The kinds of sources, for taking turns.
+const SOURCES: usize = 6;
+
+impl Sources {
+    /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
+    pub(super) async fn next(&mut self, wants_speech: bool, deadline: Option<Instant>) -> Wake {
+        self.timer.set(deadline);
+        poll_fn(|cx| self.poll_next(wants_speech, cx)).await
+    }
+
+    fn poll_next(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<Wake> {
+        if self.timer.poll_due(cx).is_ready() {
+            return Poll::Ready(Wake::Deadline);
+        }
+        for step in 1..=SOURCES {
+            let source = (self.served + step) % SOURCES;
+            if let Poll::Ready(wake) = self.poll_source(source, wants_speech, cx) {
+                self.served = source;
+                return Poll::Ready(wake);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_source(&mut self, source: usize, wants_speech: bool, cx: &mut Context<'_>) -> Poll<Wake> {
+        match source {
+            0 if self.line_open => self.leg.line.recv(&mut self.buffer).as_mut().poll(cx).map(Wake::Line),
+            1 => match self.requests.poll_recv(cx) {
+                Poll::Ready(Some(request)) => Poll::Ready(Wake::Request(request)),
+                // Nobody has a handle any more: the call goes on.
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            },
+            2 => match &mut self.stt {
+                Some(stt) => poll_once(stt.recv(), cx).map(Wake::Stt),
+                None => Poll::Pending,
+            },
+            3 => self.replies.poll_event(wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
+            4 => self.tools.poll_result(cx).map(Wake::Tool),
+            5 => match &mut self.stop {
+                Some(stop) => {
+                    // An engine that is gone stops its calls too.
+                    let stopped = poll_once(stop.wait_for(|stop| *stop), cx).map(|_| Wake::Stop);
+                    if stopped.is_ready() {
+                        self.stop = None;
+                    }
+                    stopped
+                }
+                None => Poll::Pending,
+            },
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// The tools at work for a call.
+#[derive(Debug, Default)]
+pub(super) struct ToolRuns {
+    running: Vec<(String, ToolStream)>,
+    refused: Vec<ToolResult>,
+}
+
+impl ToolRuns {
+    /// Tools that may run at once; more are answered with an error the model can read.
+    pub(super) const MAX: usize = 16;
+
+    /// Runs a tool.
+    pub(super) fn invoke(&mut self, tools: &dyn Tools, call: ToolCall) {
+        if self.running.len() >= Self::MAX {
+            self.refused.push(failure(call.id, "error: too many tools are running"));
+        } else {
+            self.running.push((call.id.clone(), tools.open(call)));
+        }
+    }
+
+    /// The next result; pending forever when no tool runs. Nothing is lost between two polls.
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<ToolResult> {
+        if let Some(result) = self.refused.pop() {
+            return Poll::Ready(result);
+        }
+        for index in 0..self.running.len() {
+            let Some((_, stream)) = self.running.get_mut(index) else { continue };
+            if let Poll::Ready(result) = poll_once(stream.recv(), cx) {
+                let (id, _) = self.running.swap_remove(index);
+                return Poll::Ready(result.unwrap_or_else(|| failure(id, "error: the tool did not answer")));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn failure(id: String, content: &str) -> ToolResult {
+    ToolResult { id, content: content.into() }
+}
+
+/// One deadline that is moved often.
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    deadline: Option<Instant>,
+}
+
+impl Timer {
+    /// A timer with no deadline.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep_until(now.into())), deadline: None }
+    }
+
+    fn set(&mut self, deadline: Option<Instant>) {
+        if let Some(at) = deadline
+            && deadline != self.deadline
+        {
+            self.sleep.as_mut().reset(at.into());
+        }
+        self.deadline = deadline;
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.deadline.is_none() {
+            return Poll::Pending;
+        }
+        let due = self.sleep.as_mut().poll(cx);
+        if due.is_ready() {
+            // A sleep that has fired stays fired until it is reset.
+            self.deadline = None;
+        }
+        due
+    }
+}

@@ -1,0 +1,116 @@
+//! The gateway: a port per call.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::super::{Gateway, Leg, LegError, LegFuture, LegSpec};
+use super::latch::Latch;
+use super::line::RtpLine;
+use super::ports::Ports;
+use crate::rtp::PayloadType;
+
+/// How RTP is received and sent.
+#[derive(Clone, Debug)]
+pub struct RtpConfig {
+    /// The address our sockets are bound to.
+    pub address: IpAddr,
+    /// The address the other side is told, when it differs from `address` (we are behind a NAT, or bound to all).
+    pub advertised: Option<IpAddr>,
+    /// The ports; each call takes one even port. RTCP shares it (RFC 5761).
+    pub ports: RangeInclusive<u16>,
+    /// How long a closed port rests before another call may have it.
+    pub rest: Duration,
+    /// How long after opening a source that was not signalled may be learned from its packets.
+    pub learn: Duration,
+    /// Whether sound follows the learned source even when another address was signalled (RFC 4961; for callers behind
+    /// NATs). A stranger who guesses the port within the learning window could then divert it: leave it off where the
+    /// signalled address is right.
+    pub symmetric: bool,
+    /// The most packets a second the other side may send; more are dropped unread. G.711 in 20 ms packets is 50.
+    pub packets_per_second: u32,
+}
+
+impl Default for RtpConfig {
+    fn default() -> Self {
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            advertised: None,
+            ports: 10_000..=19_999,
+            rest: Duration::from_secs(30),
+            learn: Duration::from_secs(10),
+            symmetric: false,
+            packets_per_second: 500,
+        }
+    }
+}
+
+/// Opens RTP lines: one UDP port each. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RtpGateway {
+    config: Arc<RtpConfig>,
+    ports: Arc<Ports>,
+}
+
+impl RtpGateway {
+    /// A gateway with no line yet. Binds nothing before the first call.
+    pub fn new(config: RtpConfig) -> Self {
+        let ports = Arc::new(Ports::new(&config.ports, config.rest));
+        Self { config: Arc::new(config), ports }
+    }
+
+    async fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
+        let config = &*self.config;
+        if spec.remote.is_some_and(|remote| remote.is_ipv4() != config.address.is_ipv4()) {
+            return Err(LegError::Unsupported("an address of the other IP version than ours"));
+        }
+        let mut seed = [0; 2];
+        getrandom::fill(&mut seed).map_err(|error| LegError::Io(io::Error::other(error)))?;
+        let now = Instant::now();
+        let bind = |port| bind(SocketAddr::new(config.address, port));
+        let (socket, lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
+        // A fresh socket is not known to be writable before the runtime has looked: the first packet would be refused.
+        socket.writable().await.map_err(LegError::Io)?;
+        let bound = socket.local_addr().map_err(LegError::Io)?;
+        let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.static_payload_type()));
+        let agreed = [Some(payload_type), spec.telephone_event];
+        let latch = Latch::new(spec.remote, config.symmetric, agreed, now + config.learn);
+        Ok(Leg {
+            codec: spec.codec,
+            payload_type,
+            telephone_event: spec.telephone_event,
+            lead: Duration::ZERO,
+            far_buffer: false,
+            local: Some(SocketAddr::new(config.advertised.unwrap_or(bound.ip()), bound.port())),
+            line: Box::new(RtpLine::new(socket, latch, config.packets_per_second, lease)),
+        })
+    }
+}
+
+impl Gateway for RtpGateway {
+    fn open(&self, spec: LegSpec) -> LegFuture<'_> {
+        Box::pin(async move { self.open_line(&spec).await })
+    }
+}
+
+/// What the kernel may hold for us while our thread is busy: seconds of a call, a few milliseconds of a flood.
+const RECEIVE_BUFFER: usize = 512 * 1024;
+/// Expedited forwarding (RFC 3246), as IPv4 type of service.
+const EXPEDITED: u32 = 0xB8;
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Neither is worth refusing a call for.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    if address.is_ipv4() {
+        let _ = socket.set_tos_v4(EXPEDITED);
+    }
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}

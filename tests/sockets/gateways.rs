@@ -1,0 +1,4 @@
+//! Lines over real sockets.
+
+mod rtp;
+mod twilio;

@@ -1,0 +1,4 @@
+//! The few tests that touch sockets, on the loopback only.
+#![cfg(feature = "engine")]
+
+mod gateways;
