@@ -462,3 +462,6 @@ impl Inbound {
 
 /// So much made-up sound still resembles what came before; beyond it is comfort noise.
 const CONCEALABLE: Duration = Duration::from_millis(60);
+
+#[cfg(test)]
+mod tests;
