@@ -8,7 +8,8 @@ use crate::audio::{Frame, SampleRate, Vad};
 /// Turns the voice detector's hops into stretches of voice with call times.
 ///
 /// A sample's call time follows from the frame that holds it: the frame's last sample is as old as the packet that
-/// brought it. Pauses shorter than [`Activity::HANGOVER`] do not end a stretch.
+/// brought it. Pauses shorter than [`Activity::HANGOVER`] do not end a stretch. The detector's own hangover
+/// ([`Vad::HANGOVER`]) bridges the closures inside words; the end of a stretch is told without it.
 #[derive(Debug)]
 pub(super) struct Activity {
     vad: Vad,
@@ -81,10 +82,11 @@ impl Stretch {
             (current.end, current.ended) = (end, ended);
             return Some(Change::Voice { began: current.began, voiced: current.voiced });
         }
-        let hangover = timeline.rate.samples_in(Activity::HANGOVER) as u64;
+        let hangover = timeline.rate.samples_in(Activity::HANGOVER.saturating_sub(Vad::HANGOVER)) as u64;
         let over = stretch.filter(|current| end.saturating_sub(current.end) >= hangover)?;
         *stretch = None;
-        Some(Change::Silence { since: over.ended })
+        let heard = over.ended.checked_sub(Vad::HANGOVER).unwrap_or(over.ended);
+        Some(Change::Silence { since: heard.max(over.began) })
     }
 }
 
@@ -187,15 +189,18 @@ mod tests {
 
     #[test]
     fn every_voiced_hop_is_told_with_its_beginning_and_the_end_once() {
-        let hops = "...vvv".to_owned() + &".".repeat(50);
-        assert_eq!(told(&hops), ["30+10", "30+20", "30+30", "silent since 60 at hop 25"]);
+        // Three hops of voice and the detector's hangover of six.
+        let told = told(&("...vvv".to_owned() + "vvvvvv" + &".".repeat(50)));
+        assert_eq!(told[..4], ["30+10", "30+20", "30+30", "30+40"]);
+        assert_eq!(told[8..], ["30+90", "silent since 60 at hop 25"]);
     }
 
     #[test]
     fn a_pause_below_the_hangover_keeps_the_stretch_and_one_as_long_ends_it() {
-        let pause = |hops: usize| "v".to_owned() + &".".repeat(hops) + "v";
-        assert_eq!(told(&pause(19)), ["0+10", "0+20"]);
-        assert_eq!(told(&pause(20)), ["0+10", "silent since 10 at hop 20", "210+10"]);
+        // One hop of voice, the detector's hangover of six, and 130 or 140 ms more.
+        let pause = |hops: usize| told(&("vvvvvvv".to_owned() + &".".repeat(hops) + "v"));
+        assert_eq!(pause(13)[6..], ["0+70", "0+80"]);
+        assert_eq!(pause(14)[6..], ["0+70", "silent since 10 at hop 20", "210+10"]);
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
             assert!(began.abs_diff(ms(1_000)) <= ms(60), "{name} began at {began:?}");
             let [(since, told)] = ended[..] else { panic!("{name} ended {ended:?}") };
             let label = ms(1_000 + length);
-            assert!(since.abs_diff(label) <= ms(80), "{name} ended at {since:?}, labelled {label:?}");
+            assert!(since.abs_diff(label) <= ms(60), "{name} ended at {since:?}, labelled {label:?}");
             assert!(told >= since + Activity::HANGOVER && told <= since + Activity::HANGOVER + ms(30), "{told:?}");
         }
     }

@@ -294,7 +294,7 @@ fn voice_is_dated_by_the_packets_that_bring_it() {
         }
     }
     assert!(began.is_some_and(|began| began.abs_diff(ms(1_033)) <= ms(60)), "{began:?}");
-    assert!(matches!(ended[..], [since] if since.abs_diff(ms(2_983)) <= ms(80)), "{ended:?}");
+    assert!(matches!(ended[..], [since] if since.abs_diff(ms(2_983)) <= ms(60)), "{ended:?}");
 }
 
 proptest! {
