@@ -189,8 +189,8 @@ impl Stream {
                 if self.flush(&mut socket).await.is_ok() && !self.is_silent {
                     let metadata = self.metadata().to_string();
                     if socket.send(Message::Text(metadata.into())).await.is_ok() {
-                        close(&mut socket, 1000, "").await;
                         self.session.complete();
+                        close(&mut socket, 1000, "").await;
                     }
                 }
             }
