@@ -2,3 +2,4 @@
 #![cfg(feature = "engine")]
 
 mod providers;
+mod simulators;
