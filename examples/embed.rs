@@ -14,7 +14,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentphone::audio::{Codec, Encoder, Wav};
+use agentphone::audio::wav::Wav;
+use agentphone::audio::{Codec, Encoder};
 use agentphone::engine::{
     CallId, CallSpec, DialogueEvent, DialogueSpec, Engine, EngineConfig, Event, EventKind, LlmSettings, Providers,
     SampleRate, Start, SttSpec, TtsSpec,

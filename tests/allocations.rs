@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use agentphone::audio::{Codec, Encoder, SampleRate, Wav};
+use agentphone::audio::wav::Wav;
+use agentphone::audio::{Codec, Encoder, SampleRate};
 use agentphone::call::{Call, CallSpec, DialogueSpec, Input, Output};
 use agentphone::conversation::ReplyId;
 use agentphone::rtp::{Header, PacketBuf, PayloadType, Ssrc};

@@ -135,8 +135,8 @@ const _: () = assert!(compress_alaw(0x1F0) ^ 0x55 == 0x80 | 31 && compress_alaw(
 mod tests {
     use super::*;
 
-    const LAWS: [(fn(u8) -> i16, fn(i16) -> u8); 2] =
-        [(ulaw_to_linear, linear_to_ulaw), (alaw_to_linear, linear_to_alaw)];
+    type Law = (fn(u8) -> i16, fn(i16) -> u8);
+    const LAWS: [Law; 2] = [(ulaw_to_linear, linear_to_ulaw), (alaw_to_linear, linear_to_alaw)];
 
     #[test]
     fn known_values_of_the_reference_coder() {

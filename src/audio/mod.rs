@@ -8,11 +8,12 @@ mod frame;
 pub mod g711;
 pub mod level;
 mod resample;
+pub mod tone;
 mod vad;
 pub mod wav;
 
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
 pub use frame::{Frame, SampleRate};
-pub use resample::Resampler;
+pub use resample::{Resampler, resample_all};
 pub use vad::{Hop, Vad};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::audio::{Codec, Decoder, Encoder, Resampler, Wav};
+use crate::audio::wav::Wav;
+use crate::audio::{Codec, Decoder, Encoder, Resampler};
 use crate::rtp::{Header, Packet, PacketBuf, PayloadType, Ssrc};
 
 use super::script::{Cue, Deed, Sound, Step};

@@ -167,3 +167,4 @@ impl Dialogue {
         self.timers.set(Timer::Tool, self.tools.due(&timing));
     }
 }
+

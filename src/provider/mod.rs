@@ -11,10 +11,12 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod deepgram;
+mod elevenlabs;
 mod error;
 mod http;
 mod llm;
 mod openai;
+mod pcm;
 mod replay;
 mod secret;
 mod sse;
@@ -25,6 +27,7 @@ mod tts;
 mod websocket;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
 pub use error::ProviderError;
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};

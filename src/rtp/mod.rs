@@ -9,3 +9,6 @@ mod telephone_event;
 pub use packet::{Header, Packet, PacketBuf, ParseError, PayloadType, Ssrc};
 pub use seq::{SeqExtender, SeqNo, Sequenced};
 pub use telephone_event::{TelephoneEvent, TelephoneEventError};
+
+#[cfg(test)]
+mod second_opinion;

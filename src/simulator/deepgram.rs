@@ -1,5 +1,6 @@
 //! A recogniser that speaks Deepgram's streaming protocol: `GET /v1/listen`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,6 +147,8 @@ struct Stream {
     request_id: String,
     recogniser: Recogniser,
     reader: SoundReader,
+    /// Answers to what the client configured.
+    answers: VecDeque<Value>,
     /// Reports sent, for faults that count them.
     sent: u32,
     /// A stall has begun: nothing is sent any more.
@@ -174,7 +177,7 @@ impl Stream {
         let recogniser = Recogniser::new(asked.options, config, lines);
         let reader = SoundReader::new(asked.coding);
         let is_silent = session.trouble.is_blackhole();
-        Self { session, asked, request_id, recogniser, reader, sent: 0, is_silent }
+        Self { session, asked, request_id, recogniser, reader, answers: VecDeque::new(), sent: 0, is_silent }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
@@ -186,8 +189,8 @@ impl Stream {
                 if self.flush(&mut socket).await.is_ok() && !self.is_silent {
                     let metadata = self.metadata().to_string();
                     if socket.send(Message::Text(metadata.into())).await.is_ok() {
-                        close(&mut socket, 1000, "").await;
                         self.session.complete();
+                        close(&mut socket, 1000, "").await;
                     }
                 }
             }
@@ -249,6 +252,10 @@ impl Stream {
                         self.count("CloseStream");
                         return Err(End::Done);
                     }
+                    Some("Configure") => {
+                        self.count("Configure");
+                        self.answers.push_back(self.configured(&message));
+                    }
                     _ => return Err(End::Close(1008, "DATA-0000: the message could not be decoded")),
                 }
                 Ok(true)
@@ -264,7 +271,7 @@ impl Stream {
 
     /// Sends what the recogniser has to report.
     async fn flush(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        while let Some(report) = self.recogniser.poll_report() {
+        while let Some(message) = self.next_message() {
             match self.session.trouble.cut_after(self.sent) {
                 Some(Cut::Drop) => return Err(End::Drop),
                 Some(Cut::Stall) => self.is_silent = true,
@@ -276,7 +283,7 @@ impl Stream {
             let text = if self.session.trouble.is_garbage() {
                 "<html>this is not the protocol".to_owned()
             } else {
-                self.render(&report).to_string()
+                message.to_string()
             };
             self.sent += 1;
             if socket.send(Message::Text(text.into())).await.is_err() {
@@ -284,6 +291,21 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    fn next_message(&mut self) -> Option<Value> {
+        self.answers.pop_front().or_else(|| self.recogniser.poll_report().map(|report| self.render(&report)))
+    }
+
+    /// The answer to a `Configure`: what was asked for is in effect, since a script cares for no key term.
+    fn configured(&self, message: &Value) -> Value {
+        let mut answer = json!({"type": "ConfigureSuccess", "request_id": self.request_id});
+        if let (Some(fields), Some(keyterms)) =
+            (answer.as_object_mut(), message.get("keyterms").filter(|k| k.is_array()))
+        {
+            fields.insert("keyterms".into(), keyterms.clone());
+        }
+        answer
     }
 
     fn render(&self, report: &Report) -> Value {

@@ -37,16 +37,26 @@ impl Lines {
         Self { script, place: Arc::new(Mutex::new(place)) }
     }
 
-    /// The first unused line an utterance of `duration` may be.
+    /// The line of an utterance of `duration`: the first unused one whose window holds it.
     pub(super) fn fit(&self, duration: Duration) -> Option<LineId> {
+        self.first(|line| line.fits(duration))
+    }
+
+    /// The line a voice that has lasted `duration` so far may be: the first unused one that is not too short for it.
+    pub(super) fn may_become(&self, duration: Duration) -> Option<LineId> {
+        self.first(|line| line.max.is_none_or(|max| duration <= max))
+    }
+
+    /// The first unused line that `suits`.
+    fn first(&self, suits: impl Fn(&Line) -> bool) -> Option<LineId> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unused =
             self.script.lines.iter().zip(&place.used).enumerate().filter(|(_, (_, used))| !**used).peekable();
         if unused.peek().is_none() {
-            let fits = self.script.generic && LineScript::generic(place.generic).fits(duration);
+            let fits = self.script.generic && suits(&LineScript::generic(place.generic));
             return fits.then_some(LineId::Generic(place.generic));
         }
-        unused.find(|(_, (line, _))| line.fits(duration)).map(|(n, _)| LineId::Scripted(n))
+        unused.find(|(_, (line, _))| suits(line)).map(|(n, _)| LineId::Scripted(n))
     }
 
     /// The line itself.
@@ -87,6 +97,8 @@ pub(super) struct WordPlan {
     ends: Vec<Duration>,
     /// How long the line takes, when the script says so.
     lasts: Option<Duration>,
+    /// The shortest voice that may say it.
+    min: Duration,
 }
 
 impl WordPlan {
@@ -103,12 +115,17 @@ impl WordPlan {
             let scale = lasts.as_secs_f64() / end.as_secs_f64().max(0.001);
             ends.iter_mut().for_each(|end| *end = end.mul_f64(scale));
         }
-        Self { words, ends, lasts: line.lasts }
+        Self { words, ends, lasts: line.lasts, min: line.min }
     }
 
     /// How many words there are.
     pub(super) fn len(&self) -> usize {
         self.words.len()
+    }
+
+    /// Whether a voice of `duration` is long enough for the line.
+    pub(super) fn holds(&self, duration: Duration) -> bool {
+        self.min <= duration
     }
 
     /// How many words have been said after `spoken` of voice.
@@ -152,6 +169,7 @@ mod tests {
         let lines = Lines::new(Arc::new(script));
         assert_eq!(lines.fit(ms(100)), None, "a click is nothing");
         assert_eq!(lines.fit(ms(2_000)), Some(LineId::Scripted(0)));
+        assert_eq!(lines.may_become(ms(400)), Some(LineId::Scripted(0)), "it may go on");
         lines.take(LineId::Scripted(0));
         assert_eq!(lines.fit(ms(2_000)), Some(LineId::Scripted(2)), "a missed mm-hmm shifts nothing");
         assert_eq!(lines.fit(ms(400)), Some(LineId::Scripted(1)));

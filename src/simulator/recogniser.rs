@@ -260,8 +260,10 @@ impl Recogniser {
         if utterance.spent {
             return;
         }
-        utterance.choose_line(&self.lines);
-        let Some((_, plan)) = &utterance.plan else { return };
+        utterance.choose_line(&self.lines, false);
+        let Some((_, plan)) = utterance.plan.as_ref().filter(|(_, plan)| utterance.is_long_enough(plan)) else {
+            return;
+        };
         let position = self.heard.saturating_sub(self.config.interim_lag).min(utterance.end);
         let spoken = utterance.spoken_before + position.saturating_sub(utterance.start);
         let said = plan.said(spoken);
@@ -292,8 +294,9 @@ impl Recogniser {
             Reason::Finalize => has_ended,
             Reason::Close | Reason::Long => false,
         };
-        utterance.choose_line(&self.lines);
-        let Some((id, plan)) = utterance.plan.clone().filter(|_| !utterance.spent) else {
+        utterance.choose_line(&self.lines, has_ended);
+        let plan = utterance.plan.clone().filter(|(_, plan)| !utterance.spent && utterance.is_long_enough(plan));
+        let Some((id, plan)) = plan else {
             // The voice goes on without a word that could be final: only a client that asks is told so.
             if reason != Reason::Long {
                 self.report(Vec::new(), true, speech_final, is_finalize);
@@ -338,16 +341,27 @@ impl Recogniser {
 }
 
 impl Utterance {
-    /// Settles on the line this may be by its length so far, unless words of one are final already.
-    fn choose_line(&mut self, lines: &Lines) {
-        if self.frozen > 0 || self.spoken_before > Duration::ZERO || self.spent {
+    /// Settles on the line this is, or may become while the voice goes on, unless words of one are final already.
+    fn choose_line(&mut self, lines: &Lines, has_ended: bool) {
+        if self.is_fixed() || self.spent {
             return;
         }
-        let id = lines.fit(self.end - self.start);
+        let voice = self.end - self.start;
+        let id = if has_ended { lines.fit(voice) } else { lines.may_become(voice) };
         if id != self.plan.as_ref().map(|(id, _)| *id) {
             self.plan = id.map(|id| (id, WordPlan::of(&lines.line(id))));
             self.shown = 0;
         }
+    }
+
+    /// Whether some of its line's words are final.
+    fn is_fixed(&self) -> bool {
+        self.frozen > 0 || self.spoken_before > Duration::ZERO
+    }
+
+    /// Whether it may be the line of `plan` by its length so far.
+    fn is_long_enough(&self, plan: &WordPlan) -> bool {
+        self.is_fixed() || plan.holds(self.end - self.start)
     }
 }
 

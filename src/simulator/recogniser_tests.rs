@@ -157,6 +157,8 @@ fn an_agreeing_hum_between_sentences_finds_its_own_line() {
     bench.silence(500);
     let texts: Vec<_> = bench.finals().into_iter().map(|f| f.1).collect();
     assert_eq!(texts, ["First I have a question", "Mm-hmm.", "Thank you very much"]);
+    let hums = bench.interims().into_iter().filter(|(at, text)| text == "Mm-hmm." && *at < ms(2_000));
+    assert_eq!(hums.count(), 0, "the beginning of a sentence is not taken for a hum");
 }
 
 #[test]

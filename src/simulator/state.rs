@@ -215,9 +215,6 @@ impl Session {
 
     /// Waits until `due`, when the unit after `sent` others may be sent, or until its trouble cuts it off.
     pub(super) async fn pace(&self, sent: u32, due: Instant) -> Result<(), Cut> {
-        if let Some(cut) = self.trouble.cut_after(sent) {
-            return Err(cut);
-        }
         match self.trouble.cut_due() {
             Some((at, cut)) if at <= due => {
                 self.state.alarm.until(at).await;
@@ -225,7 +222,7 @@ impl Session {
             }
             _ => {
                 self.state.alarm.until(due).await;
-                Ok(())
+                self.trouble.cut_after(sent).map_or(Ok(()), Err)
             }
         }
     }

@@ -307,7 +307,7 @@ fn alignment(piece: &Piece) -> Value {
     json!({
         "chars": times(|char, _| char.letter.to_string().into()),
         "charStartTimesMs": times(|char, start| (char.start_ms - start).into()),
-        "charsDurationsMs": times(|char, _| char.length_ms.into()),
+        "charDurationsMs": times(|char, _| char.length_ms.into()),
     })
 }
 

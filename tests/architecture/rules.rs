@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("config", &["conversation::Pii"]),
     ("control", &["engine", "store"]),
-    ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "world"]),
+    ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world"]),
     ("bench", &["engine", "world", "simulator", "gateway"]),
 ];
 

@@ -3,3 +3,4 @@
 
 mod gateways;
 mod providers;
+mod simulators;

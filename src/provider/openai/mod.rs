@@ -1,8 +1,8 @@
 //! OpenAI, and the many servers that speak its protocols: chat completions and speech.
 
 mod answer;
+mod body;
 mod chat;
-mod pcm;
 mod reasoning;
 mod speech;
 mod wire;

@@ -14,7 +14,7 @@ use crate::audio::SampleRate;
 use crate::conversation::{Failure, WordTime};
 use crate::provider::{AbortOnDrop, ProviderError, Secret, Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream, http};
 
-use super::pcm::PcmReader;
+use super::body::BodyReader;
 use super::{SPEECH, address};
 
 /// Requests under way at once: the one that is heard and the one after it.
@@ -91,7 +91,7 @@ impl Tts for OpenAiSpeech {
     fn open(&self, spec: TtsSpec) -> TtsStream {
         let service = Arc::clone(&self.0);
         TtsStream::spawn(move |commands, events| async move {
-            let reply = Reply { service, spec, events: events.clone(), text: 0, sound: Duration::ZERO };
+            let reply = Reply { service, spec, events: events.clone(), text: 0, blanks: 0, sound: Duration::ZERO };
             let last = match reply.speak(commands).await {
                 Ok(()) => TtsEvent::Ended,
                 Err(error) => TtsEvent::Failed(error),
@@ -109,6 +109,8 @@ struct Reply {
     events: Sender<TtsEvent>,
     /// Where in the reply's text the segment that is heard begins, in bytes.
     text: usize,
+    /// Blanks that were not asked for and belong to the next segment, in bytes.
+    blanks: usize,
     /// How long the sound given out so far lasts.
     sound: Duration,
 }
@@ -130,7 +132,12 @@ impl Reply {
             while segments.len() < REQUESTS
                 && let Some(piece) = pieces.pop_front()
             {
-                segments.push_back(self.request(piece));
+                if piece.trim().is_empty() {
+                    // Nothing to say: it must not take the place of the next request.
+                    self.blanks += piece.len();
+                } else {
+                    segments.push_back(self.request(piece));
+                }
             }
             if !open && segments.is_empty() {
                 return Ok(());
@@ -154,15 +161,13 @@ impl Reply {
     }
 
     /// Asks for one segment; a task of its own reads it, so that it comes in while the former is heard.
-    fn request(&self, text: String) -> Segment {
+    fn request(&mut self, text: String) -> Segment {
         let (sender, chunks) = mpsc::channel(CHUNKS);
-        let bytes = text.len();
+        let bytes = std::mem::take(&mut self.blanks) + text.len();
         let service = Arc::clone(&self.service);
         let body = service.body(&self.spec, &text);
         let task = AbortOnDrop::spawn(async move {
-            if !text.trim().is_empty()
-                && let Err(error) = service.fetch(&body, &sender).await
-            {
+            if let Err(error) = service.fetch(&body, &sender).await {
                 // Fails only when nobody listens.
                 let _ = sender.send(Err(error)).await;
             }
@@ -231,7 +236,7 @@ impl Service {
         if !is_sound(content_type) {
             return Err(SPEECH.failure(Failure::Protocol, "the server sent something other than raw or WAV sound"));
         }
-        let mut reader = PcmReader::new(self.config.rate);
+        let mut reader = BodyReader::new(self.config.rate);
         let mut read = timeout_at(first_audio, response.chunk()).await.map_err(slow)?;
         while let Some(bytes) = read.map_err(|error| SPEECH.transport(&error))? {
             let samples = reader.push(&bytes).map_err(|what| SPEECH.failure(Failure::Protocol, what))?;

@@ -1,10 +1,10 @@
-//! Change of sample rate.
+//! Change of the sample rate of a live stream.
 
 use std::f64::consts::PI;
 use std::fmt;
 use std::time::Duration;
 
-use super::frame::SampleRate;
+use crate::audio::frame::SampleRate;
 
 /// Changes the sample rate of a stream, piece by piece, with a polyphase windowed-sinc filter.
 ///
@@ -221,6 +221,6 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
+pub(super) fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -1,6 +1,7 @@
 //! A streamed body of 16-bit sound to samples.
 
 use crate::audio::SampleRate;
+use crate::provider::pcm::SampleReader;
 
 /// The most bytes a WAV file may have before its samples.
 const HEADER: usize = 4 * 1024;
@@ -8,18 +9,17 @@ const HEADER: usize = 4 * 1024;
 /// Turns the bytes of a body, in pieces that may split a sample, into samples. A WAV header is read for the rate and
 /// left out; the lengths in it are not believed, since a streamed file does not know them.
 #[derive(Debug)]
-pub(super) struct PcmReader {
+pub(super) struct BodyReader {
     rate: SampleRate,
     /// What has come before it was clear whether there is a header.
     begin: Option<Vec<u8>>,
-    /// The first half of a sample whose second half is to come.
-    half: Option<u8>,
+    samples: SampleReader,
 }
 
-impl PcmReader {
+impl BodyReader {
     /// A reader for raw samples at `rate`, unless a header says otherwise.
-    pub(super) const fn new(rate: SampleRate) -> Self {
-        Self { rate, begin: Some(Vec::new()), half: None }
+    pub(super) fn new(rate: SampleRate) -> Self {
+        Self { rate, begin: Some(Vec::new()), samples: SampleReader::default() }
     }
 
     /// The rate of the samples given so far and from here on.
@@ -29,16 +29,16 @@ impl PcmReader {
 
     /// Takes the next bytes; the error says what is wrong with them.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
-        let Some(mut begin) = self.begin.take() else { return Ok(self.samples(bytes)) };
+        let Some(mut begin) = self.begin.take() else { return Ok(self.samples.push(bytes)) };
         begin.extend_from_slice(bytes);
         let magic = begin.get(..4).unwrap_or(&begin);
         if !b"RIFF".starts_with(magic) {
-            return Ok(self.samples(&begin));
+            return Ok(self.samples.push(&begin));
         }
         match header(&begin)? {
             Some((rate, start)) => {
                 self.rate = rate;
-                Ok(self.samples(begin.get(start..).unwrap_or_default()))
+                Ok(self.samples.push(begin.get(start..).unwrap_or_default()))
             }
             None if begin.len() > HEADER => Err("a WAV header without an end"),
             None => {
@@ -51,22 +51,7 @@ impl PcmReader {
     /// The body is over: gives what was held back. A file cut inside its header holds no sound.
     pub(super) fn finish(&mut self) -> Vec<i16> {
         let begin = self.begin.take().unwrap_or_default();
-        if begin.len() >= 4 { Vec::new() } else { self.samples(&begin) }
-    }
-
-    fn samples(&mut self, mut bytes: &[u8]) -> Vec<i16> {
-        let mut samples = Vec::with_capacity(bytes.len() / 2 + 1);
-        if let (Some(low), [high, rest @ ..]) = (self.half, bytes) {
-            samples.push(i16::from_le_bytes([low, *high]));
-            self.half = None;
-            bytes = rest;
-        }
-        let pairs = bytes.chunks_exact(2);
-        if let [low] = pairs.remainder() {
-            self.half = Some(*low);
-        }
-        samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        samples
+        if begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
     }
 }
 
@@ -101,7 +86,7 @@ mod tests {
     use super::*;
 
     fn read(pieces: &[&[u8]]) -> (Vec<i16>, SampleRate) {
-        let mut reader = PcmReader::new(SampleRate::HZ_24000);
+        let mut reader = BodyReader::new(SampleRate::HZ_24000);
         let mut samples: Vec<i16> = pieces.iter().flat_map(|piece| reader.push(piece).unwrap()).collect();
         samples.extend(reader.finish());
         (samples, reader.rate())
@@ -144,9 +129,9 @@ mod tests {
         let mut stereo = wav(&[1]);
         let channels = stereo.iter().position(|&byte| byte == b'f').unwrap() + 10;
         stereo[channels] = 2;
-        assert!(PcmReader::new(SampleRate::HZ_8000).push(&stereo).is_err());
+        assert!(BodyReader::new(SampleRate::HZ_8000).push(&stereo).is_err());
         let mut endless = b"RIFF\0\0\0\0WAVE".to_vec();
         endless.extend(b"junk\x02\0\0\0xx".repeat(500));
-        assert!(PcmReader::new(SampleRate::HZ_8000).push(&endless).is_err());
+        assert!(BodyReader::new(SampleRate::HZ_8000).push(&endless).is_err());
     }
 }

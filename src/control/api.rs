@@ -1,0 +1,73 @@
+//! What the doors stand before.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use crate::engine::{Engine, Gateway};
+use crate::store::Store;
+
+use super::{Agent, Calls, Keys};
+
+/// What an [`Api`] is made of.
+#[derive(Debug)]
+pub struct ApiConfig {
+    /// The engine that holds the calls.
+    pub engine: Engine,
+    /// Where ended calls are kept.
+    pub store: Arc<Store>,
+    /// Who can be called.
+    pub agents: Vec<Agent>,
+    /// Who may come in.
+    pub keys: Keys,
+    /// Where RTP lines come from.
+    pub rtp: Arc<dyn Gateway>,
+    /// Where recordings go; `None`: nothing is recorded.
+    pub recordings: Option<PathBuf>,
+    /// Where call logs go; `None`: none are written.
+    pub logs: Option<PathBuf>,
+    /// Stages played by the simulator.
+    pub simulated: Vec<&'static str>,
+}
+
+/// The deeds the outside can ask for, and those who may ask.
+#[derive(Debug)]
+pub struct Api {
+    pub(super) calls: Calls,
+    pub(super) agents: Vec<Agent>,
+    pub(super) keys: Keys,
+    pub(super) rtp: Arc<dyn Gateway>,
+    pub(super) simulated: Vec<&'static str>,
+    pub(super) started: SystemTime,
+    draining: AtomicBool,
+}
+
+impl Api {
+    /// An API over these parts.
+    pub fn new(config: ApiConfig) -> Self {
+        let ApiConfig { engine, store, agents, keys, rtp, recordings, logs, simulated } = config;
+        let calls = Calls::new(engine, store, recordings, logs);
+        let started = SystemTime::now();
+        Self { calls, agents, keys, rtp, simulated, started, draining: AtomicBool::new(false) }
+    }
+
+    /// The calls.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// From here on no call is admitted, and `/readyz` says so.
+    pub fn stop_admitting(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no call is admitted any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn agent(&self, id: &str) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.profile.id == id)
+    }
+}

@@ -1,0 +1,124 @@
+//! Request bodies: bounded, perhaps empty, read field by field so that every mistake is named.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use serde_json::{Map, Value};
+
+use crate::control::wire::Detail;
+
+use super::Refusal;
+
+/// The largest body that is read, in bytes.
+pub(super) const LIMIT: usize = 64 << 10;
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A JSON object. An empty body is an empty object, whatever its Content-Type says.
+#[derive(Debug)]
+pub(super) struct Body {
+    fields: Map<String, Value>,
+    wrong: Vec<Detail>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let body = axum::body::to_bytes(request.into_body(), LIMIT);
+        let bytes = tokio::time::timeout(PATIENCE, body).await.map_err(|_| Refusal::too_slow())?;
+        // It fails when the body is longer than the limit, and when the peer goes away in the middle: then nobody reads
+        // the answer.
+        Self::parse(&bytes.map_err(|_| Refusal::too_large(LIMIT))?)
+    }
+}
+
+impl Body {
+    fn parse(bytes: &Bytes) -> Result<Self, Refusal> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self { fields: Map::new(), wrong: Vec::new() });
+        }
+        let found = match serde_json::from_slice(bytes) {
+            Ok(Value::Object(fields)) => return Ok(Self { fields, wrong: Vec::new() }),
+            Ok(other) => format!("found {}, expected a JSON object", kind(&other)),
+            Err(error) => format!("is not JSON (line {}, column {})", error.line(), error.column()),
+        };
+        Err(Refusal::invalid(vec![Detail { field: "body".into(), message: found, kind: "json_invalid" }]))
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&mut self, field: &str) -> Option<String> {
+        let text = self.text(field);
+        if text.is_none() && self.given(field).is_none() {
+            self.wrong(field, "missing", "is missing; expected a text");
+        }
+        text
+    }
+
+    /// A text that may be left out.
+    pub(super) fn text(&mut self, field: &str) -> Option<String> {
+        match self.given(field)? {
+            Value::String(text) => Some(text.clone()),
+            other => {
+                let message = format!("found {}, expected a text", kind(other));
+                self.wrong(field, "type", message);
+                None
+            }
+        }
+    }
+
+    /// Yes or no; may be left out.
+    pub(super) fn flag(&mut self, field: &str) -> Option<bool> {
+        match self.given(field)? {
+            Value::Bool(flag) => Some(*flag),
+            other => {
+                let message = format!("found {}, expected true or false", kind(other));
+                self.wrong(field, "type", message);
+                None
+            }
+        }
+    }
+
+    /// A whole number from `least` to `most`; may be left out.
+    pub(super) fn integer(&mut self, field: &str, least: u64, most: u64) -> Option<u64> {
+        let value = self.given(field)?;
+        let number = value.as_u64().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let found = if value.is_number() { value.to_string() } else { kind(value).into() };
+            self.wrong(field, "value", format!("found {found}, expected a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// Whether `field` is there and null.
+    pub(super) fn is_null(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(Value::is_null)
+    }
+
+    /// Notes what is wrong with a field.
+    pub(super) fn wrong(&mut self, field: &str, kind: &'static str, message: impl Into<String>) {
+        self.wrong.push(Detail { field: field.into(), message: message.into(), kind });
+    }
+
+    /// Ends the reading: 422 when anything was wrong.
+    pub(super) fn finish(self) -> Result<(), Refusal> {
+        if self.wrong.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.wrong)) }
+    }
+
+    /// The value of a field; null is as good as absent.
+    fn given(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

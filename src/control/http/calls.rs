@@ -1,0 +1,136 @@
+//! `/v1/calls`: what is and was on the line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+
+use crate::control::{Api, Filter, Found, LiveCall, wire};
+use crate::engine::{Command, Pii};
+use crate::store::CallRecord;
+
+use super::Refusal;
+use super::body::Body;
+use super::query::Query;
+use super::refusal::json;
+
+/// The longest text that can be said at once, in bytes.
+const LONGEST_TEXT: usize = 2_000;
+const STATUSES: [&str; 8] =
+    ["in-progress", "ringing", "ending", "completed", "failed", "busy", "no-answer", "voicemail"];
+
+pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri);
+    let agent = query.text("agent_id").or_else(|| query.text("agentId"));
+    page(&api, query, agent).await
+}
+
+pub(super) async fn of_agent(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    if api.agent(&id).is_none() {
+        return Err(Refusal::not_found("Agent"));
+    }
+    page(&api, Query::of(&uri), Some(id)).await
+}
+
+async fn page(api: &Api, mut query: Query, agent: Option<String>) -> Result<Response, Refusal> {
+    let limit = query.integer("limit", 1..=100, 20);
+    let offset = query.integer("offset", 0..=usize::MAX, 0);
+    let filter = Filter {
+        status: query.one_of("status", &STATUSES),
+        direction: query.one_of("direction", &["inbound", "outbound", "web"]),
+        web: query.one_of("type", &["pstn", "web"]).map(|kind| kind == "web"),
+        agent,
+        search: query.text("search").map(Pii::new),
+    };
+    query.finish()?;
+    let (page, total) = api.calls.page(&filter, offset, limit).await;
+    let data = page.iter().map(|call| wire::Call::of(call)).collect();
+    Ok(json(StatusCode::OK, &wire::CallList { data, total, has_more: offset.saturating_add(limit) < total }))
+}
+
+/// One call; with `wait=true` the answer comes when it ends, or after `timeout` seconds.
+pub(super) async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
+    let mut query = Query::of(&uri);
+    let wait = query.flag("wait");
+    let timeout = query.integer("timeout", 10..=300, 120) as u64;
+    query.finish()?;
+    let found = find(&api, &id)?;
+    let record = match &found {
+        Found::Live(call) if wait => ended_within(call, Duration::from_secs(timeout)).await,
+        _ => found.record().await,
+    };
+    Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+pub(super) async fn transcript(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let record = find(&api, &id)?.record().await;
+    Ok(json(StatusCode::OK, &wire::Transcript::of(&record)))
+}
+
+/// Ends a call. The answer does not wait for the end: its status is `ending`.
+pub(super) async fn end(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let call = live(&api, &id)?;
+    order(&call, Command::End).await?;
+    let record = call.record().await;
+    Ok(json(StatusCode::OK, &wire::Call::of(&record).with_status("ending")))
+}
+
+/// Says a text as the agent.
+pub(super) async fn say(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    mut body: Body,
+) -> Result<Response, Refusal> {
+    let text = body.required("text");
+    let interruptible = body.flag("interruptible").unwrap_or(true);
+    if let Some(text) = &text
+        && (text.trim().is_empty() || text.len() > LONGEST_TEXT)
+    {
+        body.wrong("text", "value", format!("expected 1 to {LONGEST_TEXT} bytes of text"));
+    }
+    body.finish()?;
+    let call = live(&api, &id)?;
+    order(&call, Command::Say { text: text.unwrap_or_default(), interruptible }).await?;
+    let record = call.record().await;
+    Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+pub(super) fn find(api: &Api, id: &str) -> Result<Found, Refusal> {
+    api.calls.find(id).ok_or_else(|| Refusal::not_found("Call"))
+}
+
+/// The record of a call once it has ended, or as it stands when `patience` is over.
+pub(super) async fn ended_within(call: &LiveCall, patience: Duration) -> Arc<CallRecord> {
+    match tokio::time::timeout(patience, call.ended()).await {
+        Ok(record) => Arc::new(record),
+        Err(_) => Arc::new(call.record().await),
+    }
+}
+
+/// Gives a call an order: 409 when it is over, 503 when too many orders wait.
+pub(super) async fn order(call: &LiveCall, command: Command) -> Result<(), Refusal> {
+    if call.handle().command(command) {
+        return Ok(());
+    }
+    if call.record().await.ended.is_some() {
+        return Err(not_in_progress());
+    }
+    Err(Refusal::unavailable("the call has too many orders waiting", Duration::from_secs(1)))
+}
+
+fn live(api: &Api, id: &str) -> Result<Arc<LiveCall>, Refusal> {
+    match find(api, id)? {
+        Found::Live(call) => Ok(call),
+        Found::Over(_) => Err(not_in_progress()),
+    }
+}
+
+fn not_in_progress() -> Refusal {
+    Refusal::conflict("the call is not in progress")
+}

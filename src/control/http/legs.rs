@@ -1,0 +1,184 @@
+//! `/v1/media/legs`: a media gateway attaches a call, and takes it away.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::control::{Api, Found, Party, wire};
+use crate::engine::{Codec, Command, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
+
+use super::Refusal;
+use super::body::Body;
+use super::calls;
+use super::refusal::json;
+
+/// What a leg is asked for: parsed, nothing half valid.
+struct Wanted {
+    agent_id: String,
+    leg: LegSpec,
+    party: Party,
+}
+
+/// How long the end of a call is waited for before its record is shown.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How soon to come again when no port is free.
+const PORT_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Response, Refusal> {
+    let Wanted { agent_id, leg: spec, party } = Wanted::read(body)?;
+    let agent = api.agent(&agent_id).ok_or_else(|| Refusal::not_found("Agent"))?;
+    let permit = admit(&api)?;
+    let remote = spec.remote.map(|remote| remote.to_string());
+    let leg = api.rtp.open(spec).await.map_err(refuse_leg)?;
+    let (codec, payload_type) = (leg.codec.name(), leg.payload_type.0);
+    let telephone_event = leg.telephone_event.map(|payload_type| payload_type.0);
+    let local = leg.local.map(|local| local.to_string());
+    let (direction, transport) = (party.direction.name(), party.transport);
+    let (from_number, to_number) = (party.from.reveal().clone(), party.to.reveal().clone());
+    let call = api.calls.start(permit, agent, leg, party);
+    let answer = wire::MediaLeg {
+        call_id: call.id().into(),
+        agent_id,
+        status: "in-progress",
+        transport,
+        local,
+        remote,
+        codec,
+        payload_type,
+        telephone_event,
+        direction,
+        from_number,
+        to_number,
+        started_at: wire::iso(call.started()),
+    };
+    Ok(json(StatusCode::CREATED, &answer))
+}
+
+/// Ends the call of a leg and shows its record. A call that is over already is shown as it is: both sides may hang up at
+/// one time.
+pub(super) async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let record = match calls::find(&api, &id)? {
+        Found::Over(record) => record,
+        Found::Live(call) => {
+            if !call.handle().command(Command::End) && call.record().await.ended.is_none() {
+                return Err(Refusal::unavailable("the call has too many orders waiting", Duration::from_secs(1)));
+            }
+            calls::ended_within(&call, FAREWELL).await
+        }
+    };
+    Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+/// Room for one call: 503 when the engine is full or the server drains.
+pub(super) fn admit(api: &Api) -> Result<Permit, Refusal> {
+    if api.is_draining() {
+        return Err(Refusal::unavailable("the server is shutting down", Duration::from_secs(10)));
+    }
+    api.calls.reserve().map_err(|busy| Refusal::unavailable("all lines are busy", busy.retry_after))
+}
+
+impl Wanted {
+    fn read(mut body: Body) -> Result<Self, Refusal> {
+        let agent_id = body.required("agentId");
+        if let Some(transport) = body.required("transport")
+            && transport != "rtp"
+        {
+            let message = "expected \"rtp\"; media streams over WebSocket attach at /v1/streams/twilio/{agentId}";
+            body.wrong("transport", "value", message);
+        }
+        let remote = remote(&mut body);
+        let codec = codec(&mut body);
+        let payload_type = payload_type(&mut body, "payloadType", codec);
+        let telephone_event = match body.is_null("telephoneEvent") {
+            true => None,
+            false => Some(payload_type_in(&mut body, "telephoneEvent", 96).unwrap_or(PayloadType(101))),
+        };
+        if telephone_event.is_some() && telephone_event == payload_type {
+            body.wrong("telephoneEvent", "value", "expected another payload type than the codec's");
+        }
+        let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
+        let direction = direction(&mut body);
+        body.finish()?;
+        let mut leg = LegSpec::new(codec, remote);
+        leg.payload_type = payload_type;
+        leg.telephone_event = telephone_event;
+        let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp" };
+        // Without an id the body was refused above.
+        Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party })
+    }
+}
+
+/// Where the other side receives; `None`: learn it from the first packets.
+fn remote(body: &mut Body) -> Option<SocketAddr> {
+    let text = body.text("remote")?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        body.wrong("remote", "value", "expected an IP address and a port, like \"127.0.0.1:40000\"");
+        return None;
+    };
+    let broadcast = matches!(address.ip(), IpAddr::V4(ip) if ip.is_broadcast());
+    if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() || broadcast {
+        body.wrong("remote", "value", "expected the address and port of one host");
+        return None;
+    }
+    Some(address)
+}
+
+fn codec(body: &mut Body) -> Codec {
+    let Some(name) = body.text("codec") else { return Codec::Pcmu };
+    Codec::from_name(&name).unwrap_or_else(|| {
+        body.wrong("codec", "value", "expected \"PCMU\" or \"PCMA\"");
+        Codec::Pcmu
+    })
+}
+
+/// The codec's payload type: its static one, or a dynamic one (RFC 3551 section 6).
+fn payload_type(body: &mut Body, field: &str, codec: Codec) -> Option<PayloadType> {
+    let payload_type = payload_type_in(body, field, 0)?;
+    if payload_type.0 < 96 && payload_type.0 != codec.static_payload_type() {
+        let message = format!("expected {} or 96 to 127", codec.static_payload_type());
+        body.wrong(field, "value", message);
+    }
+    Some(payload_type)
+}
+
+fn payload_type_in(body: &mut Body, field: &str, least: u64) -> Option<PayloadType> {
+    body.integer(field, least, 127).and_then(|number| u8::try_from(number).ok()).map(PayloadType)
+}
+
+/// A telephone number in E.164, or `anonymous`; empty when it is not told. The text of a mistake does not repeat it.
+fn number(body: &mut Body, field: &str) -> String {
+    let text = body.text(field).unwrap_or_default();
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    let plausible = (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !plausible && !text.is_empty() && text != "anonymous" {
+        body.wrong(field, "value", "expected a number in E.164, like \"+14155550100\"");
+    }
+    text
+}
+
+fn direction(body: &mut Body) -> Direction {
+    match body.text("direction").as_deref() {
+        None | Some("inbound") => Direction::Inbound,
+        Some("outbound") => Direction::Outbound,
+        Some("web") => Direction::Web,
+        Some(_) => {
+            body.wrong("direction", "value", "expected \"inbound\", \"outbound\" or \"web\"");
+            Direction::Inbound
+        }
+    }
+}
+
+fn refuse_leg(error: LegError) -> Refusal {
+    match error {
+        LegError::NoPort => Refusal::unavailable("no media port is free", PORT_WAIT),
+        LegError::Unsupported(what) => Refusal::bad(format!("this gateway does not do that: {what}")),
+        LegError::Io(error) => {
+            tracing::error!(%error, "could not open a media port");
+            Refusal::unavailable("a media port could not be opened", PORT_WAIT)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From what the engine tells to what the store keeps.
+
+use std::time::SystemTime;
+
+use crate::engine::{
+    Event, EventKind, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, Speaker, Waterfall,
+};
+use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
+
+use super::wire::EventData;
+
+/// What is known of a call when it starts.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) id: String,
+    pub(super) agent_id: String,
+    pub(super) agent_name: String,
+    pub(super) direction: &'static str,
+    pub(super) from: Pii<String>,
+    pub(super) to: Pii<String>,
+    pub(super) transport: &'static str,
+    pub(super) codec: &'static str,
+    pub(super) local: Option<String>,
+    pub(super) started: SystemTime,
+    pub(super) recording: Option<String>,
+}
+
+impl Facts {
+    /// The record of a call under way.
+    pub(super) fn live(&self, report: &Report, leg: &LegCounters) -> CallRecord {
+        CallRecord {
+            id: self.id.clone(),
+            agent_id: self.agent_id.clone(),
+            agent_name: self.agent_name.clone(),
+            direction: self.direction.into(),
+            from: self.from.reveal().clone(),
+            to: self.to.reveal().clone(),
+            transport: self.transport.into(),
+            codec: self.codec.into(),
+            local: self.local.clone(),
+            status: "in-progress".into(),
+            reason: None,
+            started: self.started,
+            ended: None,
+            answered: report.answered,
+            lines: report.lines.iter().map(line).collect(),
+            turns: report.turns.iter().map(turn).collect(),
+            holds: report.holds,
+            interruptions: report.interruptions,
+            silenced: report.silenced.clone(),
+            dropped: report.dropped,
+            inbound: inbound(&report.inbound),
+            outbound: outbound(&report.outbound),
+            line: counters(leg),
+            recording: self.recording.clone(),
+            events: Vec::new(),
+        }
+    }
+
+    /// The record of a call that is over; `now` stands in for its end when the call could not tell it.
+    pub(super) fn over(&self, outcome: &Outcome, now: SystemTime) -> CallRecord {
+        let mut record = self.live(&outcome.report, &outcome.leg);
+        let reason = match outcome.report.ended {
+            Some((at, reason)) => {
+                record.ended = Some(self.started + at);
+                reason.name()
+            }
+            None => {
+                record.ended = Some(now);
+                "error_internal"
+            }
+        };
+        record.status = if reason.starts_with("error_") { "failed" } else { "completed" }.into();
+        record.reason = Some(reason.into());
+        record.events = outcome.events.iter().filter_map(|event| self.event(event)).collect();
+        record
+    }
+
+    /// An event as it is told; `None` for the end, which is told once the record is complete.
+    pub(super) fn event(&self, event: &Event) -> Option<EventRecord> {
+        let ended = matches!(event.kind, EventKind::Ended { .. });
+        (!ended).then(|| EventData::record(&self.id, self.started, event))
+    }
+}
+
+fn line(line: &crate::engine::Line) -> LineRecord {
+    LineRecord {
+        side: match line.speaker {
+            Speaker::Caller => Side::Caller,
+            Speaker::Agent => Side::Agent,
+        },
+        text: line.text.clone(),
+        at: line.at,
+        confidence: line.confidence,
+        interrupted: line.interrupted,
+    }
+}
+
+fn turn(turn: &crate::engine::TurnReport) -> TurnRecord {
+    TurnRecord {
+        turn: turn.turn,
+        reply: turn.reply.0,
+        stopped: turn.stopped,
+        waterfall: Waterfall::NAMES.into_iter().zip(turn.waterfall.parts()).collect(),
+    }
+}
+
+fn inbound(report: &InboundReport) -> Vec<Counter> {
+    vec![
+        count("received", report.received),
+        count("lost", report.lost),
+        count("late", report.late),
+        count("duplicate", report.duplicate),
+        count("reordered", report.reordered),
+        count("malformed", report.malformed),
+        count("foreign", report.foreign),
+        count("unknownPayload", report.unknown_payload),
+        count("undecodable", report.undecodable),
+        count("rtcp", report.rtcp),
+        count("overflow", report.overflow),
+        count("restarts", report.restarts),
+        count("digits", report.digits),
+        Counter { name: "concealedMs", value: Value::Time(report.concealed) },
+        Counter { name: "jitterMs", value: Value::Time(report.jitter) },
+    ]
+}
+
+fn outbound(report: &OutboundReport) -> Vec<Counter> {
+    vec![
+        count("sent", report.sent),
+        count("underruns", report.underruns),
+        count("staleSamples", report.stale_samples),
+        count("overflowSamples", report.overflow_samples),
+        count("skipped", report.skipped),
+        Counter { name: "worstLatenessMs", value: Value::Time(report.worst_lateness) },
+    ]
+}
+
+fn counters(leg: &LegCounters) -> Vec<Counter> {
+    vec![
+        count("foreignSource", leg.foreign_source),
+        count("sendFailed", leg.send_failed),
+        count("malformed", leg.malformed),
+        count("rateLimited", leg.rate_limited),
+    ]
+}
+
+const fn count(name: &'static str, value: u64) -> Counter {
+    Counter { name, value: Value::Count(value) }
+}

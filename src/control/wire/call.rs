@@ -1,0 +1,209 @@
+//! The Call object.
+
+use serde::{Serialize, Serializer};
+
+use crate::store::{CallRecord, Counter, LineRecord, TurnRecord, Value};
+
+use super::time::{iso, ms};
+use super::transcript::{Row, role, round};
+
+/// One call, live or over.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    id: String,
+    agent_id: String,
+    agent_name: String,
+    phone_number_id: Option<String>,
+    phone_number: Option<String>,
+    from_number: String,
+    to_number: String,
+    direction: String,
+    status: String,
+    started_at: String,
+    ended_at: Option<String>,
+    duration_seconds: Option<u64>,
+    last_transcript_snippet: Option<String>,
+    recording_url: Option<String>,
+    recording_available: bool,
+    retell_call_id: Option<String>,
+    transcripts: Vec<Row>,
+    engine: Extras,
+}
+
+/// A page of calls.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallList {
+    /// The calls, newest first.
+    pub data: Vec<Call>,
+    /// How many there are in all.
+    pub total: usize,
+    /// Whether there are more after these.
+    pub has_more: bool,
+}
+
+/// What the engine knows and the API does not.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Extras {
+    state: &'static str,
+    disconnection_reason: Option<String>,
+    transport: String,
+    codec: String,
+    local: Option<String>,
+    answered_ms: Option<f64>,
+    holds: u32,
+    interruptions: u32,
+    silenced_ms: Vec<f64>,
+    dropped: u64,
+    turns: Vec<Turn>,
+    lines: Vec<Line>,
+    inbound: Counters,
+    outbound: Counters,
+    leg: Counters,
+    recording: Option<String>,
+}
+
+/// The latency of one answered turn.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Turn {
+    turn: u32,
+    reply: u32,
+    stopped_ms: f64,
+    total_ms: f64,
+    waterfall_ms: Waterfall,
+}
+
+/// Parts in their order; they sum to the total.
+#[derive(Clone, PartialEq)]
+pub(super) struct Waterfall(pub(super) Vec<(&'static str, std::time::Duration)>);
+
+/// One line of the transcript with what the API's rows leave out.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    role: &'static str,
+    content: String,
+    at_ms: f64,
+    confidence: f64,
+    interrupted: bool,
+}
+
+/// Named numbers in their order.
+#[derive(Clone, PartialEq)]
+struct Counters(Vec<Counter>);
+
+/// How much of the last line `lastTranscriptSnippet` shows, in characters.
+const SNIPPET: usize = 120;
+
+impl Call {
+    /// The object of a record.
+    pub fn of(call: &CallRecord) -> Self {
+        let ours = if call.direction == "outbound" { &call.from } else { &call.to };
+        Self {
+            id: call.id.clone(),
+            agent_id: call.agent_id.clone(),
+            agent_name: call.agent_name.clone(),
+            phone_number_id: None,
+            phone_number: (!ours.is_empty()).then(|| ours.clone()),
+            from_number: call.from.clone(),
+            to_number: call.to.clone(),
+            direction: call.direction.clone(),
+            status: call.status.clone(),
+            started_at: iso(call.started),
+            ended_at: call.ended.map(iso),
+            duration_seconds: duration_seconds(call),
+            last_transcript_snippet: call.lines.last().map(|line| line.text.chars().take(SNIPPET).collect()),
+            recording_url: None,
+            recording_available: false,
+            retell_call_id: None,
+            transcripts: Row::all(call),
+            engine: Extras::of(call),
+        }
+    }
+
+    /// The same call with another status: the answer to the order to end it.
+    pub fn with_status(mut self, status: &str) -> Self {
+        status.clone_into(&mut self.status);
+        self
+    }
+}
+
+impl Extras {
+    fn of(call: &CallRecord) -> Self {
+        Self {
+            state: if call.ended.is_some() { "ended" } else { "live" },
+            disconnection_reason: call.reason.clone(),
+            transport: call.transport.clone(),
+            codec: call.codec.clone(),
+            local: call.local.clone(),
+            answered_ms: call.answered.map(ms),
+            holds: call.holds,
+            interruptions: call.interruptions,
+            silenced_ms: call.silenced.iter().copied().map(ms).collect(),
+            dropped: call.dropped,
+            turns: call.turns.iter().map(Turn::of).collect(),
+            lines: call.lines.iter().map(Line::of).collect(),
+            inbound: Counters(call.inbound.clone()),
+            outbound: Counters(call.outbound.clone()),
+            leg: Counters(call.line.clone()),
+            recording: call.recording.clone(),
+        }
+    }
+}
+
+impl Turn {
+    fn of(turn: &TurnRecord) -> Self {
+        Self {
+            turn: turn.turn,
+            reply: turn.reply,
+            stopped_ms: ms(turn.stopped),
+            total_ms: ms(turn.waterfall.iter().map(|(_, part)| *part).sum()),
+            waterfall_ms: Waterfall(turn.waterfall.clone()),
+        }
+    }
+}
+
+impl Line {
+    fn of(line: &LineRecord) -> Self {
+        Self {
+            role: role(line.side),
+            content: line.text.clone(),
+            at_ms: ms(line.at),
+            confidence: round(line.confidence),
+            interrupted: line.interrupted,
+        }
+    }
+}
+
+impl Serialize for Waterfall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, part)| (name, ms(*part))))
+    }
+}
+
+impl Serialize for Counters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|counter| (counter.name, Number(counter.value))))
+    }
+}
+
+struct Number(Value);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Count(count) => serializer.serialize_u64(count),
+            Value::Time(time) => serializer.serialize_f64(ms(time)),
+        }
+    }
+}
+
+/// Whole seconds from the answer to the end; `None` while it goes on.
+pub(super) fn duration_seconds(call: &CallRecord) -> Option<u64> {
+    let ended = call.ended?;
+    let Some(answered) = call.answered else { return Some(0) };
+    Some(ended.duration_since(call.started + answered).unwrap_or_default().as_secs())
+}

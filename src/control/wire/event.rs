@@ -1,0 +1,196 @@
+//! The events of a call, as a stream tells them.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::engine::{DialogueEvent, Event, EventKind, TurnReport, Waterfall, Why};
+use crate::store::{CallRecord, EventRecord};
+
+use super::call::{self, duration_seconds};
+use super::time::{iso, ms};
+
+/// One event: where and when, and what is particular to it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventData<'e> {
+    call_id: &'e str,
+    at_ms: f64,
+    created_at: String,
+    #[serde(flatten)]
+    what: What<'e>,
+}
+
+/// The first event of every stream.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connected<'e> {
+    call_id: &'e str,
+    agent_id: &'e str,
+    direction: &'e str,
+    from_number: &'e str,
+    to_number: &'e str,
+    from: &'e str,
+    to: &'e str,
+    status: &'e str,
+    started_at: String,
+}
+
+/// The last event of every stream.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended<'e> {
+    call_id: &'e str,
+    status: &'e str,
+    ended_at: Option<String>,
+    duration_seconds: Option<u64>,
+    disconnection_reason: Option<&'e str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum What<'e> {
+    Nothing {},
+    Reply { reply: u32, why: Reason<'e> },
+    Heard { text: &'e str, settled: bool },
+    UserTurn { role: &'static str, content: &'e str, turn: u32, reply: u32, confidence: f64, why: Reason<'e> },
+    AgentTurn { role: &'static str, content: &'e str, reply: u32, interrupted: bool },
+    Text { text: &'e str },
+    ToolStarted { name: &'e str },
+    ToolEnded { name: &'e str, took_ms: f64 },
+    ServiceFailed { service: &'static str, failure: &'static str, why: Reason<'e> },
+    Unstuck { why: Reason<'e> },
+    Dropped { what: &'static str },
+    Ending { disconnection_reason: &'static str },
+    TurnAnswered { turn: u32, reply: u32, stopped_ms: f64, total_ms: f64, waterfall_ms: call::Waterfall },
+    Silenced { reply: u32, after_ms: f64 },
+    Missed { events: u64 },
+}
+
+/// Which rule decided, and on what.
+#[derive(Serialize)]
+struct Reason<'e> {
+    rule: &'static str,
+    inputs: &'e str,
+}
+
+impl<'e> EventData<'e> {
+    /// An event with the name it is told under. `started` is when the call began.
+    pub fn record(call_id: &'e str, started: SystemTime, event: &'e Event) -> EventRecord {
+        let (name, what) = what(&event.kind);
+        let data = Self { call_id, at_ms: ms(event.at), created_at: iso(started + event.at), what };
+        EventRecord { name, data: ascii(&data) }
+    }
+
+    /// Told to a listener that was too slow and missed some events.
+    pub fn missed(events: u64) -> EventRecord {
+        EventRecord { name: "missed", data: ascii(&What::Missed { events }) }
+    }
+}
+
+impl<'e> Connected<'e> {
+    /// The opening of a call's stream.
+    pub fn record(call: &'e CallRecord) -> EventRecord {
+        let data = Self {
+            call_id: &call.id,
+            agent_id: &call.agent_id,
+            direction: &call.direction,
+            from_number: &call.from,
+            to_number: &call.to,
+            from: &call.from,
+            to: &call.to,
+            status: &call.status,
+            started_at: iso(call.started),
+        };
+        EventRecord { name: "connected", data: ascii(&data) }
+    }
+}
+
+impl<'e> Ended<'e> {
+    /// The close of a call's stream.
+    pub fn record(call: &'e CallRecord) -> EventRecord {
+        let data = Self {
+            call_id: &call.id,
+            status: &call.status,
+            ended_at: call.ended.map(iso),
+            duration_seconds: duration_seconds(call),
+            disconnection_reason: call.reason.as_deref(),
+        };
+        EventRecord { name: "ended", data: ascii(&data) }
+    }
+}
+
+/// JSON on one line and in ASCII: a reader that guesses the charset, or that splits lines at U+2028, stays whole.
+pub fn ascii(value: &impl Serialize) -> String {
+    // Only maps with keys that are no text, or a failing `Serialize`, could fail here; our shapes have neither.
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".into());
+    if json.is_ascii() && !json.contains('\u{7f}') {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + json.len() / 2);
+    for letter in json.chars() {
+        if letter.is_ascii() && letter != '\u{7f}' {
+            escaped.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    escaped
+}
+
+fn what(kind: &EventKind) -> (&'static str, What<'_>) {
+    match kind {
+        EventKind::Answered => ("answered", What::Nothing {}),
+        EventKind::Dialogue(event) => dialogue(event),
+        EventKind::TurnAnswered(report) => ("turn-answered", turn_answered(report)),
+        EventKind::Silenced { reply, after } => ("silenced", What::Silenced { reply: reply.0, after_ms: ms(*after) }),
+        EventKind::DigitPressed => ("digit", What::Nothing {}),
+        EventKind::Ended { reason } => ("closed", What::Ending { disconnection_reason: reason.name() }),
+    }
+}
+
+fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
+    match event {
+        DialogueEvent::CallerStarted => ("caller-started", What::Nothing {}),
+        DialogueEvent::CallerHeard { text, settled } => ("caller-heard", What::Heard { text, settled: *settled }),
+        DialogueEvent::TurnCommitted { turn, reply, text, confidence, why, .. } => {
+            let confidence = super::transcript::round(*confidence);
+            let (turn, reply, why) = (*turn, reply.0, reason(why));
+            ("turn", What::UserTurn { role: "user", content: text, turn, reply, confidence, why })
+        }
+        DialogueEvent::Ducked { reply, why } => ("ducked", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Held { reply, why, .. } => ("held", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Resumed { reply, why } => ("resumed", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
+        DialogueEvent::AgentSaid { reply, text, interrupted } => {
+            ("turn", What::AgentTurn { role: "agent", content: text, reply: reply.0, interrupted: *interrupted })
+        }
+        DialogueEvent::ToolStarted { name } => ("tool-started", What::ToolStarted { name }),
+        DialogueEvent::ToolEnded { name, took } => ("tool-ended", What::ToolEnded { name, took_ms: ms(*took) }),
+        DialogueEvent::ServiceFailed { service, failure, why } => {
+            let (service, failure) = (service.name(), failure.name());
+            ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
+        }
+        DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
+        DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),
+        DialogueEvent::Ending { reason } => ("ending", What::Ending { disconnection_reason: reason.name() }),
+    }
+}
+
+fn turn_answered(report: &TurnReport) -> What<'_> {
+    let parts = Waterfall::NAMES.into_iter().zip(report.waterfall.parts()).collect();
+    What::TurnAnswered {
+        turn: report.turn,
+        reply: report.reply.0,
+        stopped_ms: ms(report.stopped),
+        total_ms: ms(report.waterfall.total()),
+        waterfall_ms: call::Waterfall(parts),
+    }
+}
+
+fn reason(why: &Why) -> Reason<'_> {
+    Reason { rule: why.rule, inputs: &why.inputs }
+}

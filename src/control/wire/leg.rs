@@ -1,0 +1,35 @@
+//! The answer to a media gateway that attached a call.
+
+use serde::Serialize;
+
+/// `POST /v1/media/legs`, 201.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaLeg {
+    /// The call's name.
+    pub call_id: String,
+    /// Who answers it.
+    pub agent_id: String,
+    /// `in-progress`.
+    pub status: &'static str,
+    /// `rtp`.
+    pub transport: &'static str,
+    /// Where to send the caller's sound.
+    pub local: Option<String>,
+    /// Where the agent's sound goes; `null` until it is learnt from the first packets.
+    pub remote: Option<String>,
+    /// The codec both sides use.
+    pub codec: &'static str,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// The payload type of telephone events; `null`: none.
+    pub telephone_event: Option<u8>,
+    /// `inbound`, `outbound` or `web`.
+    pub direction: &'static str,
+    /// The calling number; empty when it was not told.
+    pub from_number: String,
+    /// The called number; empty when it was not told.
+    pub to_number: String,
+    /// When the call began.
+    pub started_at: String,
+}

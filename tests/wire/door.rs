@@ -1,0 +1,48 @@
+//! A server on a loopback port, gone when it is dropped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use agentphone::control::{Api, ApiConfig, Keys, http};
+use agentphone::engine::{Engine, EngineConfig, Pii};
+use agentphone::gateway::{RtpConfig, RtpGateway};
+use agentphone::store::{Limits, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::fakes;
+
+pub struct Door {
+    pub address: SocketAddr,
+    pub api: Arc<Api>,
+    task: JoinHandle<()>,
+}
+
+impl Door {
+    /// A door with one agent, `front-desk`, that opens to these keys.
+    pub async fn open(keys: &[&str], max_calls: usize) -> Self {
+        let keys = keys.iter().map(|key| Pii::new((*key).to_owned())).collect();
+        let api = Arc::new(Api::new(ApiConfig {
+            engine: Engine::new(EngineConfig { max_calls, ..EngineConfig::default() }),
+            store: Arc::new(Store::new(Limits::default())),
+            agents: vec![fakes::agent()],
+            keys: Keys::new(keys),
+            // A range of its own a test process: two runs at one time find other ports.
+            rtp: Arc::new(RtpGateway::new(RtpConfig { ports: 20_000..=29_999, ..RtpConfig::default() })),
+            recordings: None,
+            logs: None,
+            simulated: vec!["llm"],
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = Arc::clone(&api);
+        let task = tokio::spawn(async move { http::serve(listener, served, std::future::pending()).await.unwrap() });
+        Self { address, api, task }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

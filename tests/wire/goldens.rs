@@ -1,0 +1,250 @@
+//! Every JSON shape against `fixtures/wire`. To accept a change: `AGENTPHONE_BLESS=1 cargo test --test wire`, then read
+//! the diff of the fixtures.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use agentphone::control::wire;
+use agentphone::conversation::{Failure, ReplyId, Service};
+use agentphone::engine::{DialogueEvent, EndReason, Event, EventKind, TurnReport, Waterfall, Why};
+use agentphone::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
+use serde::Serialize;
+
+use super::fakes;
+
+#[test]
+fn a_call_under_way() {
+    golden("call-live", &wire::Call::of(&live()));
+}
+
+#[test]
+fn a_call_that_is_over() {
+    golden("call-ended", &wire::Call::of(&over()));
+    assert_eq!(serde_json::to_value(wire::Call::of(&over()).with_status("ending")).unwrap()["status"], "ending");
+}
+
+#[test]
+fn a_call_nobody_answered_lasted_no_time() {
+    let call = CallRecord { answered: None, ..over() };
+    assert_eq!(serde_json::to_value(wire::Call::of(&call)).unwrap()["durationSeconds"], 0);
+}
+
+#[test]
+fn a_page_of_calls() {
+    let data = vec![wire::Call::of(&live())];
+    golden("calls", &wire::CallList { data, total: 2, has_more: true });
+}
+
+#[test]
+fn a_transcript_in_both_shapes() {
+    golden("transcript", &wire::Transcript::of(&over()));
+}
+
+#[test]
+fn rows_pair_each_turn_of_the_caller_with_what_the_agent_said_until_the_next() {
+    use Side::{Agent, Caller};
+    for (lines, expected) in [
+        (vec![], vec![]),
+        (vec![(Agent, "hello")], vec![("", Some("hello"))]),
+        (vec![(Agent, "hello"), (Agent, "there?")], vec![("", Some("hello")), ("", Some("there?"))]),
+        (vec![(Caller, "a"), (Caller, "b"), (Agent, "c")], vec![("a", None), ("b", Some("c"))]),
+        (vec![(Caller, "a"), (Agent, "b"), (Agent, "c"), (Caller, "d")], vec![("a", Some("b c")), ("d", None)]),
+    ] {
+        let lines = lines.into_iter().map(|(side, text)| line(side, text, 0, 1.0)).collect();
+        let call = serde_json::to_value(wire::Call::of(&CallRecord { lines, ..over() })).unwrap();
+        let rows: Vec<_> = call["transcripts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["transcript"].as_str().unwrap(), row["response"].as_str()))
+            .collect();
+        assert_eq!(rows, expected);
+    }
+}
+
+#[test]
+fn an_agent_and_a_page_of_agents() {
+    let agent = wire::Agent::of(&fakes::agent(), start());
+    golden("agents", &wire::AgentList { data: vec![agent], total: 1, has_more: false });
+}
+
+#[test]
+fn a_media_leg() {
+    let leg = wire::MediaLeg {
+        call_id: "call_7qm2".into(),
+        agent_id: "front-desk".into(),
+        status: "in-progress",
+        transport: "rtp",
+        local: Some("127.0.0.1:10000".into()),
+        remote: Some("127.0.0.1:40000".into()),
+        codec: "PCMU",
+        payload_type: 0,
+        telephone_event: Some(101),
+        direction: "inbound",
+        from_number: "+14155550100".into(),
+        to_number: "+14155550101".into(),
+        started_at: wire::iso(start()),
+    };
+    golden("media-leg", &leg);
+}
+
+#[test]
+fn an_error() {
+    let field = wire::Detail { field: "agentId".into(), message: "is missing".into(), kind: "missing" };
+    golden(
+        "error",
+        &wire::ErrorBody::new("VALIDATION_ERROR", "invalid_request_error", "agentId: is missing", vec![field]),
+    );
+}
+
+#[test]
+fn health() {
+    golden("health", &wire::Health { status: "ok", version: "0.1.0", live_calls: 3, simulated: vec!["stt", "tts"] });
+}
+
+#[test]
+fn every_event_of_a_stream() {
+    let mut told = vec![wire::Connected::record(&live())];
+    for (index, kind) in kinds().into_iter().enumerate() {
+        let event = Event { at: Duration::from_millis(1_000 + index as u64 * 20), kind };
+        told.push(wire::EventData::record("call_7qm2", start(), &event));
+    }
+    told.push(wire::EventData::missed(12));
+    told.push(wire::Ended::record(&over()));
+    let text: String = told.iter().map(|event| format!("event: {}\ndata: {}\n\n", event.name, event.data)).collect();
+    assert!(text.is_ascii());
+    compare("events.txt", &text);
+}
+
+/// One event of each kind.
+fn kinds() -> Vec<EventKind> {
+    let (reply, now) = (ReplyId(2), Instant::now());
+    let why = |rule| Why { rule, inputs: "voice 120 ms".into() };
+    let dialogue = [
+        DialogueEvent::CallerStarted,
+        DialogueEvent::CallerHeard { text: "Is Mon".into(), settled: false },
+        DialogueEvent::TurnCommitted {
+            turn: 1,
+            reply,
+            text: "Is Monday free? – für zwei 🙂".into(),
+            confidence: 0.93,
+            stopped: Some(now),
+            decided: now,
+            settled: now,
+            why: why("endpoint.normal"),
+        },
+        DialogueEvent::Ducked { reply, why: why("barge-in.duck") },
+        DialogueEvent::Held { reply, voice_began: now, why: why("barge-in.hold") },
+        DialogueEvent::Resumed { reply, why: why("barge-in.resume") },
+        DialogueEvent::Interrupted { reply, why: why("barge-in.words") },
+        DialogueEvent::Backchannel { text: "mm-hmm".into() },
+        DialogueEvent::AgentSaid { reply, text: "Monday at".into(), interrupted: true },
+        DialogueEvent::ToolStarted { name: "calendar".into() },
+        DialogueEvent::ToolEnded { name: "calendar".into(), took: Duration::from_micros(41_250) },
+        DialogueEvent::ServiceFailed { service: Service::Tts, failure: Failure::Timeout, why: why("tts.retry") },
+        DialogueEvent::Unstuck { why: why("stuck.turn") },
+        DialogueEvent::Dropped { what: "token" },
+        DialogueEvent::Ending { reason: EndReason::Inactivity },
+    ];
+    let ms = Duration::from_millis;
+    let waterfall = Waterfall {
+        endpoint: ms(500),
+        transcript: ms(20),
+        first_token: ms(310),
+        first_segment: ms(45),
+        first_audio: ms(130),
+        first_packet: Duration::from_micros(4_500),
+    };
+    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall };
+    std::iter::once(EventKind::Answered)
+        .chain(dialogue.map(EventKind::Dialogue))
+        .chain([
+            EventKind::TurnAnswered(answered),
+            EventKind::Silenced { reply, after: ms(118) },
+            EventKind::DigitPressed,
+            EventKind::Ended { reason: EndReason::UserHangup },
+        ])
+        .collect()
+}
+
+fn start() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_772_355_900)
+}
+
+fn live() -> CallRecord {
+    CallRecord {
+        status: "in-progress".into(),
+        reason: None,
+        ended: None,
+        lines: vec![line(Side::Agent, "Hello, this is the front desk.", 2_000, 1.0)],
+        turns: Vec::new(),
+        interruptions: 0,
+        silenced: Vec::new(),
+        events: Vec::new(),
+        ..over()
+    }
+}
+
+fn over() -> CallRecord {
+    let ms = Duration::from_millis;
+    let parts = [500, 20, 310, 45, 130, 4].map(ms);
+    let count = |name, value| Counter { name, value: Value::Count(value) };
+    CallRecord {
+        id: "call_7qm2".into(),
+        agent_id: "front-desk".into(),
+        agent_name: "Front desk".into(),
+        direction: "inbound".into(),
+        from: "+14155550100".into(),
+        to: "+14155550101".into(),
+        transport: "rtp".into(),
+        codec: "PCMU".into(),
+        local: Some("127.0.0.1:10000".into()),
+        status: "completed".into(),
+        reason: Some("user_hangup".into()),
+        started: start(),
+        ended: Some(start() + ms(41_400)),
+        answered: Some(ms(12)),
+        lines: vec![
+            line(Side::Agent, "Hello, this is the front desk.", 2_000, 1.0),
+            line(Side::Caller, "Is Monday free?", 7_000, 0.93),
+            LineRecord { interrupted: true, ..line(Side::Agent, "Monday at", 8_100, 1.0) },
+            line(Side::Caller, "No, Tuesday.", 9_000, 0.88),
+        ],
+        turns: vec![TurnRecord {
+            turn: 1,
+            reply: 2,
+            stopped: ms(6_500),
+            waterfall: Waterfall::NAMES.into_iter().zip(parts).collect(),
+        }],
+        holds: 1,
+        interruptions: 1,
+        silenced: vec![ms(118)],
+        dropped: 2,
+        inbound: vec![count("received", 2_070), Counter { name: "jitterMs", value: Value::Time(ms(1)) }],
+        outbound: vec![count("sent", 2_068)],
+        line: vec![count("foreignSource", 0)],
+        recording: Some("call_7qm2.wav".into()),
+        events: vec![EventRecord { name: "answered", data: "{}".into() }],
+    }
+}
+
+fn line(side: Side, text: &str, at: u64, confidence: f32) -> LineRecord {
+    LineRecord { side, text: text.into(), at: Duration::from_millis(at), confidence, interrupted: false }
+}
+
+#[track_caller]
+fn golden(name: &str, value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).unwrap() + "\n";
+    compare(&format!("{name}.json"), &text);
+}
+
+#[track_caller]
+fn compare(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wire").join(file);
+    if std::env::var_os("AGENTPHONE_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == text, "{file} differs; AGENTPHONE_BLESS=1 accepts what is found:\n{text}");
+}
