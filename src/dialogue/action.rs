@@ -44,7 +44,8 @@ pub enum Action {
         /// How far to step back; the playout clips it to what it kept.
         rewind: Duration,
     },
-    /// Throw away what was not heard of a reply and report what was ([`Fact::Flushed`](super::Fact::Flushed)).
+    /// Throw away what was not heard of a reply, end a hold or a duck of it, and report what was heard
+    /// ([`Fact::Flushed`](super::Fact::Flushed)).
     Flush {
         /// Which reply.
         reply: ReplyId,

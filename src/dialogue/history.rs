@@ -18,11 +18,14 @@ pub(super) struct History {
     bytes: usize,
 }
 
+/// Tools a reply asked for, with what they answered.
+type Calls = Vec<(ToolCall, Option<String>)>;
+
 /// One contribution to the conversation.
 #[derive(Clone, Debug)]
 enum Entry {
     User(String),
-    Agent { reply: ReplyId, text: String, calls: Vec<(ToolCall, Option<String>)> },
+    Agent { reply: ReplyId, text: String, calls: Calls },
 }
 
 impl Entry {
@@ -169,7 +172,7 @@ impl History {
         })
     }
 
-    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Vec<(ToolCall, Option<String>)>)> {
+    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Calls)> {
         self.entries.iter_mut().rev().find_map(|entry| match entry {
             Entry::Agent { reply, text, calls } if *reply == of => Some((text, calls)),
             _ => None,
@@ -242,7 +245,8 @@ mod tests {
     #[test]
     fn without_word_times_the_share_decides() {
         let text = "one two three ";
-        for (share, expected) in [(0.1, ""), (0.25, "one"), (0.5, "one two"), (0.9, "one two"), (1.0, "one two three")] {
+        for (share, expected) in [(0.1, ""), (0.25, "one"), (0.5, "one two"), (0.9, "one two"), (1.0, "one two three")]
+        {
             assert_eq!(heard_text(text, &[], Duration::from_millis(500), share), expected, "{share}");
         }
         assert_eq!(heard_text("äöü äöü", &[], Duration::from_millis(500), f32::NAN), "");

@@ -95,7 +95,7 @@ impl Segmenter {
             }
             if is_stop(c) {
                 after += closing_len(text.get(after..).unwrap_or_default());
-                let Some(rest) = text.get(after..) else { return None };
+                let rest = text.get(after..)?;
                 if !rest.starts_with(' ') {
                     continue;
                 }
@@ -184,12 +184,7 @@ mod tests {
         for size in [1, 3, 7, 1_000] {
             assert_eq!(
                 segments("Of course I can, let me look that up, please. It takes a moment, as always. Thanks!", size),
-                [
-                    "Of course I can, ",
-                    "let me look that up, please. ",
-                    "It takes a moment, as always. ",
-                    "Thanks!"
-                ],
+                ["Of course I can, ", "let me look that up, please. ", "It takes a moment, as always. ", "Thanks!"],
                 "tokens of {size}"
             );
         }

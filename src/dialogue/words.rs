@@ -11,11 +11,6 @@ pub(super) fn normalise(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether two texts have the same words.
-pub(super) fn same_words(a: &str, b: &str) -> bool {
-    normalise(a) == normalise(b)
-}
-
 /// What the caller's words mean while the agent has the floor.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Meaning {
@@ -112,14 +107,67 @@ fn has_phrase(words: &[String], phrases: &[&str]) -> bool {
 }
 
 const STOP: [&str; 18] = [
-    "stop", "wait", "hold on", "hang on", "hold up", "one moment", "one second", "just a moment", "just a second",
-    "excuse me", "no no", "shut up", "be quiet", "pause", "enough", "listen", "let me talk", "never mind",
+    "stop",
+    "wait",
+    "hold on",
+    "hang on",
+    "hold up",
+    "one moment",
+    "one second",
+    "just a moment",
+    "just a second",
+    "excuse me",
+    "no no",
+    "shut up",
+    "be quiet",
+    "pause",
+    "enough",
+    "listen",
+    "let me talk",
+    "never mind",
 ];
 
 const BACKCHANNEL: [&str; 40] = [
-    "mm-hmm", "mm hmm", "mhm", "mmhmm", "mm", "mmm", "hm", "hmm", "uh-huh", "uh huh", "uhhuh", "yeah", "yep", "yup",
-    "yes", "ya", "okay", "ok", "'kay", "right", "sure", "i see", "got it", "gotcha", "good", "great", "cool", "nice",
-    "alright", "all right", "oh", "ah", "aha", "um", "uh", "er", "huh", "wow", "of course", "fine",
+    "mm-hmm",
+    "mm hmm",
+    "mhm",
+    "mmhmm",
+    "mm",
+    "mmm",
+    "hm",
+    "hmm",
+    "uh-huh",
+    "uh huh",
+    "uhhuh",
+    "yeah",
+    "yep",
+    "yup",
+    "yes",
+    "ya",
+    "okay",
+    "ok",
+    "'kay",
+    "right",
+    "sure",
+    "i see",
+    "got it",
+    "gotcha",
+    "good",
+    "great",
+    "cool",
+    "nice",
+    "alright",
+    "all right",
+    "oh",
+    "ah",
+    "aha",
+    "um",
+    "uh",
+    "er",
+    "huh",
+    "wow",
+    "of course",
+    "fine",
 ];
 
 const FILLERS: [&str; 10] = ["um", "uh", "er", "erm", "uhm", "umm", "uhh", "hmm", "hm", "mm"];
@@ -133,8 +181,28 @@ const UNFINISHED: [&str; 62] = [
 ];
 
 const YES_NO: [&str; 22] = [
-    "yes", "yeah", "yep", "yup", "no", "nope", "nah", "sure", "okay", "ok", "correct", "right", "please", "absolutely",
-    "exactly", "definitely", "uh-huh", "mm-hmm", "mhm", "thanks", "sir", "ma'am",
+    "yes",
+    "yeah",
+    "yep",
+    "yup",
+    "no",
+    "nope",
+    "nah",
+    "sure",
+    "okay",
+    "ok",
+    "correct",
+    "right",
+    "please",
+    "absolutely",
+    "exactly",
+    "definitely",
+    "uh-huh",
+    "mm-hmm",
+    "mhm",
+    "thanks",
+    "sir",
+    "ma'am",
 ];
 
 const CLOSED: [&str; 29] = [
@@ -144,13 +212,56 @@ const CLOSED: [&str; 29] = [
 ];
 
 const ENTITY_NOUNS: [&str; 21] = [
-    "number", "numbers", "phone", "card", "code", "zip", "postcode", "email", "e-mail", "spell", "spelling", "address",
-    "account", "digits", "pin", "reference", "birth", "birthday", "serial", "confirmation", "id",
+    "number",
+    "numbers",
+    "phone",
+    "card",
+    "code",
+    "zip",
+    "postcode",
+    "email",
+    "e-mail",
+    "spell",
+    "spelling",
+    "address",
+    "account",
+    "digits",
+    "pin",
+    "reference",
+    "birth",
+    "birthday",
+    "serial",
+    "confirmation",
+    "id",
 ];
 
 const SPELLED: [&str; 27] = [
-    "zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "double", "triple",
-    "hundred", "dot", "dash", "hyphen", "underscore", "slash", "plus", "at", "twenty", "thirty", "forty", "fifty",
+    "zero",
+    "oh",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "double",
+    "triple",
+    "hundred",
+    "dot",
+    "dash",
+    "hyphen",
+    "underscore",
+    "slash",
+    "plus",
+    "at",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
     "sixty",
 ];
 
