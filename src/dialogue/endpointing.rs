@@ -209,8 +209,7 @@ impl Turn {
 
     /// Whether the recogniser's final for this stretch of voice has already come.
     pub(super) fn is_final(&self) -> bool {
-        self.interim.is_empty()
-            && self.final_at.is_some_and(|at| self.stopped.is_some_and(|stopped| at >= stopped))
+        self.interim.is_empty() && self.final_at.is_some_and(|at| self.stopped.is_some_and(|stopped| at >= stopped))
     }
 
     fn profile(&self, text: &str, timing: &Timing, agent_said: Option<&str>) -> (&'static str, Duration) {
@@ -224,8 +223,12 @@ impl Turn {
         } else if agent_said.is_some_and(words::is_closed_question) && words::is_yes_or_no(&said) {
             ("endpoint.yes-no", YES_NO.min(timing.endpoint_confident))
         } else if spelled >= SPELLED_UNASKED || (asked && spelled > 0) {
-            ("endpoint.entity", if text.ends_with(['@']) || self.ends_between(&said) { timing.endpoint_cap } else { ENTITY })
-        } else if (words::ends_unfinished(&said) && !text.ends_with('?')) || text.ends_with([',', '…', '-', '—', ':']) {
+            (
+                "endpoint.entity",
+                if text.ends_with(['@']) || self.ends_between(&said) { timing.endpoint_cap } else { ENTITY },
+            )
+        } else if (words::ends_unfinished(&said) && !text.ends_with('?')) || text.ends_with([',', '…', '-', '—', ':'])
+        {
             ("endpoint.unsure", timing.endpoint_unsure)
         } else if text.ends_with("...") {
             ("endpoint.unsure", timing.endpoint_unsure)
@@ -238,7 +241,8 @@ impl Turn {
 
     /// Whether a spelled value stands between two of its parts ("john at").
     fn ends_between(&self, said: &[String]) -> bool {
-        said.last().is_some_and(|word| matches!(word.as_str(), "at" | "dot" | "dash" | "hyphen" | "underscore" | "slash"))
+        said.last()
+            .is_some_and(|word| matches!(word.as_str(), "at" | "dot" | "dash" | "hyphen" | "underscore" | "slash"))
     }
 }
 
@@ -305,7 +309,10 @@ mod tests {
         let late = turn("Two people.", TranscriptKind::Final, 1_900).endpoint(&timing, None).unwrap();
         assert_eq!((late.decided, late.settled), (base() + MS(1_250), base() + MS(1_900)));
         let interim = turn("Two people.", TranscriptKind::Interim, 900).endpoint(&timing, None).unwrap();
-        assert_eq!((interim.decided, interim.settled, interim.promoted), (base() + MS(1_250), base() + MS(1_500), true));
+        assert_eq!(
+            (interim.decided, interim.settled, interim.promoted),
+            (base() + MS(1_250), base() + MS(1_500), true)
+        );
         // A final of words spoken earlier does not settle what was spoken last.
         let early = turn("Two people.", TranscriptKind::Final, 700).endpoint(&timing, None).unwrap();
         assert_eq!(early.settled, base() + MS(1_350));

@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn without_word_times_the_share_decides() {
         let text = "one two three ";
-        for (share, expected) in [(0.1, ""), (0.25, "one"), (0.5, "one two"), (0.9, "one two"), (1.0, "one two three")] {
+        for (share, expected) in [(0.1, ""), (0.25, "one"), (0.5, "one two"), (0.9, "one two"), (1.0, "one two three")]
+        {
             assert_eq!(heard_text(text, &[], Duration::from_millis(500), share), expected, "{share}");
         }
         assert_eq!(heard_text("äöü äöü", &[], Duration::from_millis(500), f32::NAN), "");

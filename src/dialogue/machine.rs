@@ -266,8 +266,7 @@ impl Dialogue {
         let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);
         let silence = (self.answered.is_some() && self.ending.is_none() && !self.line_held && self.replies.is_empty())
             .then_some(self.words_at + timing.max_silence);
-        let duration =
-            self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
+        let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
         let greeting = self.greeting_at().filter(|&at| at > now);
         self.timers.set(Timer::Idle, idle);
         self.timers.set(Timer::MaxSilence, silence);

@@ -184,12 +184,7 @@ mod tests {
         for size in [1, 3, 7, 1_000] {
             assert_eq!(
                 segments("Of course I can, let me look that up, please. It takes a moment, as always. Thanks!", size),
-                [
-                    "Of course I can, ",
-                    "let me look that up, please. ",
-                    "It takes a moment, as always. ",
-                    "Thanks!"
-                ],
+                ["Of course I can, ", "let me look that up, please. ", "It takes a moment, as always. ", "Thanks!"],
                 "tokens of {size}"
             );
         }

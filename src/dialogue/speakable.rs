@@ -44,15 +44,7 @@ const LONGEST_SKIP: u16 = 2_048;
 
 impl Default for Speakable {
     fn default() -> Self {
-        Self {
-            skip: Skip::Nothing,
-            backticks: 0,
-            held: None,
-            line: Line::Start,
-            newlines: 0,
-            space: false,
-            last: None,
-        }
+        Self { skip: Skip::Nothing, backticks: 0, held: None, line: Line::Start, newlines: 0, space: false, last: None }
     }
 }
 

@@ -356,7 +356,8 @@ impl Dialogue {
 
     /// Drops the lines that are not worth hearing any more, unless they are being heard.
     pub(super) fn drop_unheard(&mut self, purpose: Purpose) {
-        let ids: Vec<_> = self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
+        let ids: Vec<_> =
+            self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
         for id in ids {
             self.drop_reply(id);
         }
@@ -417,7 +418,8 @@ impl Dialogue {
 
     /// A reply should long have been heard: the playout was lost.
     pub(super) fn playout_late(&mut self, now: Instant) {
-        let late = self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
+        let late =
+            self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
         if let Some(id) = late {
             self.tell(DialogueEvent::Unstuck { why: why("playout.overdue", "the reply is cut") });
             self.drop_reply(id);

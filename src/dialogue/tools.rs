@@ -167,4 +167,3 @@ impl Dialogue {
         self.timers.set(Timer::Tool, self.tools.due(&timing));
     }
 }
-
