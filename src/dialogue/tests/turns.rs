@@ -34,7 +34,7 @@ fn a_turn_tells_when_it_stopped_was_decided_and_settled() {
         DialogueEvent::TurnCommitted { stopped, decided, settled, .. } => Some((*at, *stopped, *decided, *settled)),
         _ => None,
     });
-    let at = |ms| base() + std::time::Duration::from_millis(ms);
+    let at = std::time::Duration::from_millis;
     assert_eq!(times, Some((2_450, Some(at(2_000)), at(2_250), at(2_450))));
 }
 
