@@ -2,7 +2,7 @@
 //! the diff of the fixtures.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agentphone::control::wire;
 use agentphone::conversation::{Failure, ReplyId, Service};
