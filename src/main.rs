@@ -119,7 +119,9 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = CommandLine::parse();
-    start_log(line.log_json);
+    // The demo tells what happens itself; a server tells it in its log.
+    let level = if matches!(line.command, Command::Serve(_) | Command::Simulators { .. }) { "info" } else { "warn" };
+    start_log(line.log_json, level);
     let done = match line.command {
         Command::Serve(args) => serve(args).await,
         Command::Demo(args) => play_demo(args).await,
@@ -434,11 +436,11 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn start_log(json: bool) {
-    let filter = env("AGENTPHONE_LOG").or_else(|| env("RUST_LOG")).unwrap_or_else(|| "info".into());
+fn start_log(json: bool, level: &str) {
+    let filter = env("AGENTPHONE_LOG").or_else(|| env("RUST_LOG")).unwrap_or_else(|| level.into());
     let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|error| {
-        complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at info"));
-        tracing_subscriber::EnvFilter::new("info")
+        complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at {level}"));
+        tracing_subscriber::EnvFilter::new(level)
     });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if json {
