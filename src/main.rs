@@ -25,6 +25,7 @@ use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
 use agentphone::world;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -145,6 +146,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     for directory in [&config.recording, &config.log].into_iter().flatten() {
         std::fs::create_dir_all(directory).map_err(|error| Failure::other(&directory.display(), &error))?;
     }
+    let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| Failure::other(&"metrics", &error))?;
     warn_of_simulators(&config);
     let simulators = match config.simulated().is_empty() {
         true => None,
@@ -169,6 +171,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         recordings: config.recording.clone(),
         logs: config.log.clone(),
         simulated: config.simulated(),
+        metrics: Some(metrics),
     }));
 
     let mut signals = Signals::new().map_err(|error| Failure::other(&"signals", &error))?;

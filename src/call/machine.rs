@@ -337,7 +337,10 @@ impl Call {
                     self.tell(EventKind::Silenced { reply, after }, now);
                 }
             }
-            Sent::Underrun { .. } => {}
+            Sent::Underrun { reply } => {
+                self.replies.starve(reply);
+                self.dialogue.handle(Fact::SpeechStarved { reply }, now);
+            }
         }
     }
 

@@ -19,6 +19,8 @@ struct Reply {
     id: ReplyId,
     /// The sound received so far; zero until the first of it.
     length: Duration,
+    /// Whether the playout has run dry since sound came last.
+    starved: bool,
 }
 
 impl Replies {
@@ -32,7 +34,7 @@ impl Replies {
         if self.alive.len() == Self::MOST {
             self.alive.pop_front();
         }
-        self.alive.push_back(Reply { id, length: Duration::ZERO });
+        self.alive.push_back(Reply { id, length: Duration::ZERO, starved: false });
     }
 
     /// From here on results for `id` are late.
@@ -44,11 +46,18 @@ impl Replies {
         self.alive.iter().any(|reply| reply.id == id)
     }
 
-    /// Counts sound of a reply; `true` when it is the reply's first.
+    /// The playout ran dry before all sound of a reply had come.
+    pub(super) fn starve(&mut self, id: ReplyId) {
+        if let Some(reply) = self.alive.iter_mut().find(|reply| reply.id == id) {
+            reply.starved = true;
+        }
+    }
+
+    /// Counts sound of a reply; `true` when it is the first, or the first after the playout had run dry.
     pub(super) fn add_speech(&mut self, id: ReplyId, length: Duration) -> bool {
         match self.alive.iter_mut().find(|reply| reply.id == id) {
             Some(reply) => {
-                let first = reply.length.is_zero();
+                let first = reply.length.is_zero() || std::mem::take(&mut reply.starved);
                 reply.length += length;
                 first
             }
@@ -85,6 +94,9 @@ mod tests {
         assert!(!replies.add_speech(ReplyId(3), Duration::from_millis(30)));
         assert_eq!(replies.length(ReplyId(3)), Duration::from_millis(50));
         assert!(!replies.add_speech(ReplyId(4), Duration::from_millis(30)));
+        replies.starve(ReplyId(3));
+        assert!(replies.add_speech(ReplyId(3), Duration::from_millis(20)));
+        assert!(!replies.add_speech(ReplyId(3), Duration::from_millis(20)));
     }
 
     #[test]

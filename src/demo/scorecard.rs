@@ -75,6 +75,8 @@ pub(super) fn write_figures(
         )?;
     }
     let (inbound, outbound) = (&report.inbound, &report.outbound);
+    let mut spacing = measured.spacing.clone();
+    spacing.sort();
     writeln!(
         out,
         "  caller's packets     {} sent, {} received, {} lost, {} late, {:.0} ms concealed",
@@ -86,8 +88,11 @@ pub(super) fn write_figures(
     )?;
     writeln!(
         out,
-        "  agent's packets      {} sent, {} received by the caller, {} underruns",
-        outbound.sent, measured.received, outbound.underruns
+        "  agent's packets      {} sent, {} received by the caller, {} underruns; 20 ms apart within {:.1} ms at p99",
+        outbound.sent,
+        measured.received,
+        outbound.underruns,
+        ms(quantile(&spacing, 0.99))
     )?;
     writeln!(
         out,

@@ -44,7 +44,8 @@ pub enum Action {
         /// How far to step back; the playout clips it to what it kept.
         rewind: Duration,
     },
-    /// Throw away what was not heard of a reply and report what was ([`Fact::Flushed`](super::Fact::Flushed)).
+    /// Throw away what was not heard of a reply, end a hold or a duck of it, and report what was heard
+    /// ([`Fact::Flushed`](super::Fact::Flushed)).
     Flush {
         /// Which reply.
         reply: ReplyId,
@@ -140,6 +141,13 @@ pub enum DialogueEvent {
     },
     /// The caller took the floor; the reply is cut.
     Interrupted {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// The caller goes on before the answer was heard: it is dropped, and its turn goes on.
+    TakenBack {
         /// Which reply.
         reply: ReplyId,
         /// Why.

@@ -62,8 +62,9 @@ impl BargeIn {
         } else {
             (1.0 - sensitivity) / (1.0 - DEFAULT)
         };
+        // In whole thousandths, so that a factor of one changes nothing.
+        let scale = |time: Duration, factor: f32| time * (factor * 1_000.0).round() as u32 / 1_000;
         let least = Duration::from_millis(200).min(timing.interrupt_after);
-        let scaled = timing.interrupt_after.mul_f32(factor).max(least);
         let words = match sensitivity {
             s if s >= 1.0 => (1, 1),
             s if s >= 0.6 => (1, 2),
@@ -72,10 +73,10 @@ impl BargeIn {
         };
         Self {
             is_allowed: sensitivity > 0.0,
-            duck_after: timing.duck_after.mul_f32(factor),
-            hold_after: timing.hold_after.mul_f32(factor),
-            interrupt_after: scaled,
-            boundary: timing.backchannel_boundary.mul_f32(factor.min(1.0)),
+            duck_after: scale(timing.duck_after, factor),
+            hold_after: scale(timing.hold_after, factor),
+            interrupt_after: scale(timing.interrupt_after, factor).max(least),
+            boundary: scale(timing.backchannel_boundary, factor.min(1.0)),
             words,
         }
     }

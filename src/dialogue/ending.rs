@@ -47,7 +47,7 @@ impl Dialogue {
         for reply in &mut self.replies {
             reply.interruptible = true;
         }
-        self.drop_replies(false, now);
+        self.drop_replies(None);
         self.owed = None;
         self.tell(DialogueEvent::Unstuck { why: why(rule, format!("last words, then {}", reason.name())) });
         match self.script(Purpose::Goodbye, line, now) {
@@ -69,7 +69,7 @@ impl Dialogue {
     }
 
     /// The caller has talked the agent out of hanging up.
-    pub(super) fn stay(&mut self, now: Instant) {
+    pub(super) fn stay(&mut self) {
         if !self.ending.as_ref().is_some_and(Ending::may_stay) {
             return;
         }
@@ -77,11 +77,19 @@ impl Dialogue {
         self.has_stayed = true;
         self.idle_prompts = 0;
         self.timers.stop(Timer::Drain);
-        let front = self.replies.front().map(|reply| (reply.id, reply.is_sounding()));
-        self.drop_replies(false, now);
-        if let Some((reply, _)) = front {
+        let front = self.replies.front().map(|reply| reply.id);
+        self.drop_replies(None);
+        if let Some(reply) = front {
             let why = why("goodbye.talked-over", "the caller has more to say");
             self.tell(DialogueEvent::Interrupted { reply, why });
+        }
+    }
+
+    /// A goodbye that was cut from outside ends nothing.
+    pub(super) fn forget_goodbye(&mut self) {
+        if self.ending.as_ref().is_some_and(|ending| matches!(ending.step, Step::Goodbye { .. })) {
+            self.ending = None;
+            self.timers.stop(Timer::Drain);
         }
     }
 
@@ -111,7 +119,7 @@ impl Dialogue {
         for reply in &mut self.replies {
             reply.interruptible = true;
         }
-        self.drop_replies(false, now);
+        self.drop_replies(None);
         self.owed = None;
         if let Some((_, voiced)) = self.voice.current.take()
             && voiced >= super::endpointing::CONFIRMED
@@ -150,7 +158,7 @@ impl Dialogue {
                 for reply in &mut self.replies {
                     reply.interruptible = true;
                 }
-                self.drop_replies(false, now);
+                self.drop_replies(None);
                 self.finish(ending.reason);
             }
             Step::Words => self.words_settled(now),
@@ -173,7 +181,7 @@ impl Dialogue {
             reply.interruptible = true;
         }
         if !self.replies.is_empty() {
-            self.drop_replies(false, now);
+            self.drop_replies(None);
         }
         if self.cut.is_some() {
             // What was heard of it is told at once.

@@ -128,6 +128,11 @@ impl Turn {
         text
     }
 
+    /// When the words last changed.
+    pub(super) fn text_at(&self) -> Option<Instant> {
+        self.text_at
+    }
+
     /// The words that may still change.
     pub(super) fn interim(&self) -> &str {
         &self.interim
@@ -227,10 +232,10 @@ impl Turn {
                 "endpoint.entity",
                 if text.ends_with(['@']) || self.ends_between(&said) { timing.endpoint_cap } else { ENTITY },
             )
-        } else if (words::ends_unfinished(&said) && !text.ends_with('?')) || text.ends_with([',', '…', '-', '—', ':'])
+        } else if (words::ends_unfinished(&said) && !text.ends_with('?'))
+            || text.ends_with([',', '…', '-', '—', ':'])
+            || text.ends_with("...")
         {
-            ("endpoint.unsure", timing.endpoint_unsure)
-        } else if text.ends_with("...") {
             ("endpoint.unsure", timing.endpoint_unsure)
         } else if text.ends_with(['.', '!', '?', '。', '！', '？']) {
             ("endpoint.complete", timing.endpoint_confident)

@@ -18,11 +18,14 @@ pub(super) struct History {
     bytes: usize,
 }
 
+/// Tools a reply asked for, with what they answered.
+type Calls = Vec<(ToolCall, Option<String>)>;
+
 /// One contribution to the conversation.
 #[derive(Clone, Debug)]
 enum Entry {
     User(String),
-    Agent { reply: ReplyId, text: String, calls: Vec<(ToolCall, Option<String>)> },
+    Agent { reply: ReplyId, text: String, calls: Calls },
 }
 
 impl Entry {
@@ -169,7 +172,7 @@ impl History {
         })
     }
 
-    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Vec<(ToolCall, Option<String>)>)> {
+    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Calls)> {
         self.entries.iter_mut().rev().find_map(|entry| match entry {
             Entry::Agent { reply, text, calls } if *reply == of => Some((text, calls)),
             _ => None,

@@ -20,7 +20,8 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
 /// next fact or until [`poll_timeout`](Dialogue::poll_timeout). [`Action::Flush`] is answered with [`Fact::Flushed`]
 /// before anything else is told. Nothing comes after [`Action::HangUp`], and nothing is heard after it.
 ///
-/// The caller's side is in `listening`, the agent's in `speaking`, tools in `tools`, the end in `ending`; this file holds
+/// The caller's side is in `listening`, the agent's in `speaking`, who gives way in `floor`, services that fail in
+/// `failing`, tools in `tools`, the end in `ending`; this file holds
 /// the state they share, passes facts to them, and derives every deadline from that state after each fact, so that none
 /// can be forgotten.
 #[derive(Clone, Debug)]
@@ -88,8 +89,8 @@ pub(super) struct Committed {
 #[derive(Clone, Debug)]
 pub(super) struct Cut {
     pub(super) reply: Reply,
-    /// Whether the caller goes on with the turn it answers.
-    pub(super) takes_back: bool,
+    /// Whether the caller may be going on with the turn it answers; then how long agent and caller spoke at once.
+    pub(super) takes_back: Option<Duration>,
 }
 
 /// A voice of which nothing more is told for this long has ended.

@@ -10,6 +10,8 @@ mod barge_in;
 mod ending;
 mod endpointing;
 mod fact;
+mod failing;
+mod floor;
 mod history;
 mod listening;
 mod machine;

@@ -95,7 +95,7 @@ impl Segmenter {
             }
             if is_stop(c) {
                 after += closing_len(text.get(after..).unwrap_or_default());
-                let Some(rest) = text.get(after..) else { return None };
+                let rest = text.get(after..)?;
                 if !rest.starts_with(' ') {
                     continue;
                 }

@@ -7,12 +7,10 @@ use crate::conversation::{Failure, GenerationEnd, ReplyId, Service, WordTime};
 use super::machine::{Cut, Dialogue, Floor, why};
 use super::reply::{Purpose, Reply};
 use super::timer::Timer;
-use super::{Action, DialogueEvent, EndReason};
+use super::{Action, DialogueEvent};
 
 /// The most replies under way; more lines from outside are refused.
 const MAX_REPLIES: usize = 8;
-/// A second failure in a row ends the call.
-const FAILURES: u32 = 2;
 
 impl Dialogue {
     /// Has the first words synthesised before the line is up.
@@ -23,8 +21,7 @@ impl Dialogue {
 
     /// When the greeting may be heard.
     pub(super) fn greeting_at(&self) -> Option<Instant> {
-        let front = self.replies.front().filter(|reply| reply.purpose == Purpose::Greeting && !reply.playing)?;
-        let _ = front;
+        self.replies.front().filter(|reply| reply.purpose == Purpose::Greeting && !reply.playing)?;
         self.answered.map(|answered| answered + self.spec.timing.greeting_delay)
     }
 
@@ -61,10 +58,11 @@ impl Dialogue {
     pub(super) fn fall_silent(&mut self, now: Instant) {
         let front = self.replies.front().map(|reply| reply.id);
         self.owed = None;
+        self.forget_goodbye();
         for reply in &mut self.replies {
             reply.interruptible = true;
         }
-        self.drop_replies(false, now);
+        self.drop_replies(None);
         self.turn.forget_words(now);
         if let Some(reply) = front {
             self.tell(DialogueEvent::Interrupted { reply, why: why("command.interrupt", "") });
@@ -119,7 +117,7 @@ impl Dialogue {
     }
 
     /// No more text comes for a reply.
-    fn close_text(&mut self, id: ReplyId, now: Instant) {
+    pub(super) fn close_text(&mut self, id: ReplyId, now: Instant) {
         let Some(reply) = self.reply(id) else { return };
         reply.generating = false;
         (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
@@ -181,7 +179,7 @@ impl Dialogue {
 
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId) {
-        if let Some(reply) = self.reply(id) {
+        if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
             reply.audio_due = None;
             reply.starved = None;
@@ -283,7 +281,12 @@ impl Dialogue {
         let text = reply.heard(heard, share).to_owned();
         let is_whole = reply.closed && text.trim_end() == reply.text.trim_end();
         let words = text.split_whitespace().count();
-        if cut.takes_back && heard < self.spec.timing.merge_audio && words < 2 && reply.calls == 0 {
+        let before = cut.takes_back.map(|overlap| heard.saturating_sub(overlap));
+        let is_taken_back = before.is_some_and(|before| {
+            let words = reply.heard(before, share * before.as_secs_f32() / heard.as_secs_f32().max(0.001));
+            before < self.spec.timing.merge_audio && words.split_whitespace().count() < 2
+        });
+        if is_taken_back && reply.calls == 0 {
             self.carry_turn();
             if !text.is_empty() {
                 self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
@@ -309,7 +312,9 @@ impl Dialogue {
     }
 
     /// Drops every reply that may be interrupted: silence first, then the services.
-    pub(super) fn drop_replies(&mut self, takes_back: bool, _now: Instant) {
+    ///
+    /// `takes_back`: the caller may be going on with the turn that the first one answers, having spoken over it so long.
+    pub(super) fn drop_replies(&mut self, takes_back: Option<Duration>) {
         let floor = std::mem::replace(&mut self.floor, Floor::Free);
         self.withheld = false;
         let (dropped, kept): (Vec<_>, Vec<_>) =
@@ -335,7 +340,7 @@ impl Dialogue {
     }
 
     /// Drops one reply, whoever may interrupt it.
-    fn drop_reply(&mut self, id: ReplyId) {
+    pub(super) fn drop_reply(&mut self, id: ReplyId) {
         let Some(at) = self.replies.iter().position(|reply| reply.id == id) else { return };
         let Some(reply) = self.replies.remove(at) else { return };
         self.act(Action::Flush { reply: id });
@@ -348,7 +353,7 @@ impl Dialogue {
             self.withheld = false;
         }
         if reply.is_sounding() {
-            self.cut = Some(Cut { reply, takes_back: false });
+            self.cut = Some(Cut { reply, takes_back: None });
         } else if reply.calls > 0 {
             self.history.heard(id, "", true);
         }
@@ -361,92 +366,6 @@ impl Dialogue {
         for id in ids {
             self.drop_reply(id);
         }
-    }
-
-    /// The model has kept silent for too long.
-    pub(super) fn model_late(&mut self, due: fn(&Reply) -> Option<Instant>, rule: &'static str, now: Instant) {
-        let late: Vec<_> = self.replies.iter().filter(|r| due(r).is_some_and(|at| at <= now)).map(|r| r.id).collect();
-        for id in late {
-            self.llm_failed(id, Failure::Timeout, rule, now);
-        }
-    }
-
-    /// The model has failed a reply.
-    pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
-        reply.broken = true;
-        let is_mute = reply.text.is_empty();
-        let deed = if is_mute { "nothing was spoken: apology" } else { "what there is is spoken" };
-        self.tell(DialogueEvent::ServiceFailed { service: Service::Llm, failure, why: why(rule, deed) });
-        if is_mute {
-            self.drop_reply(id);
-            self.apologise(Service::Llm, Purpose::Answer, now);
-        } else {
-            self.failures = self.failures.saturating_add(1);
-            self.close_text(id, now);
-        }
-    }
-
-    /// The voice has kept silent for too long.
-    pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
-        let timing = self.spec.timing;
-        let is_late = |reply: &&Reply| {
-            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due };
-            due.is_some_and(|at| at <= now)
-        };
-        let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();
-        for id in late {
-            self.tts_failed(id, Failure::Timeout, rule, now);
-        }
-    }
-
-    /// The voice has failed a reply.
-    pub(super) fn tts_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        let Some(reply) = self.reply(id) else { return };
-        reply.broken = true;
-        let (purpose, was_heard, hangs_up) = (reply.purpose, reply.is_sounding(), reply.hangs_up);
-        let deed = if was_heard { "cut where it was heard" } else { "nothing was heard" };
-        self.tell(DialogueEvent::ServiceFailed { service: Service::Tts, failure, why: why(rule, deed) });
-        self.drop_reply(id);
-        match hangs_up {
-            // There was nothing left to say but goodbye.
-            Some((reason, _)) => self.finish(reason),
-            None if purpose == Purpose::Filler => self.tools.filled(now),
-            None => self.apologise(Service::Tts, purpose, now),
-        }
-    }
-
-    /// A reply should long have been heard: the playout was lost.
-    pub(super) fn playout_late(&mut self, now: Instant) {
-        let late =
-            self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
-        if let Some(id) = late {
-            self.tell(DialogueEvent::Unstuck { why: why("playout.overdue", "the reply is cut") });
-            self.drop_reply(id);
-        }
-    }
-
-    /// After a failure: say so, or, when services fail again and again, end the call.
-    fn apologise(&mut self, service: Service, purpose: Purpose, now: Instant) {
-        self.failures = self.failures.saturating_add(1);
-        if self.ending.is_some() {
-            return;
-        }
-        if self.failures >= FAILURES {
-            if service == Service::Tts {
-                return self.finish(EndReason::ServiceFailure);
-            }
-            let line = self.spec.goodbye.clone();
-            return self.say_last(&line, EndReason::ServiceFailure, "services.failed", false, now);
-        }
-        // A greeting nobody heard is tried once more; anything else has lost its moment.
-        let line = match purpose {
-            Purpose::Greeting => self.spec.begin_message.clone(),
-            _ => self.spec.apology.clone(),
-        };
-        let purpose = if purpose == Purpose::Greeting { purpose } else { Purpose::Apology };
-        self.quiet_since = now;
-        self.script(purpose, &line, now);
     }
 
     /// The other side has put us on hold, or has taken us back.

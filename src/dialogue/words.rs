@@ -11,11 +11,6 @@ pub(super) fn normalise(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether two texts have the same words.
-pub(super) fn same_words(a: &str, b: &str) -> bool {
-    normalise(a) == normalise(b)
-}
-
 /// What the caller's words mean while the agent has the floor.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Meaning {

@@ -2,7 +2,7 @@
 //! the diff of the fixtures.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agentphone::control::wire;
 use agentphone::conversation::{Failure, ReplyId, Service};
@@ -118,7 +118,7 @@ fn every_event_of_a_stream() {
 
 /// One event of each kind.
 fn kinds() -> Vec<EventKind> {
-    let (reply, now) = (ReplyId(2), Instant::now());
+    let (reply, ms) = (ReplyId(2), Duration::from_millis);
     let why = |rule| Why { rule, inputs: "voice 120 ms".into() };
     let dialogue = [
         DialogueEvent::CallerStarted,
@@ -128,13 +128,13 @@ fn kinds() -> Vec<EventKind> {
             reply,
             text: "Is Monday free? – für zwei 🙂".into(),
             confidence: 0.93,
-            stopped: Some(now),
-            decided: now,
-            settled: now,
+            stopped: Some(ms(4_000)),
+            decided: ms(4_500),
+            settled: ms(4_520),
             why: why("endpoint.normal"),
         },
         DialogueEvent::Ducked { reply, why: why("barge-in.duck") },
-        DialogueEvent::Held { reply, voice_began: now, why: why("barge-in.hold") },
+        DialogueEvent::Held { reply, voice_began: ms(900), why: why("barge-in.hold") },
         DialogueEvent::Resumed { reply, why: why("barge-in.resume") },
         DialogueEvent::Interrupted { reply, why: why("barge-in.words") },
         DialogueEvent::Backchannel { text: "mm-hmm".into() },
@@ -146,7 +146,6 @@ fn kinds() -> Vec<EventKind> {
         DialogueEvent::Dropped { what: "token" },
         DialogueEvent::Ending { reason: EndReason::Inactivity },
     ];
-    let ms = Duration::from_millis;
     let waterfall = Waterfall {
         endpoint: ms(500),
         transcript: ms(20),
@@ -155,7 +154,7 @@ fn kinds() -> Vec<EventKind> {
         first_audio: ms(130),
         first_packet: Duration::from_micros(4_500),
     };
-    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall };
+    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall, segment_words: 3 };
     std::iter::once(EventKind::Answered)
         .chain(dialogue.map(EventKind::Dialogue))
         .chain([
@@ -214,6 +213,7 @@ fn over() -> CallRecord {
             turn: 1,
             reply: 2,
             stopped: ms(6_500),
+            segment_words: 4,
             waterfall: Waterfall::NAMES.into_iter().zip(parts).collect(),
         }],
         holds: 1,

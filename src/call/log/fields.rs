@@ -121,7 +121,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
 }
 
-fn texts(dialogue: &DialogueSpec) -> [&String; 6] {
+fn texts(dialogue: &DialogueSpec) -> [&String; 7] {
     [
         &dialogue.system_prompt,
         &dialogue.begin_message,
@@ -129,10 +129,11 @@ fn texts(dialogue: &DialogueSpec) -> [&String; 6] {
         &dialogue.repeat_request,
         &dialogue.idle_prompt,
         &dialogue.goodbye,
+        &dialogue.filler,
     ]
 }
 
-fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 6] {
+fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
     [
         &mut dialogue.system_prompt,
         &mut dialogue.begin_message,
@@ -140,6 +141,7 @@ fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 6] {
         &mut dialogue.repeat_request,
         &mut dialogue.idle_prompt,
         &mut dialogue.goodbye,
+        &mut dialogue.filler,
     ]
 }
 

@@ -72,6 +72,7 @@ struct Turn {
     turn: u32,
     reply: u32,
     stopped_ms: f64,
+    segment_words: u32,
     total_ms: f64,
     waterfall_ms: Waterfall,
 }
@@ -160,6 +161,7 @@ impl Turn {
             turn: turn.turn,
             reply: turn.reply,
             stopped_ms: ms(turn.stopped),
+            segment_words: turn.segment_words,
             total_ms: ms(turn.waterfall.iter().map(|(_, part)| *part).sum()),
             waterfall_ms: Waterfall(turn.waterfall.clone()),
         }

@@ -1,4 +1,11 @@
-//! Tables of facts → actions with exact virtual times.
+//! Whole conversations at the level of facts and actions, with exact virtual times.
+
+mod endings;
+mod floor;
+mod properties;
+mod stage;
+mod troubles;
+mod turns;
 
 use std::sync::OnceLock;
 use std::time::Instant;

@@ -1,0 +1,103 @@
+//! Models and voices that are late or dead: nobody is left in silence.
+
+use std::time::Instant;
+
+use crate::conversation::{Failure, ReplyId, Service};
+
+use super::machine::{Dialogue, why};
+use super::reply::{Purpose, Reply};
+use super::{DialogueEvent, EndReason};
+
+/// A second failure in a row ends the call.
+const FAILURES: u32 = 2;
+
+impl Dialogue {
+    /// The model has kept silent for too long.
+    pub(super) fn model_late(&mut self, due: fn(&Reply) -> Option<Instant>, rule: &'static str, now: Instant) {
+        let late: Vec<_> = self.replies.iter().filter(|r| due(r).is_some_and(|at| at <= now)).map(|r| r.id).collect();
+        for id in late {
+            self.llm_failed(id, Failure::Timeout, rule, now);
+        }
+    }
+
+    /// The model has failed a reply.
+    pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
+        reply.broken = true;
+        let (is_mute, hangs_up) = (reply.text.is_empty(), reply.hangs_up);
+        let deed = if is_mute { "nothing was spoken: apology" } else { "what there is is spoken" };
+        self.tell(DialogueEvent::ServiceFailed { service: Service::Llm, failure, why: why(rule, deed) });
+        if is_mute {
+            self.drop_reply(id);
+            match hangs_up {
+                Some((reason, _)) => self.finish(reason),
+                None => self.apologise(Service::Llm, Purpose::Answer, now),
+            }
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            self.close_text(id, now);
+        }
+    }
+
+    /// The voice has kept silent for too long.
+    pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
+        let timing = self.spec.timing;
+        let is_late = |reply: &&Reply| {
+            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due };
+            due.is_some_and(|at| at <= now)
+        };
+        let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();
+        for id in late {
+            self.tts_failed(id, Failure::Timeout, rule, now);
+        }
+    }
+
+    /// The voice has failed a reply.
+    pub(super) fn tts_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        let Some(reply) = self.reply(id) else { return };
+        reply.broken = true;
+        let (purpose, was_heard, hangs_up) = (reply.purpose, reply.is_sounding(), reply.hangs_up);
+        let deed = if was_heard { "cut where it was heard" } else { "nothing was heard" };
+        self.tell(DialogueEvent::ServiceFailed { service: Service::Tts, failure, why: why(rule, deed) });
+        self.drop_reply(id);
+        match hangs_up {
+            // There was nothing left to say but goodbye.
+            Some((reason, _)) => self.finish(reason),
+            None if purpose == Purpose::Filler => self.tools.filled(now),
+            None => self.apologise(Service::Tts, purpose, now),
+        }
+    }
+
+    /// A reply should long have been heard: the playout was lost.
+    pub(super) fn playout_late(&mut self, now: Instant) {
+        let late =
+            self.replies.front().filter(|front| front.overdue().is_some_and(|at| at <= now)).map(|front| front.id);
+        if let Some(id) = late {
+            self.tell(DialogueEvent::Unstuck { why: why("playout.overdue", "the reply is cut") });
+            self.drop_reply(id);
+        }
+    }
+
+    /// After a failure: say so, or, when services fail again and again, end the call.
+    pub(super) fn apologise(&mut self, service: Service, purpose: Purpose, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if self.ending.is_some() {
+            return;
+        }
+        if self.failures >= FAILURES {
+            if service == Service::Tts {
+                return self.finish(EndReason::ServiceFailure);
+            }
+            let line = self.spec.goodbye.clone();
+            return self.say_last(&line, EndReason::ServiceFailure, "services.failed", false, now);
+        }
+        // A greeting nobody heard is tried once more; anything else has lost its moment.
+        let line = match purpose {
+            Purpose::Greeting => self.spec.begin_message.clone(),
+            _ => self.spec.apology.clone(),
+        };
+        let purpose = if purpose == Purpose::Greeting { purpose } else { Purpose::Apology };
+        self.quiet_since = now;
+        self.script(purpose, &line, now);
+    }
+}

@@ -1,0 +1,252 @@
+//! Random facts in random order: nothing panics, nothing is stuck, nothing grows.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::conversation::{
+    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
+};
+use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
+
+use super::{base, transcript};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    Voice(u64),
+    Silence(u64),
+    Words(u8, &'static str),
+    Key(char),
+    Token(u32, &'static str),
+    Call(u32, &'static str),
+    Ended(u32, bool),
+    Ready(u32),
+    Starved(u32),
+    Times(u32, usize, u64),
+    Delivered(u32, u64),
+    Started(u32),
+    Heard(u32),
+    Flushed(u32, u64, f32),
+    Result(u32),
+    Failed(u8, u32),
+    Command(u8),
+    Hold(bool),
+    Answered,
+    Closed,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0..12_u32;
+    let words = prop::sample::select(vec!["", "mm-hmm", "stop", "book a table for", "Yes.", "um", "4 1 5", "…"]);
+    let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
+    let tools = prop::sample::select(vec!["end_call", "look_up"]);
+    prop_oneof![
+        6 => prop_oneof![0..50_u64, 0..3_000_u64, Just(60_000_u64)].prop_map(Step::Wait),
+        6 => (0..5_000_u64).prop_map(Step::Voice),
+        3 => (0..400_u64).prop_map(Step::Silence),
+        6 => (0..5_u8, words).prop_map(|(kind, text)| Step::Words(kind, text)),
+        1 => prop::sample::select(vec!['1', '#', '*']).prop_map(Step::Key),
+        6 => (id.clone(), tokens).prop_map(|(id, text)| Step::Token(id, text)),
+        1 => (id.clone(), tools).prop_map(|(id, name)| Step::Call(id, name)),
+        3 => (id.clone(), any::<bool>()).prop_map(|(id, tools)| Step::Ended(id, tools)),
+        4 => id.clone().prop_map(Step::Ready),
+        1 => id.clone().prop_map(Step::Starved),
+        2 => (id.clone(), 0..50_usize, 0..2_000_u64).prop_map(|(id, end, at)| Step::Times(id, end, at)),
+        2 => (id.clone(), 0..3_000_u64).prop_map(|(id, length)| Step::Delivered(id, length)),
+        4 => id.clone().prop_map(Step::Started),
+        3 => id.clone().prop_map(Step::Heard),
+        1 => (id.clone(), 0..3_000_u64, 0.0..1.0_f32).prop_map(|(id, at, share)| Step::Flushed(id, at, share)),
+        2 => id.clone().prop_map(Step::Result),
+        1 => (0..4_u8, id).prop_map(|(service, id)| Step::Failed(service, id)),
+        1 => (0..3_u8).prop_map(Step::Command),
+        1 => any::<bool>().prop_map(Step::Hold),
+        2 => Just(Step::Answered),
+    ]
+}
+
+struct Bench {
+    dialogue: Dialogue,
+    now: u64,
+    playing: Option<ReplyId>,
+    /// A committed turn that nothing audible has been asked for since.
+    waiting: Option<u64>,
+    last_reply: u32,
+    generated: HashSet<ReplyId>,
+    over: bool,
+}
+
+impl Bench {
+    fn drain(&mut self, answers_flushes: bool) {
+        let now = base() + Duration::from_millis(self.now);
+        let mut actions = 0;
+        while let Some(action) = self.dialogue.poll() {
+            actions += 1;
+            assert!(actions < 1_000, "actions must not feed on themselves");
+            assert!(!self.over, "nothing comes after the end: {action:?}");
+            match action {
+                Action::Play { reply } => {
+                    assert_eq!(self.playing, None, "two replies at once");
+                    self.playing = Some(reply);
+                }
+                Action::Flush { reply } => {
+                    if self.playing == Some(reply) {
+                        self.playing = None;
+                    }
+                    if answers_flushes {
+                        let heard = Duration::from_millis(500);
+                        self.dialogue.handle(Fact::Flushed { reply, heard, share: 0.5 }, now);
+                    }
+                }
+                Action::Synthesize { reply, text } => {
+                    assert!(text.contains(char::is_alphanumeric), "{text:?} cannot be spoken");
+                    assert!(reply.0 > 0);
+                    self.last_reply = self.last_reply.max(reply.0);
+                    self.waiting = None;
+                }
+                Action::Generate { reply, messages } => {
+                    assert!(self.generated.insert(reply), "an id is used once");
+                    self.last_reply = self.last_reply.max(reply.0);
+                    assert!(messages.len() <= 4 * 200);
+                }
+                Action::HangUp(_) => {
+                    self.over = true;
+                    self.waiting = None;
+                }
+                Action::Event(DialogueEvent::TurnCommitted { .. }) => {
+                    self.waiting = Some(self.now);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(self.dialogue.is_over(), self.over);
+        assert!(!self.over || self.dialogue.poll_timeout().is_none());
+    }
+
+    /// Lets time pass, firing every deadline on its way when `exactly`, else jumping over them.
+    fn wait(&mut self, by: u64, exactly: bool) {
+        let until = self.now + by;
+        for round in 0.. {
+            assert!(round < 5_000, "deadlines must move on");
+            let due = self.dialogue.poll_timeout().map(|at| at.saturating_duration_since(base()));
+            let due = due.map(|at| at.as_micros().div_ceil(1_000) as u64);
+            let Some(due) = due.filter(|&due| due <= until) else { break };
+            self.now = if exactly { self.now.max(due) } else { until };
+            self.dialogue.handle_timeout(base() + Duration::from_millis(self.now));
+            self.drain(true);
+        }
+        self.now = until;
+    }
+
+    fn take(&mut self, step: &Step, exactly: bool) {
+        let ms = Duration::from_millis;
+        let now = base() + ms(self.now);
+        // Ids count from the newest, so that most steps meet a living reply and some a dead one.
+        let id = |back: &u32| ReplyId((self.last_reply + 1).saturating_sub(back / 3));
+        let d = &mut self.dialogue;
+        match step {
+            Step::Wait(by) => return self.wait(*by, exactly),
+            Step::Voice(voiced) => {
+                d.handle(Fact::Voice { began: now.checked_sub(ms(*voiced)).unwrap_or(now), voiced: ms(*voiced) }, now);
+            }
+            Step::Silence(ago) => d.handle(Fact::Silence { since: now.checked_sub(ms(*ago)).unwrap_or(now) }, now),
+            Step::Words(kind, text) => {
+                use TranscriptKind::*;
+                let kind = [Interim, Final, Eager, Resumed, EndOfTurn][usize::from(*kind)];
+                d.handle(Fact::Transcript(&transcript(kind, text)), now);
+            }
+            Step::Key(key) => d.handle(Fact::Digit(Digit::new(*key).unwrap()), now),
+            Step::Token(back, text) => d.handle(Fact::Token { reply: id(back), text }, now),
+            Step::Call(back, name) => {
+                let call = ToolCall { id: back.to_string(), name: (*name).into(), arguments: "{}".into() };
+                d.handle(Fact::ToolCall { reply: id(back), call }, now);
+            }
+            Step::Ended(back, tools) => {
+                let end = if *tools { GenerationEnd::ToolCalls } else { GenerationEnd::Stop };
+                d.handle(Fact::GenerationEnded { reply: id(back), end }, now);
+            }
+            Step::Ready(back) => d.handle(Fact::SpeechReady { reply: id(back) }, now),
+            Step::Starved(back) => d.handle(Fact::SpeechStarved { reply: id(back) }, now),
+            Step::Times(back, text_end, at) => {
+                let word = WordTime { text_end: *text_end, start: ms(*at), end: ms(at + 100) };
+                d.handle(Fact::WordTimes { reply: id(back), words: &[word] }, now);
+            }
+            Step::Delivered(back, length) => d.handle(Fact::SpeechEnded { reply: id(back), length: ms(*length) }, now),
+            Step::Started(back) => d.handle(Fact::PlayoutStarted { reply: id(back) }, now),
+            Step::Heard(back) => {
+                // The playout only ends what it plays; a stale report must do nothing.
+                let reply = id(back);
+                if self.playing == Some(reply) {
+                    self.playing = None;
+                }
+                d.handle(Fact::PlayoutEnded { reply, heard: ms(900) }, now);
+            }
+            Step::Flushed(back, heard, share) => {
+                d.handle(Fact::Flushed { reply: id(back), heard: ms(*heard), share: *share }, now);
+            }
+            Step::Result(back) => {
+                d.handle(Fact::ToolResult(&ToolResult { id: back.to_string(), content: "x".repeat(40_000) }), now);
+            }
+            Step::Failed(service, back) => {
+                let service = [Service::Stt, Service::Llm, Service::Tts, Service::Tool][usize::from(*service)];
+                d.handle(Fact::Failed { service, reply: Some(id(back)), failure: Failure::Unavailable }, now);
+            }
+            Step::Command(0) => {
+                d.handle(Fact::Command(&Command::Say { text: "Listen now.".into(), interruptible: false }), now);
+            }
+            Step::Command(1) => d.handle(Fact::Command(&Command::Interrupt), now),
+            Step::Command(_) => d.handle(Fact::Command(&Command::Say { text: "**".into(), interruptible: true }), now),
+            Step::Hold(held) => d.handle(Fact::Hold { held: *held }, now),
+            Step::Answered => d.handle(Fact::Answered, now),
+            Step::Closed => d.handle(Fact::Closed, now),
+        }
+        self.drain(true);
+    }
+}
+
+fn bench() -> Bench {
+    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), ..DialogueSpec::default() };
+    let dialogue = Dialogue::new(spec, base());
+    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_facts_never_panic_never_overlap_and_always_end(
+        steps in prop::collection::vec(step(), 1..200),
+        exactly in any::<bool>(),
+    ) {
+        let mut bench = bench();
+        bench.drain(true);
+        for step in &steps {
+            bench.take(step, exactly);
+        }
+        // When the line closes, the call is over within the drain.
+        bench.take(&Step::Closed, exactly);
+        bench.wait(2_100, true);
+        prop_assert!(bench.over);
+    }
+
+    #[test]
+    fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
+        steps in prop::collection::vec(step(), 1..100),
+    ) {
+        let mut bench = bench();
+        bench.drain(true);
+        bench.take(&Step::Answered, true);
+        for step in &steps {
+            bench.take(step, true);
+        }
+        bench.take(&Step::Command(1), true);
+        bench.take(&Step::Hold(false), true);
+        bench.wait(5_000, true);
+        bench.waiting = None;
+        bench.take(&Step::Words(1, "Yes."), true);
+        // Every service is dead from here, and the caller says nothing more.
+        bench.wait(13_000, true);
+        prop_assert_eq!(bench.waiting, None);
+    }
+}

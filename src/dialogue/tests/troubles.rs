@@ -1,0 +1,111 @@
+//! Services that are late, mute or dead.
+
+use crate::conversation::{Failure, ReplyId, Service};
+use crate::dialogue::{DialogueEvent, DialogueSpec, EndReason, Fact};
+
+use super::stage::{Answer, Stage};
+
+fn asked(answers: Vec<Answer>) -> Stage {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.answers = answers.into();
+    stage.says(1_000, 2_000, "Book a table.");
+    stage
+}
+
+fn hangs() -> Answer {
+    Answer { hangs: true, ..Answer::default() }
+}
+
+#[test]
+fn a_model_that_stays_silent_is_apologised_for_and_the_call_lives() {
+    let mut stage = asked(vec![hangs()]);
+    stage.run(12_000);
+    assert_eq!(stage.when("speak"), [2_250 + 5_000]);
+    assert_eq!(stage.said(), [(DialogueSpec::default().apology, false)]);
+    assert_eq!(stage.rules().last(), Some(&"llm.first-token"));
+    assert_eq!(stage.ended, None);
+}
+
+#[test]
+fn a_model_that_stays_silent_twice_ends_the_call_with_a_goodbye() {
+    let mut stage = asked(vec![hangs(), hangs()]);
+    stage.says(13_000, 14_000, "Book a table.");
+    stage.run(40_000);
+    assert_eq!(stage.said().last().unwrap().0, DialogueSpec::default().goodbye);
+    assert_eq!(stage.ended.unwrap().1, EndReason::ServiceFailure);
+}
+
+#[test]
+fn a_dead_voice_ends_the_call_within_the_bound() {
+    let mut stage = asked(vec![]);
+    stage.mute_voice = true;
+    stage.run(20_000);
+    let (at, reason) = stage.ended.unwrap();
+    assert_eq!(reason, EndReason::ServiceFailure);
+    assert!(at <= 2_250 + 12_000, "{at}");
+}
+
+#[test]
+fn an_empty_answer_is_not_silence() {
+    let mut stage = asked(vec![Answer { text: "**", ..Answer::default() }]);
+    stage.run(9_000);
+    assert_eq!(stage.said(), [(DialogueSpec::default().apology, false)]);
+}
+
+#[test]
+fn a_voice_that_dies_is_cut_where_it_was_heard() {
+    let mut stage = asked(vec![Answer { text: "one two three four five six seven eight.", ..Answer::default() }]);
+    stage.run(3_800);
+    let started = stage.when("play")[0];
+    let reply = ReplyId(1);
+    stage.tell(Fact::Failed { service: Service::Tts, reply: Some(reply), failure: Failure::Unavailable });
+    stage.run(9_000);
+    assert!(started < 3_800);
+    assert!(stage.said()[0].1 && stage.said()[0].0.starts_with("one two"), "{:?}", stage.said());
+    assert_eq!(stage.said()[1].0, DialogueSpec::default().apology);
+}
+
+#[test]
+fn a_voice_that_stalls_is_given_up_after_its_patience_and_one_that_goes_on_is_not() {
+    for goes_on in [false, true] {
+        let begin_message = "one two three four five six seven eight nine ten.".to_owned();
+        let mut stage = Stage::new(DialogueSpec { begin_message, ..DialogueSpec::default() }, &[]);
+        stage.stalls_voice = true;
+        stage.run(1_000);
+        stage.tell(Fact::SpeechStarved { reply: ReplyId(1) });
+        stage.run(1_599);
+        assert_eq!(stage.when("flush").len(), 0);
+        if goes_on {
+            stage.tell(Fact::SpeechReady { reply: ReplyId(1) });
+        }
+        stage.run(1_600);
+        assert_eq!(stage.when("flush").len(), usize::from(!goes_on));
+        assert_eq!(stage.when("speak 2").len(), usize::from(!goes_on));
+    }
+}
+
+#[test]
+fn without_a_recogniser_the_call_ends_with_an_apology() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.run(1_000);
+    stage.tell(Fact::Failed { service: Service::Stt, reply: None, failure: Failure::Auth });
+    stage.run(12_000);
+    assert_eq!(stage.said(), [(DialogueSpec::default().apology, false)]);
+    assert_eq!(stage.ended.map(|ended| ended.1), Some(EndReason::ServiceFailure));
+}
+
+#[test]
+fn a_tool_that_never_answers_is_told_to_the_model() {
+    let mut stage = asked(vec![
+        Answer { text: "", tools: vec![("slow", 60_000)], hangs: false },
+        Answer { text: "That did not work out.", ..Answer::default() },
+    ]);
+    stage.run(30_000);
+    assert!(stage.prompts[1].last().unwrap().content.starts_with("error"));
+    // The caller is told to wait, twice, and not asked whether they are still there.
+    let filler = DialogueSpec::default().filler;
+    assert_eq!(stage.said().iter().filter(|said| said.0 == filler).count(), 2);
+    let idle =
+        stage.events.iter().find(|(_, e)| matches!(e, DialogueEvent::Unstuck { why } if why.rule == "idle.prompt"));
+    assert!(idle.is_none_or(|(at, _)| *at > 20_000));
+}
