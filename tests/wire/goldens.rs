@@ -136,6 +136,7 @@ fn kinds() -> Vec<EventKind> {
         DialogueEvent::Ducked { reply, why: why("barge-in.duck") },
         DialogueEvent::Held { reply, voice_began: ms(900), why: why("barge-in.hold") },
         DialogueEvent::Resumed { reply, why: why("barge-in.resume") },
+        DialogueEvent::TakenBack { reply, why: why("barge-in.before-audio") },
         DialogueEvent::Interrupted { reply, why: why("barge-in.words") },
         DialogueEvent::Backchannel { text: "mm-hmm".into() },
         DialogueEvent::AgentSaid { reply, text: "Monday at".into(), interrupted: true },

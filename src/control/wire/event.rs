@@ -229,6 +229,7 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             ("held", What::Held { reply: reply.0, voice_began_ms: ms(*voice_began), why: reason(why) })
         }
         DialogueEvent::Resumed { reply, why } => ("resumed", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
