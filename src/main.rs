@@ -1,7 +1,6 @@
 //! The command line: the only place that builds things and hands them to each other.
 #![expect(clippy::disallowed_methods, reason = "the process lives in real time")]
 
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -488,12 +487,10 @@ impl Signals {
     }
 
     #[cfg(unix)]
-    fn next(&mut self) -> impl Future<Output = ()> {
-        async {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 
@@ -503,12 +500,10 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    fn next(&mut self) -> impl Future<Output = ()> {
-        async {
-            // Without a handler the order can only come by ending the process.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+    async fn next(&mut self) {
+        // Without a handler the order can only come by ending the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -182,8 +182,20 @@ impl Line {
 
 impl Serialize for Waterfall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, part)| (name, ms(*part))))
+        serializer.collect_map(self.0.iter().map(|(name, part)| (camel(name), ms(*part))))
     }
+}
+
+/// `first_token` → `firstToken`.
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
 }
 
 impl Serialize for Counters {
