@@ -1,7 +1,7 @@
 //! The command line: the only place that builds things and hands them to each other.
 #![expect(clippy::disallowed_methods, reason = "the process lives in real time")]
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -442,7 +442,8 @@ fn start_log(json: bool) {
         complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at info"));
         tracing_subscriber::EnvFilter::new("info")
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     if json {
         log.json().init();
     } else {
