@@ -3,7 +3,6 @@
 use crate::conversation::{Digit, Message, Role, TranscriptKind::*};
 use crate::dialogue::{DialogueEvent, DialogueSpec, Fact};
 
-use super::base;
 use super::stage::{Answer, Stage};
 
 fn spec() -> DialogueSpec {
