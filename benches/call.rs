@@ -1,4 +1,5 @@
 //! One packet through a whole call, one frame out of it, and whole virtual calls.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@
 //! real ones give the providers the vendors' base URLs and your keys; nothing else changes. The line is
 //! [`loopback`](agentphone::gateway::loopback): your own media code would hand in RTP packets where this example plays
 //! two recorded sentences.
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! Every input of a call with its time, so that the call can be replayed to the byte.
 //!
 //! A log is text, one record a line, so that it can be read, searched and cut; a log whose end is missing still replays up
-//! to there. The first line names the format and its version, the second holds the [`CallSpec`], then come, in order:
+//! to there. The first line names the format and its version, the second holds the [`CallSpec`](super::CallSpec), then come, in order:
 //!
 //! ```text
 //! <nanoseconds since the call began> <kind> <fields…>     an input, or `timeout` for a deadline that came

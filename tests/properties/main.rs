@@ -1,4 +1,5 @@
 //! Random bytes and random orders of operations: whatever comes, a call does not panic, does not stop, and stays bounded.
+#![expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant")]
 
 use std::time::{Duration, Instant};
 

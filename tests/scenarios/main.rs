@@ -3,6 +3,7 @@
 //!
 //! After a change of behaviour run `AGENTPHONE_BLESS=1 cargo test --test scenarios` and read the diff of
 //! `fixtures/timelines`: it is the review.
+#![expect(clippy::panic, reason = "a scenario that cannot be read fails the test")]
 
 use std::fmt::Write as _;
 use std::fs;

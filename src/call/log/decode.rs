@@ -15,7 +15,7 @@ use super::{HEADER, encode, fields};
 /// One record of a log.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Record {
-    /// An input; borrow it with [`Record::input`].
+    /// An input; borrow it with [`Owned::as_input`].
     Input {
         /// When, since the call began.
         at: Duration,

@@ -13,7 +13,7 @@ use super::super::{CallSpec, LineSpec};
 /// Appends `text` so that it is one field: no spaces, no control characters, never empty.
 pub(super) fn put_text(line: &mut String, text: &str) {
     if text.is_empty() {
-        line.push_str("%");
+        line.push('%');
     }
     for character in text.chars() {
         if character <= ' ' || character == '%' || character == '\u{7f}' {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::control::{Api, Found, Party, wire};
-use crate::engine::{Codec, Command, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
+use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
 
 use super::Refusal;
 use super::body::Body;
@@ -25,7 +25,7 @@ struct Wanted {
 }
 
 /// How long the end of a call is waited for before its record is shown.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(4);
 /// How soon to come again when no port is free.
 const PORT_WAIT: Duration = Duration::from_secs(2);
 
@@ -65,7 +65,7 @@ pub(super) async fn close(State(api): State<Arc<Api>>, Segment(id): Segment) -> 
     let record = match calls::find(&api, &id)? {
         Found::Over(record) => record,
         Found::Live(call) => {
-            if !call.handle().command(Command::End) && call.record().await.ended.is_none() {
+            if !call.handle().hang_up() && call.record().await.ended.is_none() {
                 return Err(Refusal::unavailable("the call has too many orders waiting", Duration::from_secs(1)));
             }
             calls::ended_within(&call, FAREWELL).await

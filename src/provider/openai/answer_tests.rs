@@ -1,6 +1,8 @@
 use super::*;
 
-fn answer(events: &[&str]) -> (Vec<LlmEvent>, Result<(GenerationEnd, Option<Usage>), ProviderError>) {
+type End = Result<(GenerationEnd, Option<Usage>), ProviderError>;
+
+fn answer(events: &[&str]) -> (Vec<LlmEvent>, End) {
     let mut answer = Answer::default();
     let mut news = Vec::new();
     for event in events {
@@ -20,11 +22,13 @@ fn tokens(events: &[LlmEvent]) -> String {
 }
 
 fn calls(events: &[LlmEvent]) -> Vec<(&str, &str, &str)> {
-    let call = |event| match event {
-        &LlmEvent::ToolCall(ref call) => Some((call.id.as_str(), call.name.as_str(), call.arguments.as_str())),
-        _ => None,
-    };
-    events.iter().filter_map(call).collect()
+    let mut calls = Vec::new();
+    for event in events {
+        if let LlmEvent::ToolCall(call) = event {
+            calls.push((call.id.as_str(), call.name.as_str(), call.arguments.as_str()));
+        }
+    }
+    calls
 }
 
 const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;

@@ -103,7 +103,7 @@ fn info(start: Start<'_>) -> Result<StartInfo, AcceptError> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// No `start` within [`START_TIMEOUT`].
+    /// No `start` within five seconds.
     Timeout,
     /// The other side closed first.
     Closed,
