@@ -165,7 +165,7 @@ async fn first_tokens_are_never_early_and_hardly_late() {
             best = best.min(took);
         }
         // The best of ten: a busy machine may delay the others.
-        assert!(best < Duration::from_millis(65), "late: {best:?}");
+        assert!(best < Duration::from_millis(90), "late: {best:?}");
     })
     .await;
 }
