@@ -1,1 +1,511 @@
-fn main() {}
+//! The command line: the only place that builds things and hands them to each other.
+#![expect(clippy::disallowed_methods, reason = "the process lives in real time")]
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agentphone::config::{self, Config, ConfigError, LlmVendor, SttVendor, TtsVendor};
+use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
+use agentphone::conversation::Pii;
+use agentphone::demo::{self, Demo};
+use agentphone::engine::{
+    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Stt, SttSpec, Timing, Tts, TtsSpec,
+};
+use agentphone::gateway::{RtpConfig, RtpGateway};
+use agentphone::provider::{
+    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
+    OpenAiSpeechConfig, ProviderError, Secret,
+};
+use agentphone::simulator::{self, SimulatorConfig, Simulators};
+use agentphone::store::{Limits, Store};
+use agentphone::world;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The voice engine that lets an AI agent hold a phone call.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// Write log lines as JSON. What is logged is set by AGENTPHONE_LOG or RUST_LOG, like `info,agentphone=debug`.
+    #[arg(long, global = true, env = "AGENTPHONE_LOG_JSON")]
+    log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: HTTP API, RTP media ports, media streams.
+    Serve(Serve),
+    /// Hold one phone call end to end, with no keys and no services.
+    Demo(DemoArgs),
+    /// Run the simulators of the speech services alone, until interrupted.
+    Simulators {
+        /// Where to listen: loopback only, since there is no access control.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
+        listen: SocketAddr,
+    },
+    /// Read the configuration, tell what is wrong with it or what it comes to, and stop.
+    CheckConfig(Serve),
+    /// Run the log of a call through this version and tell whether it decides the same.
+    Replay {
+        /// The call log, as written under `[log] dir`.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The configuration; start from agentphone.example.toml.
+    #[arg(long, value_name = "FILE", default_value = "agentphone.toml")]
+    config: PathBuf,
+    /// Listen here, whatever the file says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// Where the recording, the record and the log go.
+    #[arg(long, value_name = "DIR", default_value = "demo")]
+    out: PathBuf,
+    /// Play this WAV file as the caller.
+    #[arg(long, value_name = "WAV")]
+    play_file: Option<PathBuf>,
+    /// A real recogniser; its key and base URL come from the environment.
+    #[arg(long, value_name = "VENDOR")]
+    stt: Option<SttName>,
+    /// A real language model.
+    #[arg(long, value_name = "VENDOR")]
+    llm: Option<LlmName>,
+    /// A real voice.
+    #[arg(long, value_name = "VENDOR")]
+    tts: Option<TtsName>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SttName {
+    Deepgram,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LlmName {
+    Openai,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TtsName {
+    Elevenlabs,
+    Openai,
+}
+
+/// Why the program stops early.
+enum Failure {
+    /// The configuration is bad: exit status 2, as for a bad command line.
+    Config(ConfigError),
+    /// Anything else: exit status 1.
+    Other(String),
+}
+
+/// How long open requests may take once all calls are over.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    start_log(line.log_json);
+    let done = match line.command {
+        Command::Serve(args) => serve(args).await,
+        Command::Demo(args) => play_demo(args).await,
+        Command::Simulators { listen } => simulators(listen).await,
+        Command::CheckConfig(args) => check_config(&args),
+        Command::Replay { file } => replay(&file),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::Config(error)) => {
+            complain(&error.to_string());
+            ExitCode::from(2)
+        }
+        Err(Failure::Other(message)) => {
+            complain(&format!("agentphone: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Serve) -> Result<ExitCode, Failure> {
+    let config = load(&args)?;
+    for directory in [&config.recording, &config.log].into_iter().flatten() {
+        std::fs::create_dir_all(directory).map_err(|error| Failure::other(&directory.display(), &error))?;
+    }
+    warn_of_simulators(&config);
+    let simulators = match config.simulated().is_empty() {
+        true => None,
+        false => {
+            Some(Simulators::start(SimulatorConfig::default()).await.map_err(|e| Failure::other(&"simulators", &e))?)
+        }
+    };
+    let providers = providers(&config, simulators.as_ref())?;
+    let engine = Engine::new(EngineConfig { max_calls: config.engine.max_calls, ..EngineConfig::default() });
+    let rtp = RtpConfig {
+        address: config.rtp.address,
+        advertised: config.rtp.advertise,
+        ports: config.rtp.ports.clone(),
+        ..RtpConfig::default()
+    };
+    let api = Arc::new(Api::new(ApiConfig {
+        engine: engine.clone(),
+        store: Arc::new(Store::new(Limits::default())),
+        agents: config.agents.iter().map(|agent| callable(agent, &config, &providers)).collect(),
+        keys: Keys::new(config.server.keys.clone()),
+        rtp: Arc::new(RtpGateway::new(rtp)),
+        recordings: config.recording.clone(),
+        logs: config.log.clone(),
+        simulated: config.simulated(),
+    }));
+
+    let mut signals = Signals::new().map_err(|error| Failure::other(&"signals", &error))?;
+    let listener = TcpListener::bind(config.server.listen).await;
+    let listener = listener.map_err(|error| Failure::other(&config.server.listen, &error))?;
+    let address = listener.local_addr().map_err(|error| Failure::other(&config.server.listen, &error))?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let until = async move { drop(stopped.await) };
+    let mut server = tokio::spawn(http::serve(listener, Arc::clone(&api), until));
+    tracing::info!(%address, agents = config.agents.len(), "listening");
+
+    tokio::select! {
+        () = signals.next() => {}
+        ended = &mut server => {
+            let error = ended.map_or_else(|e| e.to_string(), |done| done.map_or_else(|e| e.to_string(), |()| "ended".into()));
+            return Err(Failure::Other(format!("the HTTP server stopped: {error}")));
+        }
+    }
+    api.stop_admitting();
+    let (calls, drain) = (engine.stats().live, config.server.drain);
+    tracing::info!(
+        calls,
+        seconds = drain.as_secs(),
+        "stopping: no new calls, live ones may finish; again to stop at once"
+    );
+    let wind_up = async {
+        let cut = engine.drain(Instant::now() + drain).await;
+        api.calls().settled().await;
+        let _ = stop.send(());
+        // Whoever still reads after that has had its time.
+        let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
+        cut
+    };
+    tokio::select! {
+        cut = wind_up => {
+            tracing::info!(cut, "stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals.next() => Err(Failure::Other("stopped at once; live calls were cut".into())),
+    }
+}
+
+async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
+    let key = |name: &str| env(name).filter(|key| !key.is_empty());
+    let real = |option: &str, prefix: &str| {
+        let (name, url) = (format!("{prefix}_API_KEY"), format!("{prefix}_BASE_URL"));
+        let (key, url_value) = (key(&name).map(Pii::new), key(&url));
+        match key.is_none() && url_value.is_none() {
+            true => Err(Failure::Other(format!("{option} needs {name}, or {url} of a server that wants no key"))),
+            false => Ok((key, url_value)),
+        }
+    };
+    let stt = match args.stt {
+        None => None,
+        Some(SttName::Deepgram) => Some(real("--stt", "DEEPGRAM").and_then(|(key, url)| deepgram(&key, &url, &None))?),
+    };
+    let llm = match args.llm {
+        None => None,
+        Some(LlmName::Openai) => Some(real("--llm", "OPENAI").and_then(|(key, url)| chat(&key, &url, &None))?),
+    };
+    let tts = match args.tts {
+        None => None,
+        Some(TtsName::Elevenlabs) => {
+            Some(real("--tts", "ELEVENLABS").and_then(|(key, url)| elevenlabs(&key, &url, &None, &None))?)
+        }
+        Some(TtsName::Openai) => Some(real("--tts", "OPENAI").and_then(|(key, url)| speech(&key, &url, &None, &None))?),
+    };
+    let demo = Demo { out: args.out, play_file: args.play_file, stt, llm, tts };
+    let happened = demo::run(demo, &mut io::stdout()).await.map_err(|error| Failure::other(&"demo", &error))?;
+    Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn simulators(listen: SocketAddr) -> Result<ExitCode, Failure> {
+    if !listen.ip().is_loopback() {
+        return Err(Failure::Other(format!(
+            "{listen} can be reached by others; the simulators have no access control"
+        )));
+    }
+    let mut signals = Signals::new().map_err(|error| Failure::other(&"signals", &error))?;
+    let config = SimulatorConfig { address: listen, ..SimulatorConfig::default() };
+    let announce = |simulators: &Simulators| {
+        say(&format!("# Simulated speech services on {}, until interrupted. To use them:", simulators.address()));
+        for (name, value) in simulators.environment() {
+            say(&format!("export {name}={value}"));
+        }
+    };
+    simulator::run(config, announce, signals.next()).await.map_err(|error| Failure::other(&listen, &error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
+    let config = load(args)?;
+    let simulated = config.simulated();
+    let keys = config.server.keys.len();
+    say(&format!("{} is valid", args.config.display()));
+    say(&format!("  server  http://{} ({keys} keys)", config.server.listen));
+    say(&format!("  rtp     {} ports {}-{}", config.rtp.address, config.rtp.ports.start(), config.rtp.ports.end()));
+    let who = [
+        ("stt", format!("{:?}", config.stt.vendor)),
+        ("llm", format!("{:?}", config.llm.stage.vendor)),
+        ("tts", format!("{:?}", config.tts.stage.vendor)),
+    ];
+    for (stage, vendor) in who {
+        let note = if simulated.contains(&stage) { " (SIMULATED)" } else { "" };
+        say(&format!("  {stage}     {}{note}", vendor.to_lowercase()));
+    }
+    for agent in &config.agents {
+        say(&format!("  agent   {}", agent.id));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(file: &Path) -> Result<ExitCode, Failure> {
+    let log = std::fs::read_to_string(file).map_err(|error| Failure::other(&file.display(), &error))?;
+    let replayed = world::replay(&log).map_err(|error| Failure::other(&file.display(), &error))?;
+    match replayed.divergence {
+        None => {
+            say(&format!("{} inputs replayed: every decision is the same", replayed.inputs));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(divergence) => {
+            let (logged, came) = divergence.outputs;
+            say(&format!(
+                "differs after {} inputs, {:.3} s into the call: the log has {logged} outputs there, {came} came",
+                divergence.inputs,
+                divergence.at.as_secs_f64()
+            ));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
+fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Providers, Failure> {
+    let (stt, llm, tts) = (&config.stt, &config.llm.stage, &config.tts.stage);
+    let simulated = |url: fn(&Simulators) -> String| simulators.map(url);
+    let any_key = Some(Pii::new("simulator".to_owned()));
+    Ok(Providers {
+        stt: match stt.vendor {
+            SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model)?,
+            SttVendor::Simulator => deepgram(&any_key, &simulated(Simulators::deepgram_url), &None)?,
+        },
+        llm: match llm.vendor {
+            LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model)?,
+            LlmVendor::Simulator => chat(&any_key, &simulated(Simulators::openai_url), &None)?,
+        },
+        tts: match tts.vendor {
+            TtsVendor::ElevenLabs => elevenlabs(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
+            TtsVendor::OpenAi => speech(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
+            TtsVendor::Simulator => elevenlabs(&any_key, &simulated(Simulators::elevenlabs_url), &None, &None)?,
+        },
+        tools: Arc::new(NoTools),
+    })
+}
+
+type Key = Option<Pii<String>>;
+type Wish = Option<String>;
+
+fn deepgram(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Stt>, Failure> {
+    let mut config = DeepgramConfig { key: secret(key), ..DeepgramConfig::default() };
+    take(&mut config.base_url, url);
+    take(&mut config.model, model);
+    Ok(Arc::new(Deepgram::new(config)?))
+}
+
+fn chat(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Llm>, Failure> {
+    let mut config = OpenAiChatConfig { key: secret(key), ..OpenAiChatConfig::default() };
+    take(&mut config.base_url, url);
+    take(&mut config.model, model);
+    Ok(Arc::new(OpenAiChat::new(config)?))
+}
+
+fn elevenlabs(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, Failure> {
+    let mut config = ElevenLabsConfig { key: secret(key), ..ElevenLabsConfig::default() };
+    take(&mut config.base_url, url);
+    take(&mut config.model, model);
+    take(&mut config.voice, voice);
+    Ok(Arc::new(ElevenLabs::new(config)?))
+}
+
+fn speech(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, Failure> {
+    let mut config = OpenAiSpeechConfig { key: secret(key), ..OpenAiSpeechConfig::default() };
+    take(&mut config.base_url, url);
+    take(&mut config.model, model);
+    take(&mut config.voice, voice);
+    Ok(Arc::new(OpenAiSpeech::new(config)?))
+}
+
+fn secret(key: &Key) -> Secret {
+    key.as_ref().map(|key| Secret::new(key.reveal())).unwrap_or_default()
+}
+
+fn take(setting: &mut String, wish: &Wish) {
+    if let Some(wish) = wish {
+        setting.clone_from(wish);
+    }
+}
+
+/// An agent of the configuration with everything a call needs.
+fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Agent {
+    let tiers = &config.llm.tiers;
+    let model = match agent.model_tier {
+        config::ModelTier::Turbo => &tiers.turbo,
+        config::ModelTier::Balanced => &tiers.balanced,
+        config::ModelTier::Max => &tiers.max,
+    };
+    let timing = Timing {
+        max_silence: Duration::from_millis(agent.max_silence_ms),
+        max_duration: config.engine.max_call,
+        ..Timing::default()
+    };
+    Agent {
+        profile: Profile {
+            id: agent.id.clone(),
+            name: agent.name.clone(),
+            description: agent.description.clone(),
+            model_tier: agent.model_tier.name().into(),
+        },
+        dialogue: DialogueSpec {
+            system_prompt: agent.system_prompt.clone(),
+            begin_message: agent.begin_message.clone().unwrap_or_default(),
+            interruption_sensitivity: agent.interruption_sensitivity,
+            timing,
+            ..DialogueSpec::default()
+        },
+        providers: providers.clone(),
+        // The engine puts the line's own rate in place of these.
+        stt: SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None },
+        llm: LlmSettings {
+            model: model.clone(),
+            max_tokens: config.llm.max_tokens,
+            temperature: config.llm.temperature,
+        },
+        tts: TtsSpec {
+            // The API's name of "whatever voice the server has".
+            voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
+            language: agent.language.clone(),
+            speed: agent.voice_speed,
+            rate: SampleRate::HZ_8000,
+        },
+    }
+}
+
+fn warn_of_simulators(config: &Config) {
+    for (stage, does, stand_in, remedy) in [
+        ("stt", "hears what a script says", config.stt.stand_in, "DEEPGRAM_API_KEY or DEEPGRAM_BASE_URL"),
+        ("llm", "answers from a script", config.llm.stage.stand_in, "OPENAI_API_KEY or OPENAI_BASE_URL"),
+        ("tts", "murmurs", config.tts.stage.stand_in, "ELEVENLABS_API_KEY or ELEVENLABS_BASE_URL"),
+    ] {
+        if stand_in {
+            tracing::warn!("[{stage}] is SIMULATED: it {does}. To make it real set {remedy}, or base_url in [{stage}]");
+        } else if config.simulated().contains(&stage) {
+            tracing::warn!("[{stage}] is SIMULATED, as configured: it {does}");
+        }
+    }
+}
+
+fn load(args: &Serve) -> Result<Config, Failure> {
+    Config::load(&args.config, args.listen, &env).map_err(Failure::Config)
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn start_log(json: bool) {
+    let filter = env("AGENTPHONE_LOG").or_else(|| env("RUST_LOG")).unwrap_or_else(|| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|error| {
+        complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at info"));
+        tracing_subscriber::EnvFilter::new("info")
+    });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if json {
+        log.json().init();
+    } else {
+        log.init();
+    }
+}
+
+/// Writes a line for the user. Nobody reading is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+impl Failure {
+    fn other(what: &dyn std::fmt::Display, error: &dyn std::fmt::Display) -> Self {
+        Self::Other(format!("{what}: {error}"))
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// The orders to stop: SIGINT and, where there is one, SIGTERM.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    #[cfg(unix)]
+    fn next(&mut self) -> impl Future<Output = ()> {
+        async {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    fn next(&mut self) -> impl Future<Output = ()> {
+        async {
+            // Without a handler the order can only come by ending the process.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

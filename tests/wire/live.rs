@@ -66,7 +66,9 @@ async fn the_events_of_a_call_are_told_live_and_again_when_it_is_over() {
     let mut lines = BufReader::new(socket).lines();
     let mut live = Vec::new();
     let mut head = Vec::new();
-    while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("the stream goes on").unwrap() {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut next = async || tokio::time::timeout_at(deadline, lines.next_line()).await;
+    while let Some(line) = next().await.expect("the stream comes to its end").unwrap() {
         if live.is_empty() && !line.starts_with("event: ") {
             head.push(line.to_ascii_lowercase());
         }

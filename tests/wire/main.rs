@@ -7,3 +7,4 @@ mod doors;
 mod fakes;
 mod goldens;
 mod live;
+mod stream;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
@@ -11,6 +11,7 @@ use crate::control::{Api, wire};
 use super::Refusal;
 use super::query::Query;
 use super::refusal::json;
+use super::segment::Segment;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refusal> {
     let mut query = Query::of(&uri);
@@ -23,7 +24,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Respon
     Ok(json(StatusCode::OK, &wire::AgentList { data, total, has_more: offset.saturating_add(limit) < total }))
 }
 
-pub(super) async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn one(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let agent = api.agent(&id).ok_or_else(|| Refusal::not_found("Agent"))?;
     Ok(json(StatusCode::OK, &wire::Agent::of(agent, api.started)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
@@ -15,6 +15,7 @@ use super::Refusal;
 use super::body::Body;
 use super::query::Query;
 use super::refusal::json;
+use super::segment::Segment;
 
 /// The longest text that can be said at once, in bytes.
 const LONGEST_TEXT: usize = 2_000;
@@ -27,11 +28,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Respon
     page(&api, query, agent).await
 }
 
-pub(super) async fn of_agent(
-    State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Refusal> {
+pub(super) async fn of_agent(State(api): State<Arc<Api>>, Segment(id): Segment, uri: Uri) -> Result<Response, Refusal> {
     if api.agent(&id).is_none() {
         return Err(Refusal::not_found("Agent"));
     }
@@ -55,7 +52,7 @@ async fn page(api: &Api, mut query: Query, agent: Option<String>) -> Result<Resp
 }
 
 /// One call; with `wait=true` the answer comes when it ends, or after `timeout` seconds.
-pub(super) async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn one(State(api): State<Arc<Api>>, Segment(id): Segment, uri: Uri) -> Result<Response, Refusal> {
     let mut query = Query::of(&uri);
     let wait = query.flag("wait");
     let timeout = query.integer("timeout", 10..=300, 120) as u64;
@@ -68,13 +65,13 @@ pub(super) async fn one(State(api): State<Arc<Api>>, Path(id): Path<String>, uri
     Ok(json(StatusCode::OK, &wire::Call::of(&record)))
 }
 
-pub(super) async fn transcript(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn transcript(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let record = find(&api, &id)?.record().await;
     Ok(json(StatusCode::OK, &wire::Transcript::of(&record)))
 }
 
 /// Ends a call. The answer does not wait for the end: its status is `ending`.
-pub(super) async fn end(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn end(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let call = live(&api, &id)?;
     order(&call, Command::End).await?;
     let record = call.record().await;
@@ -84,7 +81,7 @@ pub(super) async fn end(State(api): State<Arc<Api>>, Path(id): Path<String>) -> 
 /// Says a text as the agent.
 pub(super) async fn say(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     mut body: Body,
 ) -> Result<Response, Refusal> {
     let text = body.required("text");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -24,11 +24,12 @@ use crate::store::{CallRecord, EventRecord};
 
 use super::Refusal;
 use super::calls;
+use super::segment::Segment;
 
 /// The official Python client gives up after 30 s of silence.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-pub(super) async fn all(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn all(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let stream = match calls::find(&api, &id)? {
         Found::Over(record) => Telling::over(&record),
         Found::Live(call) => Telling::live(call).await,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -15,6 +15,7 @@ use super::Refusal;
 use super::body::Body;
 use super::calls;
 use super::refusal::json;
+use super::segment::Segment;
 
 /// What a leg is asked for: parsed, nothing half valid.
 struct Wanted {
@@ -60,7 +61,7 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
 
 /// Ends the call of a leg and shows its record. A call that is over already is shown as it is: both sides may hang up at
 /// one time.
-pub(super) async fn close(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn close(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let record = match calls::find(&api, &id)? {
         Found::Over(record) => record,
         Found::Live(call) => {

@@ -14,6 +14,7 @@ mod not_yet;
 mod query;
 mod refusal;
 mod router;
+mod segment;
 mod serve;
 mod streams;
 

@@ -14,6 +14,7 @@ use crate::engine::{Direction, Permit, Pii, WsFrame, twilio as dialect};
 
 use super::Refusal;
 use super::legs;
+use super::segment::Segment;
 
 /// The largest message a carrier may send: a frame is about 300 bytes, the start a few kilobytes.
 const LARGEST_MESSAGE: usize = 64 << 10;
@@ -22,7 +23,7 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 pub(super) async fn twilio(
     State(api): State<Arc<Api>>,
-    Path(agent_id): Path<String>,
+    Segment(agent_id): Segment,
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
     attach(api, agent_id, upgrade)
