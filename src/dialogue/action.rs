@@ -146,6 +146,13 @@ pub enum DialogueEvent {
         /// Why.
         why: Why,
     },
+    /// The caller goes on before the answer was heard: it is dropped, and its turn goes on.
+    TakenBack {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
     /// The caller said "mm-hmm" and meant: go on.
     Backchannel {
         /// The words.

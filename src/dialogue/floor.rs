@@ -156,7 +156,7 @@ impl Dialogue {
             }
         }
         if let Some((reply, _)) = front {
-            self.tell(DialogueEvent::Interrupted { reply, why: why("barge-in.before-audio", "heard 0 ms") });
+            self.tell(DialogueEvent::TakenBack { reply, why: why("barge-in.before-audio", "heard 0 ms") });
         }
     }
 

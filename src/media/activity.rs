@@ -8,24 +8,13 @@ use crate::audio::{Frame, SampleRate, Vad};
 /// Turns the voice detector's hops into stretches of voice with call times.
 ///
 /// A sample's call time follows from the frame that holds it: the frame's last sample is as old as the packet that
-/// brought it. Pauses shorter than [`Activity::HANGOVER`] do not end a stretch.
+/// brought it. Pauses shorter than [`Activity::HANGOVER`] do not end a stretch; the detector's own, shorter hangover
+/// ([`Vad::HANGOVER`]) is not used: it would only blur where the voice ended and how much of it there was.
 #[derive(Debug)]
 pub(super) struct Activity {
     vad: Vad,
-    rate: SampleRate,
-    pushed: u64,
-    /// Where recent frames end, as sample counts and as call times. At most [`Activity::ANCHORS`].
-    anchors: VecDeque<(u64, Instant)>,
+    timeline: Timeline,
     stretch: Option<Stretch>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    began: Instant,
-    voiced: Duration,
-    /// The end of its last voiced hop.
-    end: u64,
-    ended: Instant,
 }
 
 /// What changed.
@@ -42,42 +31,19 @@ impl Activity {
     pub(super) const HANGOVER: Duration = Duration::from_millis(200);
     /// The most changes one frame can bring: one per hop of the longest frame at the lowest rate, and one end.
     pub(super) const MOST_CHANGES: usize = 32;
-    /// How many frames back the detector's hops may reach.
-    const ANCHORS: usize = 32;
 
     /// Nobody has spoken yet.
     pub(super) fn new(rate: SampleRate) -> Self {
-        let anchors = VecDeque::with_capacity(Self::ANCHORS);
-        Self { vad: Vad::new(rate), rate, pushed: 0, anchors, stretch: None }
+        Self { vad: Vad::new(rate), timeline: Timeline::new(rate), stretch: None }
     }
 
     /// Takes the next frame of the stream, whose last sample is as old as `end`.
     pub(super) fn push(&mut self, frame: &Frame, end: Instant, mut tell: impl FnMut(Change)) {
-        self.pushed += frame.samples().len() as u64;
-        if self.anchors.len() == Self::ANCHORS {
-            self.anchors.pop_front();
-        }
-        self.anchors.push_back((self.pushed, end));
-        let hop_length = self.rate.samples_in(Vad::HOP) as u64;
-        let hangover = self.rate.samples_in(Self::HANGOVER) as u64;
-        let Self { vad, rate, anchors, stretch, .. } = self;
+        self.timeline.push(frame.samples().len(), end);
+        let Self { vad, timeline, stretch } = self;
         vad.push(frame, |hop| {
-            if hop.voiced {
-                let ended = time_of(anchors, *rate, hop.end).unwrap_or(end);
-                let current = stretch.get_or_insert_with(|| Stretch {
-                    began: time_of(anchors, *rate, hop.end.saturating_sub(hop_length)).unwrap_or(ended),
-                    voiced: Duration::ZERO,
-                    end: hop.end,
-                    ended,
-                });
-                current.voiced += Vad::HOP;
-                (current.end, current.ended) = (hop.end, ended);
-                tell(Change::Voice { began: current.began, voiced: current.voiced });
-            } else if let Some(current) = *stretch
-                && hop.end.saturating_sub(current.end) >= hangover
-            {
-                *stretch = None;
-                tell(Change::Silence { since: current.ended });
+            if let Some(change) = Stretch::take(stretch, hop.end, hop.heard, timeline) {
+                tell(change);
             }
         });
     }
@@ -85,23 +51,95 @@ impl Activity {
     /// Ends a stretch that is still open and forgets the stream.
     pub(super) fn reset(&mut self) -> Option<Change> {
         self.vad.reset();
-        self.pushed = 0;
-        self.anchors.clear();
+        self.timeline.reset();
         self.stretch.take().map(|stretch| Change::Silence { since: stretch.ended })
     }
 }
 
-/// The call time of the moment `index` samples into the stream: counted back from the end of the frame that holds the
-/// sample before it.
-fn time_of(anchors: &VecDeque<(u64, Instant)>, rate: SampleRate, index: u64) -> Option<Instant> {
-    let (end, at) = anchors.iter().find(|(end, _)| *end >= index.max(1)).or(anchors.back())?;
-    let back = usize::try_from(end.saturating_sub(index)).unwrap_or(usize::MAX);
-    Some(at.checked_sub(rate.duration_of(back)).unwrap_or(*at))
+/// Voice with pauses shorter than the hangover.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    began: Instant,
+    voiced: Duration,
+    /// The end of its last voiced hop, as a sample count and as a call time.
+    end: u64,
+    ended: Instant,
+}
+
+impl Stretch {
+    /// Takes one hop, which ends at this sample.
+    fn take(stretch: &mut Option<Self>, end: u64, voiced: bool, timeline: &Timeline) -> Option<Change> {
+        if voiced {
+            let ended = timeline.time_of(end)?;
+            let begin = end.saturating_sub(timeline.rate.samples_in(Vad::HOP) as u64);
+            let current = stretch.get_or_insert_with(|| Self {
+                began: timeline.time_of_first(begin).unwrap_or(ended),
+                voiced: Duration::ZERO,
+                end,
+                ended,
+            });
+            current.voiced += Vad::HOP;
+            (current.end, current.ended) = (end, ended);
+            return Some(Change::Voice { began: current.began, voiced: current.voiced });
+        }
+        let hangover = timeline.rate.samples_in(Activity::HANGOVER) as u64;
+        let over = stretch.filter(|current| end.saturating_sub(current.end) >= hangover)?;
+        *stretch = None;
+        Some(Change::Silence { since: over.ended })
+    }
+}
+
+/// Which sample is how old.
+#[derive(Debug)]
+struct Timeline {
+    rate: SampleRate,
+    pushed: u64,
+    /// Where recent frames end, as sample counts and as call times. At most [`Timeline::FRAMES`].
+    frames: VecDeque<(u64, Instant)>,
+}
+
+impl Timeline {
+    /// How many frames back the detector's hops may reach.
+    const FRAMES: usize = 32;
+
+    fn new(rate: SampleRate) -> Self {
+        Self { rate, pushed: 0, frames: VecDeque::with_capacity(Self::FRAMES) }
+    }
+
+    fn push(&mut self, samples: usize, end: Instant) {
+        self.pushed += samples as u64;
+        if self.frames.len() == Self::FRAMES {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((self.pushed, end));
+    }
+
+    fn reset(&mut self) {
+        self.pushed = 0;
+        self.frames.clear();
+    }
+
+    /// When the sound up to sample `count` ended: counted back from the end of the frame that holds sample `count - 1`.
+    fn time_of(&self, count: u64) -> Option<Instant> {
+        self.dated(count, count)
+    }
+
+    /// When sample `index` began: counted back from the end of the frame that holds it.
+    fn time_of_first(&self, index: u64) -> Option<Instant> {
+        self.dated(index + 1, index)
+    }
+
+    fn dated(&self, within: u64, index: u64) -> Option<Instant> {
+        let (end, at) = self.frames.iter().find(|(end, _)| *end >= within).or(self.frames.back())?;
+        let back = usize::try_from(end.saturating_sub(index)).unwrap_or(usize::MAX);
+        Some(at.checked_sub(self.rate.duration_of(back)).unwrap_or(*at))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::wav::Wav;
 
     const RATE: SampleRate = SampleRate::HZ_8000;
 
@@ -117,67 +155,82 @@ mod tests {
     #[test]
     fn a_moment_is_dated_by_the_frame_that_holds_it() {
         let t = start();
-        // Frames of 20 ms that came at 20, 45 and 60 ms.
-        let anchors: VecDeque<_> = [(160, t + ms(20)), (320, t + ms(45)), (480, t + ms(60))].into();
-        for (index, at) in [(0, ms(0)), (80, ms(10)), (160, ms(20)), (240, ms(35)), (320, ms(45)), (480, ms(60))] {
-            assert_eq!(time_of(&anchors, RATE, index), Some(t + at), "sample {index}");
+        let mut timeline = Timeline::new(RATE);
+        for arrival in [20, 45, 60] {
+            timeline.push(160, t + ms(arrival));
         }
-        assert_eq!(time_of(&anchors, RATE, 161), Some(t + ms(25) + RATE.duration_of(1) - Duration::ZERO));
+        for (count, at) in [(80, 10), (160, 20), (240, 35), (320, 45), (400, 50), (480, 60)] {
+            assert_eq!(timeline.time_of(count), Some(t + ms(at)), "the end of {count} samples");
+        }
+        for (index, at) in [(0, 0), (80, 10), (160, 25), (240, 35), (320, 40)] {
+            assert_eq!(timeline.time_of_first(index), Some(t + ms(at)), "the beginning of sample {index}");
+        }
     }
 
-    /// Pushes 20 ms frames of a 200 Hz pulse train where `loud` says so; frame n comes at 20·(n + 1) ms.
-    fn changes(frames: usize, loud: impl Fn(usize) -> bool) -> Vec<(usize, Change, Instant)> {
+    /// Feeds one hop of 10 ms per character, `v` voiced, in frames of 20 ms that come in time. Times in ms.
+    fn told(hops: &str) -> Vec<String> {
         let t = start();
-        let mut activity = Activity::new(RATE);
-        let mut seen = Vec::new();
-        for n in 0..frames {
-            let mut samples = [0i16; 160];
-            if loud(n) {
-                for (at, sample) in samples.iter_mut().enumerate() {
-                    let phase = (at % 40) as f32;
-                    *sample = (9_000.0 * (-phase / 12.0).exp() * (phase * 0.45).cos()) as i16;
-                }
+        let (mut timeline, mut stretch) = (Timeline::new(RATE), None);
+        let since = |at: Instant| at.saturating_duration_since(t).as_millis();
+        let mut told = Vec::new();
+        for (n, hop) in hops.chars().enumerate() {
+            if n % 2 == 0 {
+                timeline.push(160, t + ms(20) + ms(10) * n as u32);
             }
-            let frame = Frame::from_samples(RATE, &samples).unwrap();
-            activity.push(&frame, t + ms(20) * (n as u32 + 1), |change| seen.push((n, change, t)));
+            match Stretch::take(&mut stretch, 80 * (n as u64 + 1), hop == 'v', &timeline) {
+                Some(Change::Voice { began, voiced }) => told.push(format!("{}+{}", since(began), voiced.as_millis())),
+                Some(Change::Silence { since: at }) => told.push(format!("silent since {} at hop {n}", since(at))),
+                None => {}
+            }
         }
-        seen
+        told
     }
 
     #[test]
-    fn a_stretch_begins_at_its_first_sample_and_ends_once() {
-        let seen = changes(150, |n| (50..100).contains(&n));
-        let Some((_, Change::Voice { began, .. }, t)) = seen.first().copied() else { panic!("no voice: {seen:?}") };
-        let onset = began.saturating_duration_since(t);
-        assert!((ms(970)..=ms(1_060)).contains(&onset), "{onset:?}");
-        let ends: Vec<_> = seen.iter().filter(|(_, change, _)| matches!(change, Change::Silence { .. })).collect();
-        let [(frame, Change::Silence { since }, _)] = ends[..] else { panic!("ends: {ends:?}") };
-        let since = since.saturating_duration_since(t);
-        assert!((ms(1_950)..=ms(2_120)).contains(&since), "{since:?}");
-        let told = ms(20) * (*frame as u32 + 1);
-        assert!((ms(200)..=ms(260)).contains(&(told - since)), "told at {told:?} of {since:?}");
+    fn every_voiced_hop_is_told_with_its_beginning_and_the_end_once() {
+        // Three hops of voice and the detector's hangover of six.
+        let told = told(&("...vvv".to_owned() + "vvvvvv" + &".".repeat(50)));
+        assert_eq!(told[..4], ["30+10", "30+20", "30+30", "30+40"]);
+        assert_eq!(told[8..], ["30+90", "silent since 60 at hop 25"]);
     }
 
     #[test]
-    fn the_voiced_time_grows_hop_by_hop_and_short_pauses_keep_the_stretch() {
-        // A pause of 100 ms in the middle.
-        let seen = changes(150, |n| (50..70).contains(&n) || (75..100).contains(&n));
-        let mut before = Duration::ZERO;
-        let mut begins = Vec::new();
-        for (_, change, _) in &seen {
-            if let Change::Voice { began, voiced } = change {
-                assert_eq!(*voiced, before + Vad::HOP);
-                before = *voiced;
-                begins.push(*began);
-            }
-        }
-        begins.dedup();
-        assert_eq!(begins.len(), 1);
-        assert!(before >= ms(700), "{before:?}");
+    fn a_pause_below_the_hangover_keeps_the_stretch_and_one_as_long_ends_it() {
+        // One hop of voice, the detector's hangover of six, and 130 or 140 ms more.
+        let pause = |hops: usize| told(&("vvvvvvv".to_owned() + &".".repeat(hops) + "v"));
+        assert_eq!(pause(13)[6..], ["0+70", "0+80"]);
+        assert_eq!(pause(14)[6..], ["0+70", "silent since 10 at hop 20", "210+10"]);
     }
 
     #[test]
     fn silence_alone_tells_nothing() {
-        assert_eq!(changes(200, |_| false).len(), 0);
+        assert_eq!(told(&".".repeat(100)).len(), 0);
+    }
+
+    #[test]
+    fn real_speech_begins_and_ends_where_its_labels_say() {
+        let path = |name| format!("{}/fixtures/audio/{name}", env!("CARGO_MANIFEST_DIR"));
+        for (name, length) in [("caller-time", 1_950u64), ("stop", 480), ("hello", 460)] {
+            let voice = Wav::parse(&std::fs::read(path(format!("{name}.wav"))).unwrap()).unwrap().into_mono();
+            let mut sound = vec![0i16; 8_000];
+            sound.extend(voice);
+            sound.extend([0i16; 8_000]);
+            let (t, mut activity) = (start(), Activity::new(RATE));
+            let (mut began, mut ended) = (None, Vec::new());
+            for (n, samples) in sound.chunks_exact(160).enumerate() {
+                let end = ms(20) * (n as u32 + 1);
+                let frame = Frame::from_samples(RATE, samples).unwrap();
+                activity.push(&frame, t + end, |change| match change {
+                    Change::Voice { began: at, .. } => _ = began.get_or_insert(at.saturating_duration_since(t)),
+                    Change::Silence { since } => ended.push((since.saturating_duration_since(t), end)),
+                });
+            }
+            let began = began.unwrap();
+            assert!(began.abs_diff(ms(1_000)) <= ms(60), "{name} began at {began:?}");
+            let [(since, told)] = ended[..] else { panic!("{name} ended {ended:?}") };
+            let label = ms(1_000 + length);
+            assert!(since.abs_diff(label) <= ms(60), "{name} ended at {since:?}, labelled {label:?}");
+            assert!(told >= since + Activity::HANGOVER && told <= since + Activity::HANGOVER + ms(30), "{told:?}");
+        }
     }
 }

@@ -189,9 +189,12 @@ mod tests {
     fn a_talkspurt_after_a_pause_is_heard_from_its_first_packet() {
         let (t, mut account) = (start(), Continuity::default());
         account.place(PTIME, ZERO, ZERO, t);
-        while account.fill(t + ms(5_000)).is_some() {}
+        while account.deadline().is_some_and(|at| at <= t + ms(5_000)) {
+            account.fill(account.deadline().unwrap());
+        }
         for n in 0..100 {
-            let placed = account.place(PTIME, ZERO, ms(4_990), t + ms(5_010) + n * PTIME);
+            let unsent = if n == 0 { ms(4_990) } else { ZERO };
+            let placed = account.place(PTIME, ZERO, unsent, t + ms(5_010) + n * PTIME);
             assert_eq!(placed, at_once());
         }
     }

@@ -253,6 +253,8 @@ impl Inbound {
                 self.note(Note::Change(change));
             }
             self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: self.now };
+            self.jitter.give_up_before(self.jitter.end());
+            self.pass_over();
             self.lost_at = None;
         } else {
             self.continuity = Continuity::default();
@@ -298,9 +300,7 @@ impl Inbound {
         if self.held {
             // Kept in order, but not listened to.
             self.jitter.give_up_before(place);
-            while let Some(popped) = self.jitter.pop() {
-                self.report.lost += popped.lost;
-            }
+            self.pass_over();
         }
         match inserted {
             Inserted::Kept => {}
@@ -325,6 +325,13 @@ impl Inbound {
                 }
                 Err(_) => self.report.undecodable += 1,
             }
+        }
+    }
+
+    /// Lets go of what may be handed out without listening to it.
+    fn pass_over(&mut self) {
+        while let Some(popped) = self.jitter.pop() {
+            self.report.lost += popped.lost;
         }
     }
 
@@ -462,3 +469,6 @@ impl Inbound {
 
 /// So much made-up sound still resembles what came before; beyond it is comfort noise.
 const CONCEALABLE: Duration = Duration::from_millis(60);
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,8 @@ pub struct Outbound {
     ending: VecDeque<(ReplyId, u64)>,
     /// The packet before held speech.
     talking: bool,
+    /// Speech was there to be sent when last looked at.
+    ready: bool,
     silencing: bool,
     clear: bool,
     now: Instant,
@@ -140,6 +142,7 @@ impl Outbound {
             frame: None,
             ending: VecDeque::with_capacity(Playout::REPLIES),
             talking: false,
+            ready: false,
             silencing: false,
             clear: false,
             now,
@@ -273,9 +276,10 @@ impl Outbound {
             return Some(ended);
         }
         let ready = self.is_ready();
-        if ready && !self.talking {
+        if ready && !self.ready {
             self.pacer.kick(self.now);
         }
+        self.ready = ready;
         let skipped = self.pacer.skip(ready, self.now);
         self.report.skipped += u64::from(skipped);
         self.timestamp = self.timestamp.wrapping_add(skipped.wrapping_mul(self.units));
@@ -430,3 +434,6 @@ fn next_random(state: &mut u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ pub(super) struct Pacer {
     grid: Instant,
     due: Instant,
     running: bool,
+    /// The packet before held speech.
+    speaking: bool,
     sent_at: Option<Instant>,
     /// When the sound that is being sent became available: nothing before it counts as late.
     available: Instant,
@@ -42,7 +44,7 @@ impl Pacer {
     /// Not started.
     pub(super) fn new(lead: Duration, now: Instant) -> Self {
         let lead = lead.min(Self::MOST_LEAD);
-        Self { lead, grid: now, due: now, running: false, sent_at: None, available: now }
+        Self { lead, grid: now, due: now, running: false, speaking: false, sent_at: None, available: now }
     }
 
     /// Starts: the first packet is due now.
@@ -58,11 +60,12 @@ impl Pacer {
         self.running.then_some(if speech { sooner } else { self.grid })
     }
 
-    /// Speech has come while silence was sent.
+    /// Speech has come while there was none: after silence it leaves at once, after other speech not before its time.
     pub(super) fn kick(&mut self, now: Instant) {
-        let soonest = self.sent_at.map_or(now, |at| now.max(at + Self::APART));
-        if soonest < self.due && self.grid.saturating_duration_since(soonest) <= Self::PTIME {
-            self.due = soonest;
+        let soonest =
+            if self.speaking { now.max(self.due) } else { self.sent_at.map_or(now, |at| now.max(at + Self::APART)) };
+        if self.grid.saturating_duration_since(soonest) <= Self::PTIME {
+            self.due = soonest.min(self.grid);
         }
         self.available = self.available.max(now);
     }
@@ -89,7 +92,7 @@ impl Pacer {
         let belongs = if speech { self.due } else { self.grid };
         self.grid += Self::PTIME;
         self.due = if speech { self.due + Self::PTIME } else { self.grid };
-        self.sent_at = Some(now);
+        (self.sent_at, self.speaking) = (Some(now), speech);
         belongs
     }
 

@@ -45,7 +45,9 @@ pub enum SttCommand {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum SttEvent {
-    /// Words.
+    /// Words. Finals follow one another; an interim holds only the words after the last final and replaces the interim
+    /// before it; the text of an end of turn, often empty, belongs behind the finals. A final without text answers
+    /// [`SttCommand::Finalize`] when there was nothing to settle.
     Transcript(Transcript),
     /// The connection was lost and is up again; the last seconds were sent again.
     Reconnected,

@@ -522,6 +522,7 @@ fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
         DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
             ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))

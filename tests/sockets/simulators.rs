@@ -1,4 +1,6 @@
 //! The simulators as a client meets them: over HTTP and WebSocket.
+#![expect(clippy::disallowed_methods, reason = "sockets live in real time")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::future::Future;
 use std::time::{Duration, Instant};

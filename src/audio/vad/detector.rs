@@ -18,7 +18,9 @@ pub struct Hop {
     pub probability: f32,
     /// How loud it is: root mean square in decibels below full scale.
     pub level_dbfs: f32,
-    /// Whether it counts as speech.
+    /// Whether speech is heard in it.
+    pub heard: bool,
+    /// Whether it counts as speech: it is heard, or was less than [`Vad::HANGOVER`] ago.
     pub voiced: bool,
 }
 
@@ -129,7 +131,7 @@ impl Vad {
         let voiced = heard || self.hangover > 0;
         self.hangover = if heard { HANGOVER_HOPS } else { self.hangover.saturating_sub(1) };
         // A resampler completes a hop up to a few samples before the input does.
-        Hop { end: end.min(self.pushed), probability, level_dbfs, voiced }
+        Hop { end: end.min(self.pushed), probability, level_dbfs, heard, voiced }
     }
 
     /// The second stage: how likely the last 20 ms are speech.

@@ -91,7 +91,7 @@ impl Tts for OpenAiSpeech {
     fn open(&self, spec: TtsSpec) -> TtsStream {
         let service = Arc::clone(&self.0);
         TtsStream::spawn(move |commands, events| async move {
-            let reply = Reply { service, spec, events: events.clone(), text: 0, blanks: 0, sound: Duration::ZERO };
+            let reply = Reply { service, spec, events: events.clone(), text: 0, blanks: 0, sound: Sound::default() };
             let last = match reply.speak(commands).await {
                 Ok(()) => TtsEvent::Ended,
                 Err(error) => TtsEvent::Failed(error),
@@ -111,8 +111,30 @@ struct Reply {
     text: usize,
     /// Blanks that were not asked for and belong to the next segment, in bytes.
     blanks: usize,
-    /// How long the sound given out so far lasts.
-    sound: Duration,
+    /// The sound given out so far.
+    sound: Sound,
+}
+
+/// How much sound there was, exactly: rounding each chunk would add up.
+#[derive(Clone, Copy, Default, Debug)]
+struct Sound {
+    /// What came at another rate, before.
+    before: Duration,
+    samples: usize,
+    rate: Option<SampleRate>,
+}
+
+impl Sound {
+    fn add(&mut self, samples: usize, rate: SampleRate) {
+        if self.rate != Some(rate) {
+            *self = Self { before: self.length(), samples: 0, rate: Some(rate) };
+        }
+        self.samples += samples;
+    }
+
+    fn length(&self) -> Duration {
+        self.before + self.rate.map_or(Duration::ZERO, |rate| rate.duration_of(self.samples))
+    }
 }
 
 /// One segment on its way: its samples and, when its request fails, why.
@@ -153,7 +175,7 @@ impl Reply {
                     Some(Err(error)) => return Err(error),
                     None => {
                         let bytes = segments.pop_front().map_or(0, |segment| segment.bytes);
-                        self.anchor(bytes, std::mem::replace(&mut began, self.sound)).await;
+                        self.anchor(bytes, std::mem::replace(&mut began, self.sound.length())).await;
                     }
                 },
             }
@@ -179,15 +201,16 @@ impl Reply {
         if samples.is_empty() {
             return;
         }
-        self.sound += rate.duration_of(samples.len());
+        self.sound.add(samples.len(), rate);
         // Fails only when nobody listens.
         let _ = self.events.send(TtsEvent::Audio { samples, rate }).await;
     }
 
     async fn anchor(&mut self, bytes: usize, began: Duration) {
         self.text += bytes;
-        if self.sound > began {
-            let word = WordTime { text_end: self.text, start: began, end: self.sound };
+        let end = self.sound.length();
+        if end > began {
+            let word = WordTime { text_end: self.text, start: began, end };
             // Fails only when nobody listens.
             let _ = self.events.send(TtsEvent::Words(vec![word])).await;
         }

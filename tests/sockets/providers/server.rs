@@ -88,6 +88,7 @@ impl Server {
 }
 
 /// Answers the upgrade of a WebSocket.
+#[expect(clippy::result_large_err, reason = "the library's signature")]
 pub async fn upgrade(stream: TcpStream) -> Option<(Request, Socket)> {
     let mut request = Request::default();
     let read = |upgrade: &Upgrade, response: Response| -> Result<Response, ErrorResponse> {

@@ -68,7 +68,7 @@ async fn segments_are_heard_in_order_and_the_next_is_asked_for_meanwhile() {
             connection.piece(&sound[..1_001]).await;
             if number < 2 {
                 asked.acquire_many(number as u32 + 2).await.unwrap().forget();
-                asked.add_permits(number as usize + 2);
+                asked.add_permits(number + 2);
             }
             connection.piece(&sound[1_001..]).await;
             busy.fetch_sub(1, Ordering::SeqCst);
