@@ -5,7 +5,8 @@
 """A call over the Twilio media-stream dialect: the far side as Twilio describes it, over the `websockets` library.
 
 The far side plays what it is sent in real time, answers a mark when all before it was played, and on `clear` throws away
-what was not played and answers all marks.
+what was not played and answers all marks. The speech services are `agentphone simulators` in a process of its own,
+reached by key and base URL as real ones are.
 """
 
 import asyncio
@@ -18,10 +19,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from proof import Proof
-from server import FROM, GREETING, KEY, LINEAR, TO, Events, Server, silence, speech, until, voiced, within
+from server import FROM, GREETING, KEY, LINEAR, TO, Events, Server, Simulators, silence, speech, until, voiced, within
 
 proof = Proof()
-server = Server()
+simulators = Simulators()
+server = Server(services=simulators.environment)
 SOCKET = "ws://{}:{}/v1/streams/twilio".format(*server.address)
 STREAM, CALL = "MZ5f0c2b8e", "CA77d1a0c4"
 # The far side may be sent this much more than it has played.
@@ -366,6 +368,21 @@ def _():
     assert status == 0 and "every decision is the same" in output, (status, output)
 
 
+@proof.check("the services were asked as services are, and every stream was ended")
+def _():
+    health = server.get("/healthz")
+    assert health["simulated"] == [], health
+    # Streams of the call that was ended last may just be closing.
+    ended = lambda log: all(s["completed"] + s["refused"] + s["broken_off"] == s["requests"] for s in log.values())
+    log = until(lambda: (log := simulators.received()) if ended(log) else None, 5, "every stream is ended")
+    assert all(service["refused"] == 0 for service in log.values()), log
+    hearing, thinking = log["stt"], log["llm"]
+    assert hearing["requests"] == hearing["completed"] == hearing["messages"]["CloseStream"] == 2, hearing
+    assert hearing["messages"]["Audio"] > 500, hearing
+    # Two sentences and a key; one answer was cut by the caller and perhaps one by the end.
+    assert 2 <= thinking["requests"] <= 4, thinking
+
+
 @proof.check("it stops when told to, and its log holds no number, no key and no word of the call")
 def _():
     status, log = server.stop()
@@ -373,6 +390,7 @@ def _():
     lines = [line["content"] for line in notes["over"]["engine"]["lines"]]
     for secret in [FROM[1:], TO[1:], KEY, *lines]:
         assert secret not in log, (secret, log)
+    assert simulators.stop() == 0
 
 
 proof.end()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 AUDIO = Path(__file__).resolve().parents[2] / "fixtures/audio"
@@ -39,10 +40,31 @@ beginMessage = "{greeting}"
 """
 
 
-class Server:
-    """`agentphone serve` on free loopback ports, without a vendor's key: hearing, thinking and speaking are simulated."""
+class Simulators:
+    """`agentphone simulators`: the speech services in a process of their own."""
 
-    def __init__(self, max_calls=8):
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [os.environ["AGENTPHONE_BIN"], "simulators", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+        )
+        assert "Simulated" in self.process.stdout.readline()
+        lines = [self.process.stdout.readline().strip() for _ in range(6)]
+        self.environment = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    def received(self):
+        """What each service received."""
+        with urllib.request.urlopen(self.environment["DEEPGRAM_BASE_URL"] + "/simulator/log", timeout=5) as response:
+            return json.load(response)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+
+class Server:
+    """`agentphone serve` on free loopback ports. Without `services` hearing, thinking and speaking are simulated in it."""
+
+    def __init__(self, max_calls=8, services=None):
         self.folder = Path(os.environ["INTEROP_TMP"])
         # Below the ephemeral ports, in a place of its own as long as few run at a time.
         first = 12_000 + os.getpid() % 180 * 100
@@ -52,7 +74,7 @@ class Server:
         )
         vendors = ("DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(vendors)}
-        environment.update(AGENTPHONE_API_KEY=KEY, AGENTPHONE_LOG="info")
+        environment.update(AGENTPHONE_API_KEY=KEY, AGENTPHONE_LOG="info", **(services or {}))
         self.log = []
         self.process = subprocess.Popen(
             [os.environ["AGENTPHONE_BIN"], "--log-json", "serve", "--config", config],
