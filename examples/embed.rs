@@ -100,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 if spoke {
                     match sentences.next() {
                         Some((_, wav)) => caller.say(wav)?,
-                        None => call.hang_up(),
+                        None => _ = call.hang_up(),
                     }
                 }
             }

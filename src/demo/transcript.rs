@@ -37,6 +37,9 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()>
         DialogueEvent::Ducked { why, .. } => line(out, event.at, "agent", &format!("· speaks softer  [{}]", why.rule)),
         DialogueEvent::Held { why, .. } => line(out, event.at, "agent", &format!("· holds its tongue  [{}]", why.rule)),
         DialogueEvent::Resumed { why, .. } => line(out, event.at, "agent", &format!("· goes on  [{}]", why.rule)),
+        DialogueEvent::TakenBack { why, .. } => {
+            line(out, event.at, "agent", &format!("· takes its answer back: the caller goes on  [{}]", why.rule))
+        }
         DialogueEvent::Interrupted { why, .. } => {
             line(out, event.at, "agent", &format!("✂ BARGE-IN: the caller takes the floor  [{}]", why.rule))
         }

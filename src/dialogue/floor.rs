@@ -51,7 +51,11 @@ impl Dialogue {
             if !self.line_held {
                 self.act(Action::Hold);
             }
-            self.tell(DialogueEvent::Held { reply: id, voice_began: self.since_begin(began), why: why("barge-in.hold", inputs()) });
+            self.tell(DialogueEvent::Held {
+                reply: id,
+                voice_began: self.since_begin(began),
+                why: why("barge-in.hold", inputs()),
+            });
             self.decide(now);
         } else if voiced >= self.barge_in.duck_after && self.floor == Floor::Free {
             self.floor = Floor::Ducked;

@@ -473,13 +473,14 @@ fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "commit",
     "audio",
     "ducked",
     "held",
     "resumed",
     "interrupted",
+    "taken-back",
     "silent",
     "backchannel",
     "caller",

@@ -2,7 +2,7 @@
 //! the diff of the fixtures.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agentphone::control::wire;
 use agentphone::conversation::{Failure, ReplyId, Service};
@@ -118,7 +118,7 @@ fn every_event_of_a_stream() {
 
 /// One event of each kind.
 fn kinds() -> Vec<EventKind> {
-    let (reply, now) = (ReplyId(2), Instant::now());
+    let (reply, at) = (ReplyId(2), Duration::from_millis);
     let why = |rule| Why { rule, inputs: "voice 120 ms".into() };
     let dialogue = [
         DialogueEvent::CallerStarted,
@@ -128,14 +128,15 @@ fn kinds() -> Vec<EventKind> {
             reply,
             text: "Is Monday free? – für zwei 🙂".into(),
             confidence: 0.93,
-            stopped: Some(now),
-            decided: now,
-            settled: now,
+            stopped: Some(at(1_000)),
+            decided: at(1_500),
+            settled: at(1_520),
             why: why("endpoint.normal"),
         },
         DialogueEvent::Ducked { reply, why: why("barge-in.duck") },
-        DialogueEvent::Held { reply, voice_began: now, why: why("barge-in.hold") },
+        DialogueEvent::Held { reply, voice_began: at(900), why: why("barge-in.hold") },
         DialogueEvent::Resumed { reply, why: why("barge-in.resume") },
+        DialogueEvent::TakenBack { reply, why: why("barge-in.before-audio") },
         DialogueEvent::Interrupted { reply, why: why("barge-in.words") },
         DialogueEvent::Backchannel { text: "mm-hmm".into() },
         DialogueEvent::AgentSaid { reply, text: "Monday at".into(), interrupted: true },
@@ -155,7 +156,7 @@ fn kinds() -> Vec<EventKind> {
         first_audio: ms(130),
         first_packet: Duration::from_micros(4_500),
     };
-    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall };
+    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall, segment_words: 4 };
     std::iter::once(EventKind::Answered)
         .chain(dialogue.map(EventKind::Dialogue))
         .chain([

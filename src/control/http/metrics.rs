@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative_and_end_with_all() {
-        let bounds: &'static [Duration] = &[Duration::from_millis(200), Duration::from_millis(1_500)];
+        const BOUNDS: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_500)];
+        let bounds: &'static [Duration] = &BOUNDS;
         let histogram = Histogram { bounds, counts: vec![2, 1, 4], sum: Duration::from_millis(9_250) };
         let mut page = Page(String::new());
         page.histogram("d_seconds", "Help.", &histogram);
