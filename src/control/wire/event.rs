@@ -163,9 +163,8 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::Ducked { reply, why } => ("ducked", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Held { reply, why, .. } => ("held", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Resumed { reply, why } => ("resumed", What::Reply { reply: reply.0, why: reason(why) }),
-        DialogueEvent::TakenBack { reply, why } => ("taken_back", What::Reply { reply: reply.0, why: reason(why) }),
-        DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
             ("turn", What::AgentTurn { role: "agent", content: text, reply: reply.0, interrupted: *interrupted })
