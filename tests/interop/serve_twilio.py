@@ -26,8 +26,9 @@ simulators = Simulators()
 server = Server(services=simulators.environment)
 SOCKET = "ws://{}:{}/v1/streams/twilio".format(*server.address)
 STREAM, CALL = "MZ5f0c2b8e", "CA77d1a0c4"
-# The far side may be sent this many seconds more than it has played: nearly always, and ever.
-AHEAD, MOST_AHEAD = 0.1, 0.16
+# The far side may be sent this many seconds more than it has played, when nobody is late: a lead of 60 ms, the packet
+# that is played, and the silence that was under way when a reply began.
+AHEAD = 0.1
 
 
 class Carrier:
@@ -274,9 +275,12 @@ def _():
 def _():
     ahead = sorted(heard.ahead)
     usual, nearly, most = (ahead[int((len(ahead) - 1) * share)] for share in (0.5, 0.95, 1.0))
+    late = notes["over"]["engine"]["outbound"]["worstLatenessMs"] / 1000
     print(f"     ahead by {usual * 1000:.0f} ms usually, {nearly * 1000:.0f} ms at p95, {most * 1000:.0f} ms at most; "
-          f"this process stalled for {heard.stalled * 1000:.0f} ms")
-    assert 0.02 < nearly <= AHEAD and most <= MOST_AHEAD, (usual, nearly, most)
+          f"the engine was late by {late * 1000:.0f} ms at most, this process by {heard.stalled * 1000:.0f} ms")
+    # A packet that came late was played late, and so is all that comes after it until the next clear.
+    allowed = AHEAD + late + heard.stalled + 0.01
+    assert 0.02 < nearly <= allowed and most <= min(allowed + 0.02, 0.25), (usual, nearly, most, allowed)
 
 
 @proof.check("the greeting was heard, and marked as heard when it was")

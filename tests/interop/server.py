@@ -8,8 +8,9 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 from pathlib import Path
+
+from proof import fault, received
 
 AUDIO = Path(__file__).resolve().parents[2] / "fixtures/audio"
 KEY = "interop-key-4f1c9a"
@@ -53,8 +54,11 @@ class Simulators:
 
     def received(self):
         """What each service received."""
-        with urllib.request.urlopen(self.environment["DEEPGRAM_BASE_URL"] + "/simulator/log", timeout=5) as response:
-            return json.load(response)
+        return received(self.environment["DEEPGRAM_BASE_URL"])
+
+    def fail(self, **how):
+        """Lets the next request of a service fail."""
+        fault(self.environment["DEEPGRAM_BASE_URL"], **how)
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
