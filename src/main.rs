@@ -1,8 +1,7 @@
 //! The command line: the only place that builds things and hands them to each other.
 #![expect(clippy::disallowed_methods, reason = "the process lives in real time")]
 
-use std::future::Future;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +24,7 @@ use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
 use agentphone::world;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -119,7 +119,9 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = CommandLine::parse();
-    start_log(line.log_json);
+    // The demo tells what happens itself; a server tells it in its log.
+    let level = if matches!(line.command, Command::Serve(_) | Command::Simulators { .. }) { "info" } else { "warn" };
+    start_log(line.log_json, level);
     let done = match line.command {
         Command::Serve(args) => serve(args).await,
         Command::Demo(args) => play_demo(args).await,
@@ -145,6 +147,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     for directory in [&config.recording, &config.log].into_iter().flatten() {
         std::fs::create_dir_all(directory).map_err(|error| Failure::other(&directory.display(), &error))?;
     }
+    let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| Failure::other(&"metrics", &error))?;
     warn_of_simulators(&config);
     let simulators = match config.simulated().is_empty() {
         true => None,
@@ -169,6 +172,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         recordings: config.recording.clone(),
         logs: config.log.clone(),
         simulated: config.simulated(),
+        metrics: Some(metrics),
     }));
 
     let mut signals = Signals::new().map_err(|error| Failure::other(&"signals", &error))?;
@@ -434,13 +438,14 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn start_log(json: bool) {
-    let filter = env("AGENTPHONE_LOG").or_else(|| env("RUST_LOG")).unwrap_or_else(|| "info".into());
+fn start_log(json: bool, level: &str) {
+    let filter = env("AGENTPHONE_LOG").or_else(|| env("RUST_LOG")).unwrap_or_else(|| level.into());
     let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|error| {
-        complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at info"));
-        tracing_subscriber::EnvFilter::new("info")
+        complain(&format!("agentphone: AGENTPHONE_LOG or RUST_LOG: {error}; logging at {level}"));
+        tracing_subscriber::EnvFilter::new(level)
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     if json {
         log.json().init();
     } else {
@@ -485,12 +490,10 @@ impl Signals {
     }
 
     #[cfg(unix)]
-    fn next(&mut self) -> impl Future<Output = ()> {
-        async {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 
@@ -500,12 +503,10 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    fn next(&mut self) -> impl Future<Output = ()> {
-        async {
-            // Without a handler the order can only come by ending the process.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+    async fn next(&mut self) {
+        // Without a handler the order can only come by ending the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use crate::engine::{Engine, Gateway};
 use crate::store::Store;
 
 use super::{Agent, Calls, Keys};
 
 /// What an [`Api`] is made of.
-#[derive(Debug)]
 pub struct ApiConfig {
     /// The engine that holds the calls.
     pub engine: Engine,
@@ -29,16 +30,18 @@ pub struct ApiConfig {
     pub logs: Option<PathBuf>,
     /// Stages played by the simulator.
     pub simulated: Vec<&'static str>,
+    /// What the services count of themselves, for `/metrics`; `None`: nobody recorded it.
+    pub metrics: Option<PrometheusHandle>,
 }
 
 /// The deeds the outside can ask for, and those who may ask.
-#[derive(Debug)]
 pub struct Api {
     pub(super) calls: Calls,
     pub(super) agents: Vec<Agent>,
     pub(super) keys: Keys,
     pub(super) rtp: Arc<dyn Gateway>,
     pub(super) simulated: Vec<&'static str>,
+    pub(super) metrics: Option<PrometheusHandle>,
     pub(super) started: SystemTime,
     draining: AtomicBool,
 }
@@ -46,10 +49,10 @@ pub struct Api {
 impl Api {
     /// An API over these parts.
     pub fn new(config: ApiConfig) -> Self {
-        let ApiConfig { engine, store, agents, keys, rtp, recordings, logs, simulated } = config;
+        let ApiConfig { engine, store, agents, keys, rtp, recordings, logs, simulated, metrics } = config;
         let calls = Calls::new(engine, store, recordings, logs);
         let started = SystemTime::now();
-        Self { calls, agents, keys, rtp, simulated, started, draining: AtomicBool::new(false) }
+        Self { calls, agents, keys, rtp, simulated, metrics, started, draining: AtomicBool::new(false) }
     }
 
     /// The calls.

@@ -101,6 +101,7 @@ fn turn(turn: &crate::engine::TurnReport) -> TurnRecord {
         turn: turn.turn,
         reply: turn.reply.0,
         stopped: turn.stopped,
+        segment_words: turn.segment_words,
         waterfall: Waterfall::NAMES.into_iter().zip(turn.waterfall.parts()).collect(),
     }
 }

@@ -140,7 +140,8 @@ impl Phone {
     fn is_cued(&self, cue: Cue, now: Instant) -> bool {
         match (cue, self.utterance) {
             (Cue::AfterAgent(pause), Some((_, last))) => !self.answered && now - last >= pause,
-            (Cue::WhileAgent(after), Some((began, last))) => now - last < UTTERANCE_GAP && now - began >= after,
+            // In the middle of a word, so that falling silent can be heard.
+            (Cue::WhileAgent(after), Some((began, last))) => now - last <= PTIME * 2 && now - began >= after,
             (_, None) => false,
         }
     }
@@ -191,15 +192,15 @@ const AUDIBLE: u16 = 120;
 fn silence_after(heard: &[(Instant, bool)], spoken: Instant) -> Option<Duration> {
     let mut last_audible = None;
     for (index, &(at, audible)) in heard.iter().enumerate() {
-        if at < spoken {
-            continue;
-        }
         if audible {
             last_audible = Some(index);
+        } else if at < spoken {
+            continue;
         } else if let Some(last) = last_audible
             && at - heard[last].0 >= UTTERANCE_GAP
         {
-            return heard.get(last + 1).map(|(at, _)| *at - spoken);
+            // An agent that was between two words is silent from the first sample on.
+            return heard.get(last + 1).map(|(at, _)| at.saturating_duration_since(spoken));
         }
     }
     None

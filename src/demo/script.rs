@@ -60,7 +60,7 @@ pub(super) const STEPS: [Step; 8] = [
     Step { cue: Cue::WhileAgent(Duration::from_millis(1_200)), deed: sound!("coughs", "cough.wav") },
     Step { cue: Cue::WhileAgent(Duration::from_millis(3_400)), deed: sound!("hums mm-hmm", "mm-hmm.wav") },
     Step {
-        cue: Cue::WhileAgent(Duration::from_millis(6_000)),
+        cue: Cue::WhileAgent(Duration::from_millis(8_000)),
         deed: sound!("interrupts", "caller-interrupt.wav", true),
     },
     Step { cue: Cue::AfterAgent(PAUSE), deed: sound!("speaks", "caller-name.wav") },
@@ -83,7 +83,7 @@ pub(super) const EXCHANGES: [(&str, &str); 5] = [
     ("Tomorrow evening at seven thirty.", INTERRUPTED),
     ("No wait, I meant Tuesday.", "Sorry, Tuesday it is, at seven thirty. What name may I put it under?"),
     ("My name is Alex Morgan.", "Thank you, Alex. Your table is booked. Is there anything else?"),
-    ("That's all, thank you. Goodbye.", "You're welcome. See you on Tuesday. Goodbye!"),
+    ("That's all thank you, goodbye.", "You're welcome. See you on Tuesday. Goodbye!"),
 ];
 
 /// The answer that is interrupted: long enough for a cough, a hum and an interruption.
@@ -97,7 +97,7 @@ pub(super) fn lines() -> LineScript {
     let mut lines: Vec<Line> =
         EXCHANGES.iter().map(|(caller, _)| Line::new(*caller).between(long, Duration::from_secs(8))).collect();
     // The hum has its own window; the cough is shorter than any.
-    lines.insert(2, Line::new("mm-hmm").between(Duration::from_millis(180), Duration::from_millis(700)));
+    lines.insert(2, Line::new("mm-hmm").between(Duration::from_millis(260), Duration::from_millis(700)));
     LineScript::new(lines)
 }
 

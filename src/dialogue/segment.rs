@@ -13,6 +13,8 @@ pub(super) struct Segmenter {
     speakable: Speakable,
     pending: String,
     begun: bool,
+    /// The space behind the first piece was given with it, before it came.
+    owes_space: bool,
     given: usize,
 }
 
@@ -26,6 +28,12 @@ impl Segmenter {
     /// Takes one token; the segments that are complete with it.
     pub(super) fn push(&mut self, token: &str) -> Vec<String> {
         self.speakable.push(token, &mut self.pending);
+        if self.owes_space && !self.pending.is_empty() {
+            self.owes_space = false;
+            if self.pending.starts_with(' ') {
+                self.pending.remove(0);
+            }
+        }
         if self.pending.ends_with(is_stop) || self.pending.ends_with(is_closing) || self.pending.ends_with(is_clause) {
             self.speakable.end_word(&mut self.pending);
         }
@@ -35,7 +43,31 @@ impl Segmenter {
             let segment = std::mem::replace(&mut self.pending, rest);
             segments.extend(self.give(segment));
         }
+        if !self.begun && self.ends_early() {
+            self.owes_space = true;
+            let mut segment = std::mem::take(&mut self.pending);
+            segment.push(' ');
+            segments.extend(self.give(segment));
+        }
         segments
+    }
+
+    /// Whether the first piece is complete although nothing behind it shows so yet. Waiting for the next token would cost
+    /// the caller its time; models put the "." of "example.com" and of "3.5" in one token with what follows, so that a
+    /// token which ends in a mark after a word ends the clause.
+    fn ends_early(&self) -> bool {
+        let Some(mark) = self.pending.chars().next_back() else { return false };
+        let before = &self.pending[..self.pending.len() - mark.len_utf8()];
+        let word = before.rsplit(' ').next().unwrap_or_default();
+        if !speaks(before) || !word.ends_with(char::is_alphabetic) {
+            return false;
+        }
+        if is_stop(mark) {
+            let whole = mark != '.' || (word.chars().count() > 1 && !word.contains('.') && !is_abbreviation(before));
+            whole && before.split_whitespace().count() >= Self::FIRST_WORDS
+        } else {
+            is_clause(mark) && self.pending.chars().count() >= Self::FIRST_CLAUSE
+        }
     }
 
     /// No token has come for a while: what can be spoken of the rest, up to the last whole word.

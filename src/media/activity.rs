@@ -188,18 +188,17 @@ mod tests {
 
     #[test]
     fn every_voiced_hop_is_told_with_its_beginning_and_the_end_once() {
-        // Three hops of voice and the detector's hangover of six.
-        let told = told(&("...vvv".to_owned() + "vvvvvv" + &".".repeat(50)));
+        let told = told(&("...".to_owned() + "vvvvvvvvv" + &".".repeat(50)));
         assert_eq!(told[..4], ["30+10", "30+20", "30+30", "30+40"]);
-        assert_eq!(told[8..], ["30+90", "silent since 60 at hop 25"]);
+        assert_eq!(told[8..], ["30+90", "silent since 120 at hop 31"]);
     }
 
     #[test]
     fn a_pause_below_the_hangover_keeps_the_stretch_and_one_as_long_ends_it() {
-        // One hop of voice, the detector's hangover of six, and 130 or 140 ms more.
+        // 190 or 200 ms of pause.
         let pause = |hops: usize| told(&("vvvvvvv".to_owned() + &".".repeat(hops) + "v"));
-        assert_eq!(pause(13)[6..], ["0+70", "0+80"]);
-        assert_eq!(pause(14)[6..], ["0+70", "silent since 10 at hop 20", "210+10"]);
+        assert_eq!(pause(19)[6..], ["0+70", "0+80"]);
+        assert_eq!(pause(20)[6..], ["0+70", "silent since 70 at hop 26", "270+10"]);
     }
 
     #[test]

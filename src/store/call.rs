@@ -109,6 +109,8 @@ pub struct TurnRecord {
     pub reply: u32,
     /// When the caller stopped.
     pub stopped: Duration,
+    /// How many words the first speakable segment had.
+    pub segment_words: u32,
     /// Where the time went, part by part, in order.
     pub waterfall: Vec<(&'static str, Duration)>,
 }

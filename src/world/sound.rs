@@ -87,7 +87,7 @@ pub(super) fn sounds_like(samples: &[i16], replies: &[u32]) -> Option<u32> {
             let distance = |reply| (expected(reply) - crossings as f64).abs();
             distance(*a).total_cmp(&distance(*b))
         })
-        .filter(|reply| (expected(*reply) - crossings as f64).abs() <= 1.5)
+        .filter(|reply| (expected(*reply) - crossings as f64).abs() <= 1.2)
 }
 
 /// Whether a packet's samples are loud enough to be the agent speaking.
@@ -96,8 +96,8 @@ pub(super) fn is_audible(samples: &[i16]) -> bool {
 }
 
 fn half_period(reply: u32) -> usize {
-    // 8, 10, … 22 samples: at least two crossings apart over 160 samples for neighbours.
-    8 + 2 * (reply % 8) as usize
+    // At least two crossings apart over 160 samples for any two.
+    [4, 5, 6, 8, 10, 13, 17, 23][(reply % 8) as usize]
 }
 
 fn fade_edges(sound: &mut [i16]) {

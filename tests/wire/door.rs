@@ -32,6 +32,7 @@ impl Door {
             recordings: None,
             logs: None,
             simulated: vec!["llm"],
+            metrics: None,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

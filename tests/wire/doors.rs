@@ -98,7 +98,7 @@ async fn bodies_that_are_not_what_they_should_be_are_refused_in_one_shape() {
 async fn every_wrong_field_of_a_leg_is_named() {
     let door = Door::open(&[], 1).await;
     let body = r#"{"agentId":7,"transport":"sip","remote":"localhost:1","codec":"opus","payloadType":3,
-        "telephoneEvent":8,"from":"+1 415 555","to":"12","direction":"sideways","unknown":true}"#;
+        "telephoneEvent":8,"from":"+1 212 999","to":"12","direction":"sideways","unknown":true}"#;
     let answer = post(door.address, "/v1/media/legs", body).await;
     let json = answer.refused(422, "VALIDATION_ERROR");
     let fields: Vec<_> =
@@ -106,7 +106,7 @@ async fn every_wrong_field_of_a_leg_is_named() {
     let expected = ["agentId", "transport", "remote", "codec", "payloadType", "telephoneEvent", "from", "direction"];
     assert_eq!(fields, expected, "{json}");
     assert!(json["detail"].as_str().unwrap().contains("transport: expected \"rtp\""), "what is supported is told");
-    assert!(!answer.body.contains("415"), "a number is not repeated");
+    assert!(!answer.body.contains("212"), "a number is not repeated");
     // An empty body is an empty object: the two fields that must be there are named.
     let json = send(door.address, "POST", "/v1/media/legs", &[], "").await.refused(422, "VALIDATION_ERROR");
     assert_eq!(json["detail"], "agentId: is missing; expected a text; transport: is missing; expected a text");

@@ -118,7 +118,7 @@ fn every_event_of_a_stream() {
 
 /// One event of each kind.
 fn kinds() -> Vec<EventKind> {
-    let (reply, at) = (ReplyId(2), Duration::from_millis);
+    let (reply, ms) = (ReplyId(2), Duration::from_millis);
     let why = |rule| Why { rule, inputs: "voice 120 ms".into() };
     let dialogue = [
         DialogueEvent::CallerStarted,
@@ -128,13 +128,13 @@ fn kinds() -> Vec<EventKind> {
             reply,
             text: "Is Monday free? – für zwei 🙂".into(),
             confidence: 0.93,
-            stopped: Some(at(1_000)),
-            decided: at(1_500),
-            settled: at(1_520),
+            stopped: Some(ms(4_000)),
+            decided: ms(4_500),
+            settled: ms(4_520),
             why: why("endpoint.normal"),
         },
         DialogueEvent::Ducked { reply, why: why("barge-in.duck") },
-        DialogueEvent::Held { reply, voice_began: at(900), why: why("barge-in.hold") },
+        DialogueEvent::Held { reply, voice_began: ms(900), why: why("barge-in.hold") },
         DialogueEvent::Resumed { reply, why: why("barge-in.resume") },
         DialogueEvent::TakenBack { reply, why: why("barge-in.before-audio") },
         DialogueEvent::Interrupted { reply, why: why("barge-in.words") },
@@ -147,7 +147,6 @@ fn kinds() -> Vec<EventKind> {
         DialogueEvent::Dropped { what: "token" },
         DialogueEvent::Ending { reason: EndReason::Inactivity },
     ];
-    let ms = Duration::from_millis;
     let waterfall = Waterfall {
         endpoint: ms(500),
         transcript: ms(20),
@@ -156,7 +155,7 @@ fn kinds() -> Vec<EventKind> {
         first_audio: ms(130),
         first_packet: Duration::from_micros(4_500),
     };
-    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall, segment_words: 4 };
+    let answered = TurnReport { turn: 1, reply, stopped: ms(4_000), waterfall, segment_words: 3 };
     std::iter::once(EventKind::Answered)
         .chain(dialogue.map(EventKind::Dialogue))
         .chain([
@@ -215,6 +214,7 @@ fn over() -> CallRecord {
             turn: 1,
             reply: 2,
             stopped: ms(6_500),
+            segment_words: 4,
             waterfall: Waterfall::NAMES.into_iter().zip(parts).collect(),
         }],
         holds: 1,

@@ -23,7 +23,7 @@ async fn a_leg_is_attached_shown_and_taken_away() {
     assert_eq!((&leg["codec"], &leg["payloadType"], &leg["telephoneEvent"]), (&json!("PCMU"), &json!(0), &json!(101)));
     assert_eq!(leg["remote"], caller.local_addr().unwrap().to_string());
     let local: std::net::SocketAddr = leg["local"].as_str().unwrap().parse().unwrap();
-    assert!((20_000..=29_999).contains(&local.port()) && local.port() % 2 == 0);
+    assert!((20_000..=29_999).contains(&local.port()) && local.port().is_multiple_of(2));
 
     // The greeting comes as RTP from the address that was told.
     let mut packet = [0; 2_048];

@@ -1,6 +1,7 @@
 //! `/metrics`: the engine's numbers in Prometheus' text format (version 0.0.4).
 //!
-//! No label ever holds an id, a number or a word: there are none but `le`.
+//! No label ever holds an id, a number or a word: there are `le`, and what the services put on their own counters
+//! (`vendor`).
 
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -18,6 +19,9 @@ pub(super) async fn text(State(api): State<Arc<Api>>) -> Response {
     page.engine(&api.calls.engine().stats());
     page.gauge("calls_stored", "Ended calls whose record is kept.", api.calls.store().len());
     page.counter("calls_forgotten_total", "Ended calls whose record had to make room.", api.calls.store().dropped());
+    if let Some(handle) = &api.metrics {
+        page.0.push_str(&handle.render());
+    }
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], page.0).into_response()
 }
@@ -106,9 +110,8 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative_and_end_with_all() {
-        const BOUNDS: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_500)];
-        let bounds: &'static [Duration] = &BOUNDS;
-        let histogram = Histogram { bounds, counts: vec![2, 1, 4], sum: Duration::from_millis(9_250) };
+        const BOUNDS: &[Duration] = &[Duration::from_millis(200), Duration::from_millis(1_500)];
+        let histogram = Histogram { bounds: BOUNDS, counts: vec![2, 1, 4], sum: Duration::from_millis(9_250) };
         let mut page = Page(String::new());
         page.histogram("d_seconds", "Help.", &histogram);
         assert_eq!(

@@ -72,6 +72,7 @@ struct Turn {
     turn: u32,
     reply: u32,
     stopped_ms: f64,
+    segment_words: u32,
     total_ms: f64,
     waterfall_ms: Waterfall,
 }
@@ -160,6 +161,7 @@ impl Turn {
             turn: turn.turn,
             reply: turn.reply,
             stopped_ms: ms(turn.stopped),
+            segment_words: turn.segment_words,
             total_ms: ms(turn.waterfall.iter().map(|(_, part)| *part).sum()),
             waterfall_ms: Waterfall(turn.waterfall.clone()),
         }
@@ -180,8 +182,20 @@ impl Line {
 
 impl Serialize for Waterfall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, part)| (name, ms(*part))))
+        serializer.collect_map(self.0.iter().map(|(name, part)| (camel(name), ms(*part))))
     }
+}
+
+/// `first_token` → `firstToken`.
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
 }
 
 impl Serialize for Counters {

@@ -51,20 +51,75 @@ pub struct Ended<'e> {
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum What<'e> {
     Nothing {},
-    Reply { reply: u32, why: Reason<'e> },
-    Heard { text: &'e str, settled: bool },
-    UserTurn { role: &'static str, content: &'e str, turn: u32, reply: u32, confidence: f64, why: Reason<'e> },
-    AgentTurn { role: &'static str, content: &'e str, reply: u32, interrupted: bool },
-    Text { text: &'e str },
-    ToolStarted { name: &'e str },
-    ToolEnded { name: &'e str, took_ms: f64 },
-    ServiceFailed { service: &'static str, failure: &'static str, why: Reason<'e> },
-    Unstuck { why: Reason<'e> },
-    Dropped { what: &'static str },
-    Ending { disconnection_reason: &'static str },
-    TurnAnswered { turn: u32, reply: u32, stopped_ms: f64, total_ms: f64, waterfall_ms: call::Waterfall },
-    Silenced { reply: u32, after_ms: f64 },
-    Missed { events: u64 },
+    Reply {
+        reply: u32,
+        why: Reason<'e>,
+    },
+    Held {
+        reply: u32,
+        voice_began_ms: f64,
+        why: Reason<'e>,
+    },
+    Heard {
+        text: &'e str,
+        settled: bool,
+    },
+    UserTurn {
+        role: &'static str,
+        content: &'e str,
+        turn: u32,
+        reply: u32,
+        confidence: f64,
+        stopped_ms: Option<f64>,
+        decided_ms: f64,
+        settled_ms: f64,
+        why: Reason<'e>,
+    },
+    AgentTurn {
+        role: &'static str,
+        content: &'e str,
+        reply: u32,
+        interrupted: bool,
+    },
+    Text {
+        text: &'e str,
+    },
+    ToolStarted {
+        name: &'e str,
+    },
+    ToolEnded {
+        name: &'e str,
+        took_ms: f64,
+    },
+    ServiceFailed {
+        service: &'static str,
+        failure: &'static str,
+        why: Reason<'e>,
+    },
+    Unstuck {
+        why: Reason<'e>,
+    },
+    Dropped {
+        what: &'static str,
+    },
+    Ending {
+        disconnection_reason: &'static str,
+    },
+    TurnAnswered {
+        turn: u32,
+        reply: u32,
+        stopped_ms: f64,
+        segment_words: u32,
+        total_ms: f64,
+        waterfall_ms: call::Waterfall,
+    },
+    Silenced {
+        reply: u32,
+        after_ms: f64,
+    },
+    Missed {
+        events: u64,
+    },
 }
 
 /// Which rule decided, and on what.
@@ -155,13 +210,24 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
     match event {
         DialogueEvent::CallerStarted => ("caller-started", What::Nothing {}),
         DialogueEvent::CallerHeard { text, settled } => ("caller-heard", What::Heard { text, settled: *settled }),
-        DialogueEvent::TurnCommitted { turn, reply, text, confidence, why, .. } => {
-            let confidence = super::transcript::round(*confidence);
-            let (turn, reply, why) = (*turn, reply.0, reason(why));
-            ("turn", What::UserTurn { role: "user", content: text, turn, reply, confidence, why })
+        DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, why } => {
+            let what = What::UserTurn {
+                role: "user",
+                content: text,
+                turn: *turn,
+                reply: reply.0,
+                confidence: super::transcript::round(*confidence),
+                stopped_ms: stopped.map(ms),
+                decided_ms: ms(*decided),
+                settled_ms: ms(*settled),
+                why: reason(why),
+            };
+            ("turn", what)
         }
         DialogueEvent::Ducked { reply, why } => ("ducked", What::Reply { reply: reply.0, why: reason(why) }),
-        DialogueEvent::Held { reply, why, .. } => ("held", What::Reply { reply: reply.0, why: reason(why) }),
+        DialogueEvent::Held { reply, voice_began, why } => {
+            ("held", What::Held { reply: reply.0, voice_began_ms: ms(*voice_began), why: reason(why) })
+        }
         DialogueEvent::Resumed { reply, why } => ("resumed", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
@@ -187,6 +253,7 @@ fn turn_answered(report: &TurnReport) -> What<'_> {
         turn: report.turn,
         reply: report.reply.0,
         stopped_ms: ms(report.stopped),
+        segment_words: report.segment_words,
         total_ms: ms(report.waterfall.total()),
         waterfall_ms: call::Waterfall(parts),
     }

@@ -90,7 +90,7 @@ fn an_answer_barely_heard_is_taken_back_and_one_heard_longer_is_not() {
         stage.says(1_000, 2_000, "Book a table.");
         stage.says(from, from + 1_000, "wait make it three people.");
         stage.run(12_000);
-        assert_eq!(stage.when("play")[0], 2_250 + 300 + 70 + 120);
+        assert_eq!(stage.when("play")[0], 2_250 + 300 + 60 + 120);
         assert_eq!(stage.prompts[1].len(), messages, "voice at {from}");
     }
 }
