@@ -234,13 +234,27 @@ def _():
         assert done.returncode == 2 and said in done.stderr, (text, done)
 
 
-@proof.check("it stops when told to, and no call ended by a bug")
+@proof.check("told to stop it takes no new call, lets the last one end, and stops; no call ended by a bug")
 def _():
+    line = Line()
+    line.speak(0.2)
+    server.drain()
+    until(lambda: server.ask("GET", "/readyz", key=None)[0] == 503, 3, "it is not ready")
+    answer = server.ask("POST", "/v1/media/legs", LEG)
+    refused(answer, 503, "UNAVAILABLE")
+    assert int(answer[1]["retry-after"]) >= 1, dict(answer[1])
+    line.heard()
+    line.speak(0.5)
+    assert len(line.heard()) > 20, "the call goes on"
     metrics = server.metrics()
-    assert metrics["agentphone_calls_panicked_total"] == 0 and metrics["agentphone_calls_live"] == 0, metrics
-    status, log = server.stop()
-    assert status == 0, (status, log)
-    assert "panicked" not in log and KEY not in log, log
+    assert (metrics["agentphone_draining"], metrics["agentphone_calls_live"]) == (1, 1), metrics
+    assert metrics["agentphone_calls_panicked_total"] == 0, metrics
+    begin = time.monotonic()
+    line.close()
+    status, log = server.ended()
+    # It would have waited for five seconds.
+    assert status == 0 and time.monotonic() - begin < 3.0, (status, time.monotonic() - begin)
+    assert "panicked" not in log and KEY not in log and PRIVATE not in log, log
 
 
 proof.end()

@@ -141,9 +141,17 @@ class Server:
         lines = [line for line in self.get("/metrics").splitlines() if not line.startswith("#") and "{" not in line]
         return {name: float(value) for name, value in (line.split() for line in lines)}
 
-    def stop(self):
-        """Asks it to stop; gives its exit status and what it wrote to its log."""
+    def drain(self):
+        """Asks it to stop once its calls are over."""
         self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        """Asks it to stop and waits; gives its exit status and what it wrote to its log."""
+        self.drain()
+        return self.ended()
+
+    def ended(self):
+        """Waits for it to end; gives its exit status and what it wrote to its log."""
         status = self.process.wait(15)
         self._reader.join(5)
         return status, "".join(self.log)
