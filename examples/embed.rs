@@ -67,11 +67,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::new(EngineConfig::default());
     let permit = engine.reserve()?;
     let (leg, peer) = loopback::pair(Codec::Pcmu);
-    let agent = DialogueSpec {
+    let mut agent = DialogueSpec {
         system_prompt: "You take reservations for a restaurant. Be brief.".into(),
         begin_message: "Hello, the Lighthouse, how can I help?".into(),
         ..DialogueSpec::default()
     };
+    agent.timing.final_wait = providers.stt.final_wait();
     let call = engine.start(
         permit,
         Start {

@@ -1,4 +1,5 @@
 //! The captures of `fixtures/rtp` are what their README says: real senders, with their real habits.
+#![expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant")]
 
 #[path = "support/pcap.rs"]
 mod pcap;
@@ -6,8 +7,9 @@ mod pcap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use agentphone::call::{Call, CallSpec, DialogueSpec, Input, Output};
 use agentphone::rtp::{Packet, PayloadType};
 use pcap::Datagram;
 
@@ -82,6 +84,69 @@ fn the_impaired_stream_is_the_real_one_with_loss_reordering_and_copies() {
     let overtaken = arrived.windows(2).filter(|pair| pair[1].header.sequence < pair[0].header.sequence).count();
     assert!(overtaken >= 4, "{overtaken} packets came after their successor");
     assert!(impaired.windows(2).all(|pair| pair[0].at <= pair[1].at));
+}
+
+/// What a call makes of a capture that arrives as it was recorded, and 400 ms more.
+fn heard(name: &str) -> (agentphone::call::Report, usize) {
+    let capture = rtp_of(name);
+    let begun = Instant::now();
+    let mut call = Call::new(CallSpec::new(DialogueSpec::default()), begun);
+    call.handle_input(Input::Answered, begun);
+    let first = capture.first().map_or(Duration::ZERO, |datagram| datagram.at);
+    let mut transcribed = 0;
+    let mut drain = |call: &mut Call| {
+        while let Some(output) = call.poll_output() {
+            if let Output::Transcribe(frame) = output {
+                transcribed += frame.samples().len();
+            }
+        }
+    };
+    let mut run = |call: &mut Call, until: Instant| {
+        while let Some(due) = call.poll_timeout().filter(|due| *due <= until) {
+            call.handle_timeout(due);
+            drain(call);
+        }
+    };
+    let mut now = begun;
+    for datagram in &capture {
+        now = begun + datagram.at.saturating_sub(first);
+        run(&mut call, now);
+        call.handle_input(Input::Packet(&datagram.payload), now);
+    }
+    run(&mut call, now + Duration::from_millis(400));
+    let report = call.report();
+    (report, transcribed)
+}
+
+#[test]
+fn real_senders_are_heard_whole_by_a_call() {
+    for (name, packets) in [("ffmpeg-pcmu.pcap", 98), ("gstreamer-pcmu.pcap", 163), ("sipp-pcmu.pcap", 163)] {
+        let (report, transcribed) = heard(name);
+        let inbound = report.inbound;
+        assert_eq!((inbound.received, inbound.lost, inbound.late, inbound.malformed), (packets, 0, 0, 0), "{name}");
+        assert_eq!((inbound.foreign, inbound.unknown_payload, inbound.restarts), (0, 0, 0), "{name}");
+        // The recogniser gets every sample, and after the last one silence by the clock.
+        assert!(transcribed as u64 >= (packets - 1) * 160 + 1_600, "{name}: {transcribed} samples");
+    }
+}
+
+#[test]
+fn loss_reordering_and_copies_are_counted_and_concealed_by_a_call() {
+    let (report, transcribed) = heard("impaired-pcmu.pcap");
+    let inbound = report.inbound;
+    assert_eq!(inbound.lost, 11);
+    assert_eq!(inbound.duplicate, 5);
+    assert!(inbound.reordered > 0 && inbound.late == 0, "{inbound:?}");
+    // Eleven packets, and what the clock asks for after the last one, up to 60 ms before it turns into silence.
+    let concealed = inbound.concealed.saturating_sub(Duration::from_millis(20) * 11);
+    assert!(concealed <= Duration::from_millis(60), "{inbound:?}");
+    assert!(transcribed >= 162 * 160, "{transcribed} samples");
+}
+
+#[test]
+fn keys_of_a_real_sender_are_heard_once_each_by_a_call() {
+    let (report, _) = heard("sipp-digits.pcap");
+    assert_eq!(report.inbound.digits, 3);
 }
 
 fn capture(name: &str) -> Vec<Datagram> {

@@ -27,6 +27,8 @@ pub(super) enum Told {
 pub(super) struct Measured {
     /// From the first sample of each interruption to the first packet without the agent's voice.
     pub(super) silenced: Vec<Duration>,
+    /// Whether it got to the end of its script.
+    pub(super) done: bool,
     /// Packets sent.
     pub(super) sent: u64,
     /// Packets received.
@@ -62,7 +64,7 @@ pub(super) async fn call(
                     match step.deed {
                         Deed::HangUp => {
                             let _ = tell.send(Told::Done).await;
-                            return Ok(phone.measured());
+                            return Ok(Measured { done: true, ..phone.measured() });
                         }
                         Deed::Play(sound) => {
                             phone.play(sound, now)?;
@@ -80,6 +82,14 @@ pub(super) async fn call(
     }
     let _ = tell.send(Told::Done).await;
     Ok(phone.measured())
+}
+
+/// How long a deed takes the caller.
+pub(super) fn length(deed: Deed) -> Duration {
+    match deed {
+        Deed::Play(sound) => Wav::parse(sound.file).map_or(Duration::ZERO, |wav| wav.duration()),
+        Deed::HangUp => Duration::ZERO,
+    }
 }
 
 const PTIME: Duration = Duration::from_millis(20);
@@ -180,7 +190,7 @@ impl Phone {
     fn measured(&self) -> Measured {
         let silenced = self.interruptions.iter().filter_map(|&spoken| silence_after(&self.heard, spoken)).collect();
         let spacing = self.heard.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs_diff(PTIME)).collect();
-        Measured { silenced, sent: self.sent, received: self.heard.len() as u64, spacing }
+        Measured { silenced, done: false, sent: self.sent, received: self.heard.len() as u64, spacing }
     }
 }
 

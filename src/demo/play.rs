@@ -104,7 +104,7 @@ pub async fn run(demo: Demo, out: &mut (impl Write + Send)) -> Result<bool, Demo
     let assertions = if scripted {
         scorecard::assertions(&outcome, &measured)
     } else {
-        scorecard::assertions_for_any_caller(&outcome)
+        scorecard::assertions_for_any_caller(&outcome, &measured)
     };
     writeln!(out, "\nWhat had to happen\n")?;
     for assertion in &assertions {
@@ -177,18 +177,20 @@ async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoErr
     let gateway = RtpGateway::new(RtpConfig::default());
     let leg = gateway.open(LegSpec::new(Codec::Pcmu, Some(socket.local_addr()?))).await.map_err(DemoError::Leg)?;
     let local = leg.local.ok_or(DemoError::Engine("the RTP gateway gave no address"))?;
-    let dialogue = DialogueSpec {
+    let providers = providers(demo, simulators)?;
+    let mut dialogue = DialogueSpec {
         system_prompt: script::SYSTEM_PROMPT.into(),
         begin_message: script::BEGIN_MESSAGE.into(),
         ..DialogueSpec::default()
     };
+    dialogue.timing.final_wait = providers.stt.final_wait();
     let handle = engine.start(
         permit,
         Start {
             id: CallId::random(),
             call: CallSpec { seed: 7, ..CallSpec::new(dialogue) },
             leg,
-            providers: providers(demo, simulators)?,
+            providers,
             stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None },
             llm: LlmSettings::default(),
             tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
@@ -242,6 +244,7 @@ async fn converse(
     steps: &[Step],
     out: &mut impl Write,
 ) -> Result<(Arc<Outcome>, Measured), DemoError> {
+    let longest = PATIENCE + steps.iter().map(|step| caller::length(step.deed)).sum::<Duration>();
     let began = Instant::now();
     let mut events = call.handle.subscribe().await.ok_or(DemoError::Engine("the call ended before it began"))?;
     let (tell, mut told) = mpsc::channel(16);
@@ -267,7 +270,7 @@ async fn converse(
                         call.handle.hang_up();
                     }
                 },
-                () = tokio::time::sleep(LONGEST.saturating_sub(began.elapsed())) => {
+                () = tokio::time::sleep(longest.saturating_sub(began.elapsed())) => {
                     call.handle.hang_up();
                     break;
                 }
@@ -281,8 +284,8 @@ async fn converse(
     Ok((call.handle.ended().await, measured?))
 }
 
-/// A conversation that takes longer has gone wrong.
-const LONGEST: Duration = Duration::from_secs(150);
+/// A conversation that takes this much longer than what the caller says has gone wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The CPU time of this process so far, where the system tells it (Linux).
 fn cpu_time() -> Option<Duration> {

@@ -14,7 +14,7 @@ use super::handle::{Request, random_bytes};
 use super::registry::{Busy, Permit, Registry};
 use super::stats::{Counters, EngineStats};
 use super::{CallHandle, CallId, Outcome, Start};
-use crate::call::{EndReason, Event, EventKind, Report, Timing};
+use crate::call::{EndReason, Event, EventKind, Report};
 use crate::gateway::LegCounters;
 
 /// How an engine is limited.
@@ -78,10 +78,6 @@ impl Engine {
         let inner = &self.inner;
         if start.call.seed == 0 {
             start.call.seed = u64::from_ne_bytes(random_bytes());
-        }
-        let timing = &mut start.call.dialogue.timing;
-        if timing.final_wait == Timing::default().final_wait {
-            timing.final_wait = start.providers.stt.final_wait();
         }
         let (requests, receiver) = mpsc::channel(CallHandle::REQUESTS);
         let (outcome, outcome_receiver) = watch::channel(None);

@@ -37,7 +37,8 @@ pub struct LlmSettings {
 pub struct Start {
     /// Its name.
     pub id: CallId,
-    /// Its conversation. The line's parameters (`call.line`) are taken from the leg.
+    /// Its conversation. The line's parameters (`call.line`) are taken from the leg. Give `timing.final_wait` what the
+    /// recogniser needs ([`Stt::final_wait`]).
     pub call: CallSpec,
     /// The open line.
     pub leg: Leg,
