@@ -35,8 +35,12 @@ fn packets(file: &str) -> Vec<PacketBuf> {
         .collect()
 }
 
-fn call(now: Instant) -> Call {
-    let dialogue = DialogueSpec { begin_message: "Hello there.".into(), ..DialogueSpec::default() };
+/// A call that lives as long as the bench wants: nobody recognises anything, and nobody waits for it.
+fn call(begin_message: &str, now: Instant) -> Call {
+    let mut dialogue = DialogueSpec { begin_message: begin_message.into(), ..DialogueSpec::default() };
+    for wait in [&mut dialogue.timing.stuck_turn, &mut dialogue.timing.idle_prompt, &mut dialogue.timing.max_silence] {
+        *wait = Duration::from_secs(3_600);
+    }
     let mut call = Call::new(CallSpec::new(dialogue), now);
     call.handle_input(Input::Answered, now);
     drain(&mut call);
@@ -49,59 +53,108 @@ fn drain(call: &mut Call) {
     }
 }
 
-fn inbound(criterion: &mut Criterion) {
+fn run_until(call: &mut Call, now: Instant) {
+    while let Some(due) = call.poll_timeout().filter(|due| *due <= now) {
+        call.handle_timeout(due);
+        drain(call);
+    }
+}
+
+fn packet_path(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("call");
     group.throughput(Throughput::Elements(1));
-    for (name, file) in [("packet in, speech", "talk.wav"), ("packet in, quiet line", "talk-quiet.wav")] {
-        let packets = packets(file);
+    let silence = PacketBuf::write(
+        Header { marker: false, payload_type: PayloadType(0), sequence: 0, timestamp: 0, ssrc: Ssrc(1) },
+        |payload| {
+            payload[..160].fill(0xFF);
+            160
+        },
+    );
+    let inputs = [("packet in, speech", packets("talk.wav")), ("packet in, silence", vec![silence; 900])];
+    for (name, mut packets) in inputs {
+        renumber(&mut packets);
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|rounds| {
                 let mut now = Instant::now();
                 let mut spent = Duration::ZERO;
-                let mut running = call(now);
+                let mut running = call("", now);
                 for round in 0..rounds {
                     let index = round as usize % packets.len();
                     if index == 0 {
-                        running = call(now);
+                        running = call("", now);
                     }
                     now += PTIME;
                     let start = Instant::now();
                     running.handle_input(Input::Packet(packets[index].as_bytes()), now);
                     drain(&mut running);
                     spent += start.elapsed();
-                    while let Some(due) = running.poll_timeout().filter(|due| *due <= now) {
-                        running.handle_timeout(due);
-                        drain(&mut running);
-                    }
+                    run_until(&mut running, now);
+                    assert!(!running.is_over(), "the bench measures a live call");
                 }
                 spent
             });
         });
     }
-    group.bench_function("frame out, speech", |bencher| {
-        let speech: Vec<i16> = (0..1_600).map(|n| ((n as f32 * 0.35).sin() * 8_000.0) as i16).collect();
-        bencher.iter_custom(|rounds| {
-            let mut now = Instant::now();
-            let mut spent = Duration::ZERO;
-            let mut running = call(now);
-            for round in 0..rounds {
-                if round % 10 == 0 && running.wants_speech() {
-                    let input = Input::Speech { reply: ReplyId(1), samples: &speech, rate: SampleRate::HZ_8000 };
-                    running.handle_input(input, now);
+    let caller = packets_of_silence(silence);
+    let words = "These words take a while to say. ".repeat(20);
+    for (name, rate) in
+        [("frame out, 8 kHz voice", SampleRate::HZ_8000), ("frame out, 24 kHz voice", SampleRate::HZ_24000)]
+    {
+        let piece: Vec<i16> = (0..rate.hz() / 5).map(|n| ((n as f32 * 0.35).sin() * 8_000.0) as i16).collect();
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut now = Instant::now();
+                let mut spent = Duration::ZERO;
+                let mut running = call(&words, now);
+                for round in 0..rounds {
+                    // Ten seconds of a reply, then a new call: 200 ms of speech every 200 ms.
+                    let index = round as usize % 500;
+                    if index == 0 {
+                        running = call(&words, now);
+                    }
+                    if index % 10 == 0 {
+                        for _ in 0..if index == 0 { 3 } else { 1 } {
+                            running.handle_input(Input::Speech { reply: ReplyId(1), samples: &piece, rate }, now);
+                            drain(&mut running);
+                        }
+                    }
+                    now += PTIME;
+                    running.handle_input(Input::Packet(caller[index].as_bytes()), now);
                     drain(&mut running);
+                    let start = Instant::now();
+                    run_until(&mut running, now);
+                    spent += start.elapsed();
+                    assert!(!running.is_over(), "the bench measures a live call");
                 }
-                now += PTIME;
-                let start = Instant::now();
-                while let Some(due) = running.poll_timeout().filter(|due| *due <= now) {
-                    running.handle_timeout(due);
-                    drain(&mut running);
-                }
-                spent += start.elapsed();
-            }
-            spent
+                spent
+            });
         });
-    });
+    }
     group.finish();
+}
+
+fn packets_of_silence(packet: PacketBuf) -> Vec<PacketBuf> {
+    let mut packets = vec![packet; 500];
+    renumber(&mut packets);
+    packets
+}
+
+/// Gives packets the numbers and timestamps of one stream.
+fn renumber(packets: &mut [PacketBuf]) {
+    for (index, packet) in packets.iter_mut().enumerate() {
+        let header = Header {
+            marker: false,
+            payload_type: PayloadType(0),
+            sequence: index as u16,
+            timestamp: index as u32 * 160,
+            ssrc: Ssrc(1),
+        };
+        let payload = packet.payload().to_vec();
+        *packet = PacketBuf::write(header, |room| {
+            room[..payload.len()].copy_from_slice(&payload);
+            payload.len()
+        });
+    }
 }
 
 fn virtual_call(criterion: &mut Criterion) {
@@ -118,5 +171,5 @@ fn virtual_call(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inbound, virtual_call);
+criterion_group!(benches, packet_path, virtual_call);
 criterion_main!(benches);

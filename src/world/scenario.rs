@@ -14,7 +14,7 @@
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
 //! reply "Sure. What time?"                 the model's answers, in the order it is asked …
 //! reply "Well" then-stall                  … sends this and then nothing
-//! reply tool end_call "{}"                 … asks for a tool
+//! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
 //! reply fail unavailable                   … fails
 //! tool end_call 500 "done"                 how long a tool takes and what it answers
 //!
@@ -80,7 +80,7 @@ pub(super) struct LlmScript {
 pub(super) enum ReplyScript {
     Text(String),
     TextThenStall(String),
-    Tool { name: String, arguments: String },
+    Tool { text: String, name: String, arguments: String },
     Fail(Failure),
 }
 
@@ -224,6 +224,23 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The same call over a gateway that buffers (60 ms lead, marks), with no expectations: times differ.
+    #[must_use]
+    pub fn over_a_buffering_line(mut self) -> Self {
+        self.spec.line.lead = Duration::from_millis(60);
+        self.spec.line.far_buffer = true;
+        self.expectations.clear();
+        self
+    }
+
+    /// The same call with a voice that tells no word times, with no expectations: cuts differ by a word.
+    #[must_use]
+    pub fn without_word_times(mut self) -> Self {
+        self.tts.word_times = false;
+        self.expectations.clear();
+        self
+    }
+
     fn statement(&mut self, line: usize, text: &str, words: &[Word]) -> Result<(), String> {
         let mut args = Args { words, at: 1 };
         match words[0].bare()? {
@@ -349,14 +366,18 @@ fn reply(args: &mut Args<'_>) -> Result<ReplyScript, String> {
         let text = first.text.clone();
         return Ok(match args.next_bare() {
             Some("then-stall") => ReplyScript::TextThenStall(text),
-            Some(other) => return Err(format!("expected `then-stall` or nothing, found `{other}`")),
+            Some("tool") => {
+                let name = args.word()?.bare()?.to_owned();
+                ReplyScript::Tool { text, name, arguments: args.word()?.text.clone() }
+            }
+            Some(other) => return Err(format!("expected `then-stall`, `tool` or nothing, found `{other}`")),
             None => ReplyScript::Text(text),
         });
     }
     match first.bare()? {
         "tool" => {
             let name = args.word()?.bare()?.to_owned();
-            Ok(ReplyScript::Tool { name, arguments: args.word()?.text.clone() })
+            Ok(ReplyScript::Tool { text: String::new(), name, arguments: args.word()?.text.clone() })
         }
         "fail" => Ok(ReplyScript::Fail(failure(args.word()?.bare()?)?)),
         other => Err(format!("expected a text, `tool` or `fail`, found `{other}`")),

@@ -98,7 +98,11 @@ impl Services {
                     say(at, Owned::GenerationEnded(reply, GenerationEnd::Stop));
                 }
             }
-            ReplyScript::Tool { name, arguments } => {
+            ReplyScript::Tool { text, name, arguments } => {
+                for token in tokens(&text) {
+                    say(at, Owned::Token(reply, token));
+                    at += self.llm.per_token;
+                }
                 let call = ToolCall { id: format!("call_{}", reply.0), name, arguments };
                 say(at, Owned::ToolCall(reply, call));
                 say(at, Owned::GenerationEnded(reply, GenerationEnd::ToolCalls));

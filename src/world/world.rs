@@ -1,7 +1,7 @@
 //! The virtual body: one call, one clock, nothing real.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,7 @@ struct World<'a> {
     log: String,
     digest: Digest,
     moments: Vec<Moment>,
+    answered: BTreeSet<u32>,
     violations: Vec<String>,
 }
 
@@ -163,6 +164,7 @@ impl<'a> World<'a> {
             log,
             digest: Digest::default(),
             moments: Vec::new(),
+            answered: BTreeSet::new(),
             violations: Vec::new(),
         };
         world.schedule(RINGING, Happening::Input { reply: None, input: Owned::Answered });
@@ -209,9 +211,6 @@ impl<'a> World<'a> {
                     break;
                 }
             }
-        }
-        if self.call.is_over() && self.call.poll_timeout().is_some() {
-            self.violations.push("a timer is left after the end of the call".into());
         }
     }
 
@@ -365,12 +364,21 @@ impl<'a> World<'a> {
     fn watch(&mut self, event: Event) {
         match event.kind {
             EventKind::Dialogue(event) => {
+                if let DialogueEvent::AgentSaid { reply, text, .. } = &event {
+                    self.compare_with_heard(*reply, text);
+                }
+                if matches!(event, DialogueEvent::Resumed { .. }) {
+                    self.ear.rewound += 1;
+                }
                 if let Some((kind, text)) = describe(&event) {
                     self.moment(kind, text);
                 }
             }
             EventKind::TurnAnswered(turn) => {
                 let waterfall = turn.waterfall;
+                if !self.answered.insert(turn.turn) {
+                    self.violations.push(format!("turn {} is answered twice", turn.turn));
+                }
                 let parts = waterfall.parts().map(|part| part.as_millis().to_string()).join(" + ");
                 self.moment("answered", format!("turn {}: {parts} = {} ms", turn.turn, waterfall.total().as_millis()));
                 let stopped = turn.stopped + waterfall.total();
@@ -382,6 +390,23 @@ impl<'a> World<'a> {
                 self.moment("silent", format!("reply {reply}, {} ms after the voice began", after.as_millis()));
             }
             EventKind::Answered | EventKind::DigitPressed | EventKind::Ended { .. } => {}
+        }
+    }
+
+    /// History is what was heard: the words written down and the sound the caller's ear got of them agree within a word,
+    /// two where the text had to be guessed from the sound, and one more for each resume, which repeats a word.
+    fn compare_with_heard(&mut self, reply: ReplyId, text: &str) {
+        let sounding = self.scenario.tts.per_word * 4 / 5;
+        let sound = self.ear.audible.get(&reply.0).copied().unwrap_or_default();
+        let heard = sound.as_secs_f64() / sounding.as_secs_f64();
+        let written = text.split_whitespace().count() as f64;
+        // What a buffering far side was sent and then told to throw away was never heard, but the ear counts it.
+        let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
+        let slack = 1.3 + repeated + if self.scenario.tts.word_times { 0.0 } else { 1.0 };
+        if (heard - written).abs() > slack {
+            let at = self.since_answer(self.now);
+            self.violations
+                .push(format!("at {at} ms: history has {written} words of reply {reply}, {heard:.1} were heard"));
         }
     }
 
@@ -437,6 +462,10 @@ struct Ear {
     last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
     longest_gap: Duration,
+    /// How much sound was heard of each reply.
+    audible: BTreeMap<u32, Duration>,
+    /// How often a reply was resumed, and so some of it heard twice.
+    rewound: u32,
     idle_rounds: (Duration, u32),
 }
 
@@ -454,6 +483,8 @@ impl Ear {
             last_audible: None,
             last_sent: None,
             longest_gap: Duration::ZERO,
+            audible: BTreeMap::new(),
+            rewound: 0,
             idle_rounds: (Duration::ZERO, 0),
         }
     }
@@ -494,6 +525,9 @@ impl Ear {
                     let gap = self.last_audible.map_or(Duration::ZERO, |last| now.saturating_sub(last));
                     self.longest_gap = self.longest_gap.max(gap);
                 }
+            }
+            if let Some((reply, _)) = self.utterances.last() {
+                *self.audible.entry(*reply).or_default() += PTIME;
             }
             self.last_audible = Some(now);
         }

@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use agentphone::audio::SampleRate;
+use agentphone::call::log::Encoder;
 use agentphone::call::{Call, CallSpec, Command, DialogueSpec, Input, Output};
 use agentphone::conversation::{
     Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
 };
 use agentphone::rtp::{Header, Packet, PacketBuf, PayloadType, Ssrc};
+use agentphone::world::replay;
 use proptest::prelude::*;
 
 /// One thing that may happen to a call. Ids and times are drawn from small ranges so that they meet often.
@@ -70,6 +72,8 @@ struct Bench {
     ended: bool,
     last_packet: Option<(u16, u32)>,
     pending: Vec<ReplyId>,
+    encoder: Encoder,
+    log: String,
 }
 
 impl Bench {
@@ -78,14 +82,26 @@ impl Bench {
         let mut spec = CallSpec::new(DialogueSpec { begin_message: begin.into(), ..DialogueSpec::default() });
         spec.line.far_buffer = far_buffer;
         spec.line.lead = if far_buffer { Duration::from_millis(60) } else { Duration::ZERO };
+        let mut log = String::new();
+        let encoder = Encoder::new(&spec, Encoder::LIMIT, &mut log, now);
         let call = Call::new(spec, now);
-        let mut bench =
-            Self { call, now, sequence: 0, outputs: 0, ended: false, last_packet: None, pending: Vec::new() };
+        let mut bench = Self {
+            call,
+            now,
+            sequence: 0,
+            outputs: 0,
+            ended: false,
+            last_packet: None,
+            pending: Vec::new(),
+            encoder,
+            log,
+        };
         bench.input(Input::Answered);
         bench
     }
 
     fn input(&mut self, input: Input<'_>) {
+        self.encoder.input(&input, &mut self.log, self.now);
         self.call.handle_input(input, self.now);
         self.drain();
     }
@@ -95,6 +111,7 @@ impl Bench {
         while let Some(output) = self.call.poll_output() {
             assert!(!self.ended || matches!(output, Output::Event(_)), "after the end came {output:?}");
             burst += 1;
+            self.encoder.output(&output, &mut self.log);
             assert!(burst < 2_000, "one input caused {burst} outputs");
             match output {
                 Output::Close { .. } => self.ended = true,
@@ -107,6 +124,7 @@ impl Bench {
             }
         }
         self.outputs += burst;
+        self.encoder.outputs_done(&mut self.log);
         if self.call.is_over() {
             assert!(self.ended && self.call.poll_timeout().is_none());
         } else {
@@ -133,6 +151,7 @@ impl Bench {
             rounds += 1;
             assert!(rounds < 20_000, "deadlines do not go away");
             self.now = self.now.max(due);
+            self.encoder.timeout(&mut self.log, self.now);
             self.call.handle_timeout(self.now);
             self.drain();
         }
@@ -259,7 +278,7 @@ impl Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_order_of_events_breaks_a_call(
@@ -275,6 +294,8 @@ proptest! {
         bench.input(Input::Closed);
         bench.wait(Duration::from_secs(5));
         prop_assert!(bench.call.is_over(), "a closed line did not end the call");
+        let replayed = replay(&bench.log).expect("a log reads back");
+        prop_assert!(replayed.divergence.is_none(), "the log replays otherwise: {:?}", replayed.divergence);
     }
 
     #[test]
@@ -286,8 +307,10 @@ proptest! {
         bench.wait(Duration::from_millis(500));
         prop_assert!(!bench.call.is_over());
         let inbound = bench.call.report().inbound;
-        let seen = inbound.received + inbound.malformed + inbound.foreign + inbound.unknown_payload + inbound.rtcp
-            + inbound.late + inbound.duplicate + inbound.overflow + inbound.undecodable + inbound.digits;
-        prop_assert!(seen > 0);
+        let counted = inbound.received + inbound.malformed + inbound.foreign + inbound.unknown_payload + inbound.rtcp;
+        // Late, doubled and undecodable packets were received first (RFC 3550 counts them so); a packet that waits to see
+        // whether a new stream begins is not counted yet.
+        let sent = packets.len() as u64;
+        prop_assert!(counted <= sent && counted + 1 >= sent, "{counted} of {sent}: {inbound:?}");
     }
 }

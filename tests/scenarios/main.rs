@@ -61,11 +61,45 @@ fn every_timeline_matches_its_golden() {
         let timeline = run(scenario).timeline();
         if bless {
             fs::write(&path, &timeline).expect("a writable fixture");
-        } else if fs::read_to_string(&path).unwrap_or_default() != timeline {
-            different.push(format!("{}:\n{timeline}", scenario.name));
+        } else {
+            match fs::read_to_string(&path) {
+                Ok(golden) if golden == timeline => {}
+                Ok(_) => different.push(format!("{}:\n{timeline}", scenario.name)),
+                Err(_) => different.push(format!("{}: has no golden timeline yet", scenario.name)),
+            }
+        }
+    }
+    for entry in fs::read_dir(fixtures("timelines")).expect("the goldens are part of the repository") {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8");
+        if !fixtures("scenarios").join(format!("{name}.scn")).exists() {
+            different.push(format!("{name}: is a golden of no scenario"));
         }
     }
     assert!(different.is_empty(), "timelines differ from fixtures/timelines:\n{}", different.join("\n"));
+}
+
+#[test]
+fn every_scenario_keeps_the_invariants_over_a_buffering_line_and_without_word_times() {
+    let mut report = String::new();
+    for scenario in scenarios() {
+        for variant in [scenario.clone().over_a_buffering_line(), scenario.clone().without_word_times()] {
+            let outcome = run(&variant);
+            let replayed = replay(&outcome.log).expect("a readable log");
+            if !outcome.failures.is_empty() || replayed.divergence.is_some() {
+                let buffered = if variant.spec.line.far_buffer { "buffered" } else { "no word times" };
+                let _ = writeln!(
+                    report,
+                    "\n{} ({buffered}): {:?} {:?}",
+                    variant.name, outcome.failures, replayed.divergence
+                );
+                for line in outcome.timeline().lines() {
+                    let _ = writeln!(report, "    {line}");
+                }
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
 }
 
 #[test]
