@@ -14,18 +14,13 @@ use crate::provider::replay::ReplayBuffer;
 use crate::provider::websocket::{DialError, Received, Socket};
 use crate::provider::{ProviderError, SttCommand, SttEvent, SttSpec, http};
 
+use super::outage::Outage;
 use super::utterance::Utterance;
 use super::wire::{CLOSE_STREAM, FINALIZE, KEEP_ALIVE, ServerMessage};
 use super::{Service, VENDOR};
 
 /// How much sound one message carries at most; only sound sent again comes in such pieces.
 const PIECE: Duration = Duration::from_millis(100);
-/// A connection that lives less than this has failed, not ended.
-const QUICK: Duration = Duration::from_secs(5);
-/// After how many failures in a row nobody listens any more.
-const FAILURES: u32 = 3;
-/// The pause after the first failure; four times as long after the second.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// How often a connection is looked after.
 const TICK: Duration = Duration::from_secs(2);
 /// Silence on our side after which a keep-alive is due; with the tick, one goes out each 4 s.
@@ -97,20 +92,18 @@ impl Session {
     }
 
     async fn listen(&mut self) -> Option<ProviderError> {
-        let mut failures = 0;
+        let mut outage = Outage::new(Instant::now());
         let mut again = false;
         loop {
-            let began = Instant::now();
-            let stop = match self.connect().await {
+            let mut lived = Duration::ZERO;
+            let stop = match self.connect(outage.deadline()).await {
                 Ok(socket) => {
                     let now = Instant::now();
                     let connection =
                         Connection { socket, again, last_sent: now, last_heard: now, answers_pings: false };
                     let Err(stop) = self.serve(connection).await;
                     again = true;
-                    if now.elapsed() >= QUICK {
-                        failures = 0;
-                    }
+                    lived = now.elapsed();
                     stop
                 }
                 Err(stop) => stop,
@@ -120,27 +113,25 @@ impl Session {
                 Stop::Fatal(error) => return Some(error),
                 Stop::Lost(error) => error,
             };
-            failures += 1;
-            tracing::info!(failures, lived = ?began.elapsed(), %error, "recogniser connection lost");
-            if failures >= FAILURES {
-                return Some(error);
-            }
-            if failures > 1 || began.elapsed() < QUICK {
-                let pause = tokio::time::sleep(jittered(FIRST_PAUSE * 4u32.pow(failures - 1)));
-                match self.keeping(pause).await {
-                    Ok(()) => {}
-                    Err(Stop::Fatal(error) | Stop::Lost(error)) => return Some(error),
-                    Err(Stop::Over) => return None,
-                }
+            tracing::info!(?lived, %error, "recogniser connection lost");
+            let Some(pause) = outage.pause(lived, share(), Instant::now()) else { return Some(error) };
+            match self.keeping(tokio::time::sleep(pause)).await {
+                Ok(()) => {}
+                Err(Stop::Fatal(error) | Stop::Lost(error)) => return Some(error),
+                Err(Stop::Over) => return None,
             }
         }
     }
 
-    async fn connect(&mut self) -> Result<Socket, Stop> {
+    /// Connects by `deadline`. A refusal that no waiting mends is fatal.
+    async fn connect(&mut self, deadline: Instant) -> Result<Socket, Stop> {
         let (service, url) = (Arc::clone(&self.service), self.url.clone());
         let dial = async move {
             let headers: Vec<_> = service.authorization.iter().map(|key| ("authorization", key.clone())).collect();
-            service.dialer.dial(&url, &headers, Some(CLOSE_STREAM)).await
+            let dial = service.dialer.dial(&url, &headers, Some(CLOSE_STREAM));
+            tokio::time::timeout_at(deadline, dial)
+                .await
+                .unwrap_or_else(|_| Err(DialError::Failed(VENDOR.failure(Failure::Timeout, "no connection in time"))))
         };
         let error = match self.keeping(dial).await? {
             Ok(socket) => return Ok(socket),
@@ -150,7 +141,12 @@ impl Session {
                 let mut codes = http::codes_in(response.body().as_deref().unwrap_or_default());
                 codes.extend(header("dg-error").filter(|code| !codes.contains(code)));
                 codes.extend(header("dg-request-id").map(|id| format!("request {id}")));
-                VENDOR.refusal(response.status().as_u16(), &codes)
+                let status = response.status().as_u16();
+                let error = VENDOR.refusal(status, &codes);
+                if matches!(status, 400..=403) {
+                    return Err(Stop::Fatal(error));
+                }
+                error
             }
         };
         Err(match error.kind {
@@ -299,8 +295,7 @@ fn closed(code: Option<u16>, reason: &str) -> ProviderError {
     }
 }
 
-/// `pause` lengthened by up to a half, so that the calls of one outage do not come back at one moment.
-fn jittered(pause: Duration) -> Duration {
-    let share = getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX));
-    pause.mul_f64(1.0 + share / 2.0)
+/// A share from 0 to 1, by chance.
+fn share() -> f64 {
+    getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX))
 }

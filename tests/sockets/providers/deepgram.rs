@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agentphone::audio::{Frame, SampleRate};
 use agentphone::conversation::{Failure, TranscriptKind};
 use agentphone::provider::{Deepgram, DeepgramConfig, Secret, Stt, SttEvent, SttSpec, SttStream};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -215,33 +216,68 @@ async fn a_refused_key_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn after_three_quick_failures_it_gives_up() {
-    let tries = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&tries);
-    let server = Server::http(move |_, _, connection| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        async move { connection.answer("429 Too Many Requests", "", "").await }
-    })
-    .await;
-    assert_eq!(failure(&mut open(&server)).await, Failure::RateLimit);
-    assert_eq!(tries.load(Ordering::SeqCst), 3);
+async fn refusals_that_no_waiting_mends_are_not_tried_again() {
+    // A code that would be worth another try under another status.
+    let body = r#"{"err_code":"TIMEOUT"}"#;
+    for status in ["400 Bad Request", "401 Unauthorized", "402 Payment Required", "403 Forbidden"] {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&tries);
+        let server = Server::http(move |_, _, connection| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async move { connection.answer(status, "", body).await }
+        })
+        .await;
+        failure(&mut open(&server)).await;
+        assert_eq!(tries.load(Ordering::SeqCst), 1, "{status}");
+    }
+}
 
-    let server = Server::websocket(|_, _, mut socket| async move { socket.close(1011, "NET-0000 busy").await }).await;
-    let mut stream = open(&server);
-    let Some(SttEvent::Failed(error)) = bounded(async {
+#[tokio::test]
+async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    stream.send(frame(0));
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(160)).await.len(), 160);
+    drop(socket);
+    // Four tries in a row meet a server that is not ready.
+    for _ in 0..4 {
+        let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+        let refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        tcp.write_all(refusal).await.unwrap();
+        stream.send(frame(0));
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(800)).await.len(), 800, "the sound before the loss and since");
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
+    assert_eq!(stream.dropped(), 0);
+}
+
+#[tokio::test]
+async fn a_recogniser_that_stays_away_is_given_up() {
+    let refusing =
+        Server::http(|_, _, connection| async move { connection.answer("429 Too Many Requests", "", "").await }).await;
+    let closing = Server::websocket(|_, _, mut socket| async move { socket.close(1011, "NET-0000 busy").await }).await;
+    let began = Instant::now();
+    let last = async |server: &Server| {
+        let mut stream = open(server);
         loop {
-            match stream.recv().await {
+            match bounded(stream.recv()).await {
                 Some(SttEvent::Reconnected) => {}
-                other => return other,
+                Some(SttEvent::Failed(error)) => return (error, began.elapsed()),
+                other => panic!("a failure expected, not {other:?}"),
             }
         }
-    })
-    .await
-    else {
-        panic!("a failure expected")
     };
-    assert_eq!(error.kind, Failure::Unavailable);
-    assert!(error.message.contains("1011 NET-0000"), "{error}");
+    let (refused, closed) = tokio::join!(last(&refusing), last(&closing));
+    assert_eq!(refused.0.kind, Failure::RateLimit);
+    assert_eq!(closed.0.kind, Failure::Unavailable);
+    assert!(closed.0.message.contains("1011 NET-0000"), "{}", closed.0);
+    for (_, after) in [refused, closed] {
+        assert!(after > 7_000 * MS && after < 10_000 * MS, "given up after {after:?}");
+    }
 }
 
 #[tokio::test]
