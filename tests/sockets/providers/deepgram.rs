@@ -6,7 +6,7 @@ use agentphone::audio::{Frame, SampleRate};
 use agentphone::conversation::{Failure, TranscriptKind};
 use agentphone::provider::{Deepgram, DeepgramConfig, Secret, Stt, SttEvent, SttSpec, SttStream};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -253,6 +253,31 @@ async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
     assert_eq!(bounded(socket.sound(800)).await.len(), 800, "the sound before the loss and since");
     assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
     assert_eq!(stream.dropped(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_before_its_answer_is_complete_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    stream.send(frame(0));
+    for answer in ["", "HTTP/1.1 101 Switching Proto"] {
+        let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+        // Read first: a socket closed with unread bytes is reset, which is another error.
+        assert!(bounded(tcp.read(&mut [0; 4_096])).await.unwrap() > 0);
+        tcp.write_all(answer.as_bytes()).await.unwrap();
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(160)).await.len(), 160);
+}
+
+#[tokio::test]
+async fn a_server_of_another_protocol_is_not_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+    tcp.write_all(b"220 mail.example ESMTP\r\n\r\n").await.unwrap();
+    assert_eq!(failure(&mut stream).await, Failure::Protocol);
 }
 
 #[tokio::test]
