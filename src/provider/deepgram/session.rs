@@ -11,6 +11,7 @@ use url::Url;
 use crate::audio::{Codec, Encoder, Frame, SampleRate};
 use crate::conversation::{Failure, Transcript};
 use crate::provider::replay::ReplayBuffer;
+use crate::provider::stt::count_dropped_audio;
 use crate::provider::websocket::{DialError, Received, Socket};
 use crate::provider::{ProviderError, SttCommand, SttEvent, SttSpec, http};
 
@@ -188,7 +189,9 @@ impl Session {
             }
             2 * frame.samples().len()
         };
-        self.buffer.push(bytes.get(..length).unwrap_or_default());
+        if !self.buffer.push(bytes.get(..length).unwrap_or_default()) {
+            count_dropped_audio();
+        }
     }
 
     /// Runs one connection to its end.
@@ -206,14 +209,14 @@ impl Session {
             let sound = self.buffer.take(PIECE);
             if !sound.is_empty() {
                 // An empty binary message would end the stream.
-                connection.send(Message::Binary(Bytes::from(sound))).await?;
+                self.keeping(connection.send(Message::Binary(Bytes::from(sound)))).await??;
                 continue;
             }
             if std::mem::take(&mut connection.again) {
                 self.tell(SttEvent::Reconnected).await?;
             }
             if std::mem::take(&mut self.finalize) {
-                connection.send(Message::text(FINALIZE)).await?;
+                self.keeping(connection.send(Message::text(FINALIZE))).await??;
             }
             tokio::select! {
                 command = self.commands.recv() => self.keep(command.ok_or(Stop::Over)?)?,
@@ -223,7 +226,7 @@ impl Session {
                 }
                 () = tokio::time::sleep_until(tick) => {
                     tick += TICK;
-                    connection.look_after().await?;
+                    self.keeping(connection.look_after()).await??;
                 }
             }
         }

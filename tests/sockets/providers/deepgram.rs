@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use agentphone::audio::{Frame, SampleRate};
 use agentphone::conversation::{Failure, TranscriptKind};
 use agentphone::provider::{Deepgram, DeepgramConfig, Secret, Stt, SttEvent, SttSpec, SttStream};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -155,6 +156,44 @@ async fn sound_from_before_the_connection_is_not_lost() {
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
     assert_eq!(stream.dropped(), 0);
     assert_eq!(bounded(socket.sound(24_000)).await.len(), 24_000);
+}
+
+#[tokio::test]
+async fn sound_beyond_what_is_kept_is_counted() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    // Ten seconds are kept for the connection that does not come up.
+    for _ in 0..500 + 7 {
+        stream.send(frame(0));
+        tokio::task::yield_now().await;
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(80_000)).await.len(), 80_000);
+    assert_eq!(stream.dropped(), 0);
+    let page = recorder.handle().render();
+    assert!(page.contains("agentphone_stt_audio_dropped_total 7\n"), "{page}");
+}
+
+#[tokio::test]
+async fn sound_is_kept_while_the_connection_takes_none() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_16000);
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, socket) = bounded(upgrade(tcp)).await.unwrap();
+    // More than the network between the two holds: the server never reads.
+    let frame = Frame::from_samples(SampleRate::HZ_16000, &[1; 960]).unwrap();
+    for _ in 0..16 * 1_024 * 1_024 / (2 * 960) {
+        stream.send(frame);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stream.dropped(), 0);
+    drop(socket);
 }
 
 #[tokio::test]
