@@ -13,7 +13,7 @@ use crate::conversation::{Failure, Transcript};
 use crate::provider::replay::ReplayBuffer;
 use crate::provider::stt::count_dropped_audio;
 use crate::provider::websocket::{DialError, Received, Socket};
-use crate::provider::{ProviderError, SttCommand, SttEvent, SttSpec, http};
+use crate::provider::{ProviderError, Secret, SttCommand, SttEvent, SttSpec, http};
 
 use super::outage::Outage;
 use super::utterance::Utterance;
@@ -138,12 +138,12 @@ impl Session {
             Ok(socket) => return Ok(socket),
             Err(DialError::Failed(error)) => error,
             Err(DialError::Refused(response)) => {
-                let header = |name| response.headers().get(name).and_then(|value| http::code(value.to_str().ok()?));
+                let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
                 let mut codes = http::codes_in(response.body().as_deref().unwrap_or_default());
-                codes.extend(header("dg-error").filter(|code| !codes.contains(code)));
-                codes.extend(header("dg-request-id").map(|id| format!("request {id}")));
+                codes.extend(header("dg-error").and_then(http::code).filter(|code| !codes.contains(code)));
+                codes.extend(header("dg-request-id").and_then(http::request_id).map(|id| format!("request {id}")));
                 let status = response.status().as_u16();
-                let error = VENDOR.refusal(status, &codes);
+                let error = VENDOR.refusal(status, &codes, &self.service.config.key);
                 if matches!(status, 400..=403) {
                     return Err(Stop::Fatal(error));
                 }
@@ -239,7 +239,9 @@ impl Session {
                 connection.answers_pings = true;
                 return Ok(());
             }
-            Received::Closed { code, reason } => return Err(Stop::Lost(closed(code, &reason))),
+            Received::Closed { code, reason } => {
+                return Err(Stop::Lost(closed(code, &reason, &self.service.config.key)));
+            }
         };
         let transcript = match serde_json::from_str(&text) {
             Ok(ServerMessage::Results(results)) => {
@@ -273,7 +275,7 @@ impl Session {
 impl Connection {
     async fn send(&mut self, message: Message) -> Result<(), Stop> {
         self.last_sent = Instant::now();
-        if self.socket.send(message).await { Ok(()) } else { Err(Stop::Lost(closed(None, ""))) }
+        if self.socket.send(message).await { Ok(()) } else { Err(Stop::Lost(lost())) }
     }
 
     async fn look_after(&mut self) -> Result<(), Stop> {
@@ -284,18 +286,21 @@ impl Connection {
         if now.saturating_duration_since(self.last_sent) >= KEEP_ALIVE_AFTER {
             self.send(Message::text(KEEP_ALIVE)).await?;
         }
-        if self.socket.send(Message::Ping(Bytes::new())).await { Ok(()) } else { Err(Stop::Lost(closed(None, ""))) }
+        if self.socket.send(Message::Ping(Bytes::new())).await { Ok(()) } else { Err(Stop::Lost(lost())) }
     }
 }
 
 /// What a closed connection means: `1008` sound that could not be read, `1011` a server in trouble or no sound for 10 s.
-fn closed(code: Option<u16>, reason: &str) -> ProviderError {
-    let detail = reason.split_whitespace().next().and_then(http::code).map_or(String::new(), |code| format!(" {code}"));
-    let kind = if code == Some(1008) { Failure::BadRequest } else { Failure::Unavailable };
-    match code {
-        Some(code) => VENDOR.failure(kind, &format!("closed the connection ({code}{detail})")),
-        None => VENDOR.failure(kind, "the connection was lost"),
-    }
+fn closed(code: Option<u16>, reason: &str, key: &Secret) -> ProviderError {
+    let Some(code) = code else { return lost() };
+    let kind = if code == 1008 { Failure::BadRequest } else { Failure::Unavailable };
+    let detail = reason.split_whitespace().next().and_then(http::code);
+    let detail = http::listed(detail.as_slice(), key).map_or_else(String::new, |detail| format!(" {detail}"));
+    VENDOR.failure(kind, &format!("closed the connection ({code}{detail})"))
+}
+
+fn lost() -> ProviderError {
+    VENDOR.failure(Failure::Unavailable, "the connection was lost")
 }
 
 /// A share from 0 to 1, by chance.
