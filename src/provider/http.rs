@@ -21,6 +21,8 @@ const ERROR_BODY: usize = 16 * 1024;
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
 /// The longest code of a vendor that is repeated in an error.
 const CODE_LENGTH: usize = 64;
+/// From this length on a code with a digit in it is taken for a key: names that long are words.
+const KEY_LENGTH: usize = 20;
 
 /// Whom an error is about, and which settings mend it.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +52,11 @@ impl Vendor {
         ProviderError::new(kind, format!("{}: {what}; {advice}", self.name))
     }
 
-    /// A refusal by status, with the vendor's own short codes. Its sentences are left out: they may repeat what was said.
-    pub(super) fn refusal(&self, status: u16, codes: &[String]) -> ProviderError {
+    /// A refusal by status, with the vendor's own short codes. Its sentences are left out: they may repeat what was said;
+    /// and so are codes that repeat `key`.
+    pub(super) fn refusal(&self, status: u16, codes: &[String], key: &Secret) -> ProviderError {
         let kind = failure_of(status, codes);
-        let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
+        let codes = listed(codes, key).map_or_else(String::new, |codes| format!(" ({codes})"));
         self.failure(kind, &format!("answered {status}{codes}"))
     }
 
@@ -151,9 +154,9 @@ pub(super) fn install_crypto() {
 }
 
 /// Reads a refusal to its end, within bounds, and maps it.
-pub(super) async fn refusal(vendor: &Vendor, mut response: reqwest::Response) -> ProviderError {
+pub(super) async fn refusal(vendor: &Vendor, mut response: reqwest::Response, key: &Secret) -> ProviderError {
     let status = response.status().as_u16();
-    let request = response.headers().get("x-request-id").and_then(|id| code(id.to_str().ok()?));
+    let request = response.headers().get("x-request-id").and_then(|id| request_id(id.to_str().ok()?));
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -169,7 +172,17 @@ pub(super) async fn refusal(vendor: &Vendor, mut response: reqwest::Response) ->
     tracing::debug!(vendor = vendor.name, status, body = %String::from_utf8_lossy(&body), "request refused");
     let mut codes = codes_in(&body);
     codes.extend(request.map(|id| format!("request {id}")));
-    vendor.refusal(status, &codes)
+    vendor.refusal(status, &codes, key)
+}
+
+/// The codes to be shown, those left out that repeat `key`; `None` when there are none.
+pub(super) fn listed(codes: &[String], key: &Secret) -> Option<String> {
+    let shown: Vec<&str> = codes.iter().map(String::as_str).filter(|code| !repeats(code, key)).collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+fn repeats(text: &str, key: &Secret) -> bool {
+    !key.is_empty() && text.contains(key.reveal())
 }
 
 /// The short codes in a vendor's error body: `error.code`, `error.type`, `err_code`, `detail.status` and their like.
@@ -196,13 +209,23 @@ pub(super) fn codes_of(value: &Value) -> Vec<String> {
 
 /// `text` if it is a code and not a sentence, a number or a key.
 pub(super) fn code(text: &str) -> Option<String> {
+    let like_a_key = text.starts_with("sk-")
+        || text.starts_with("sk_")
+        || (text.len() >= KEY_LENGTH && text.chars().any(|c| c.is_ascii_digit()));
+    (is_plain(text) && !like_a_key).then(|| text.to_owned())
+}
+
+/// `text` if it is a vendor's name for a request: a code, a UUID, or `req_` and more.
+pub(super) fn request_id(text: &str) -> Option<String> {
+    let hex = |part: &str| part.chars().all(|c| c.is_ascii_hexdigit());
+    let is_uuid = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(hex);
+    if is_plain(text) && (is_uuid || text.starts_with("req_")) { Some(text.to_owned()) } else { code(text) }
+}
+
+/// Whether `text` is one short word of letters, digits and the few signs of codes.
+fn is_plain(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.[]:".contains(c);
-    let is_code = text.len() <= CODE_LENGTH
-        && text.chars().all(plain)
-        && text.chars().any(|c| c.is_ascii_alphabetic())
-        && !text.starts_with("sk-")
-        && !text.starts_with("sk_");
-    is_code.then(|| text.to_owned())
+    text.len() <= CODE_LENGTH && text.chars().all(plain) && text.chars().any(|c| c.is_ascii_alphabetic())
 }
 
 /// The table: what a status and the vendor's codes mean.
@@ -266,7 +289,7 @@ mod tests {
     const VENDOR: Vendor = Vendor { name: "vendor", key: "VENDOR_API_KEY", base_url: "VENDOR_BASE_URL" };
 
     fn kind(status: u16, body: &str) -> Failure {
-        VENDOR.refusal(status, &codes_in(body.as_bytes())).kind
+        VENDOR.refusal(status, &codes_in(body.as_bytes()), &Secret::default()).kind
     }
 
     #[test]
@@ -288,13 +311,42 @@ mod tests {
     #[test]
     fn a_refusal_repeats_codes_but_never_sentences_or_keys() {
         let body = r#"{"error":{"code":"invalid_api_key","message":"Incorrect key sk-live-1","param":"sk-live-1"}}"#;
-        let message = VENDOR.refusal(401, &codes_in(body.as_bytes())).message;
+        let message = VENDOR.refusal(401, &codes_in(body.as_bytes()), &Secret::default()).message;
         assert_eq!(
             message,
             "vendor: answered 401 (invalid_api_key); check VENDOR_API_KEY and what the key is allowed to use"
         );
         assert_eq!(code("+14155550100"), None);
         assert_eq!(code("14155550100"), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_no_code() {
+        assert_eq!(code("abcdefabcdefabcdef0"), Some("abcdefabcdefabcdef0".to_owned()), "19 characters");
+        assert_eq!(code("abcdefabcdefabcdef01"), None);
+        assert_eq!(code("0123456789abcdef0123456789abcdef01234567"), None);
+        assert_eq!(code("insufficient_permissions_for_model"), Some("insufficient_permissions_for_model".to_owned()));
+    }
+
+    #[test]
+    fn a_code_that_repeats_the_configured_key_counts_but_is_not_shown() {
+        let key = Secret::new("quota-pass");
+        let shown = |body: &str| VENDOR.refusal(429, &codes_in(body.as_bytes()), &key);
+        let error = shown(r#"{"error":{"code":"quota-pass","type":"key:quota-pass.","status":"slow_down"}}"#);
+        assert!(error.message.starts_with("vendor: answered 429 (slow_down); "), "{error}");
+        assert_eq!(error.kind, Failure::Quota);
+        let error = shown(r#"{"code":"quota-pass"}"#);
+        assert!(error.message.starts_with("vendor: answered 429; "), "{error}");
+    }
+
+    #[test]
+    fn a_request_is_named_by_what_cannot_be_a_key() {
+        for id in ["r7", "req_0123456789abcdef0123456789abcdef", "6bb0b6a4-3d1c-4d6e-9f5b-0a1b2c3d4e5f"] {
+            assert_eq!(request_id(id).as_deref(), Some(id));
+        }
+        for id in ["0123456789abcdef0123456789abcdef", "req_ two", "sk-live-1", "6bb0b6a4-3d1c-4d6e-9f5b"] {
+            assert_eq!(request_id(id), None);
+        }
     }
 
     #[test]

@@ -28,8 +28,9 @@ impl ReplayBuffer {
         Self { bytes: VecDeque::new(), start: 0, unsent: 0, bytes_per_second, bytes_per_sample, lost: 0 }
     }
 
-    /// Keeps newly captured sound.
-    pub(super) fn push(&mut self, sound: &[u8]) {
+    /// Keeps newly captured sound; `false` when sound that no connection took had to make room for it.
+    pub(super) fn push(&mut self, sound: &[u8]) -> bool {
+        let lost = self.lost;
         self.bytes.extend(sound);
         let most = self.bytes_at(Self::CAPACITY) as usize;
         let excess = self.bytes.len().saturating_sub(most);
@@ -38,6 +39,7 @@ impl ReplayBuffer {
             self.lost += oldest.saturating_sub(self.unsent);
             self.forget(oldest);
         }
+        self.lost == lost
     }
 
     /// Everything before `moment` of the call is settled and never sent again.
@@ -110,13 +112,13 @@ mod tests {
     fn the_oldest_sound_is_dropped_when_a_connection_stays_away() {
         let mut buffer = ReplayBuffer::new(1_000, 1);
         for second in 0..12u8 {
-            buffer.push(&[second; 1_000]);
+            assert_eq!(buffer.push(&[second; 1_000]), second < 10, "second {second}");
         }
         assert_eq!(buffer.lost(), SECOND * 2);
         assert_eq!(buffer.rewind(), SECOND * 2);
         assert_eq!(buffer.take(SECOND), vec![2; 1_000]);
         buffer.take(SECOND * 60);
-        buffer.push(&[12; 1_000]);
+        assert!(buffer.push(&[12; 1_000]));
         assert_eq!(buffer.lost(), SECOND * 2, "sound that was sent once is not lost");
     }
 }

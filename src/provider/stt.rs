@@ -80,10 +80,12 @@ impl SttStream {
         Self { commands, events, dropped: 0, _task: AbortOnDrop::spawn(task(command_receiver, event_sender)) }
     }
 
-    /// Hands over sound. Never waits: when the task is more than two seconds behind, the frame is dropped and counted.
+    /// Hands over sound. Never waits: when the task is more than two seconds behind, the frame is dropped and counted,
+    /// here and in `agentphone_stt_audio_dropped_total`.
     pub fn send(&mut self, frame: Frame) {
         if self.commands.try_send(SttCommand::Audio(frame)).is_err() {
             self.dropped += 1;
+            count_dropped_audio();
         }
     }
 
@@ -102,5 +104,35 @@ impl SttStream {
     /// Frames that could not be handed over.
     pub const fn dropped(&self) -> u64 {
         self.dropped
+    }
+}
+
+/// Counts a frame of a caller that no recogniser will hear.
+pub(super) fn count_dropped_audio() {
+    metrics::counter!("agentphone_stt_audio_dropped_total").increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sound_for_a_task_that_is_two_seconds_behind_is_dropped_and_counted() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let mut stream = SttStream::spawn(|commands, _events| async move {
+            let _commands = commands;
+            std::future::pending().await
+        });
+        for _ in 0..SttStream::COMMANDS {
+            stream.send(Frame::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
+        }
+        assert_eq!(stream.dropped(), 0);
+        for _ in 0..3 {
+            stream.send(Frame::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
+        }
+        assert_eq!(stream.dropped(), 3);
+        let page = recorder.handle().render();
+        assert!(page.contains("agentphone_stt_audio_dropped_total 3\n"), "{page}");
     }
 }

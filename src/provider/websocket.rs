@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -84,6 +85,12 @@ impl Dialer {
             Error::Tls(cause) => self.vendor.failure(Failure::Unavailable, &format!("no secure connection ({cause})")),
             Error::Url(_) | Error::HttpFormat(_) => {
                 self.vendor.failure(Failure::BadRequest, "the address is not one of a WebSocket")
+            }
+            // A server that is going down or coming up accepts connections and closes them before its answer is complete.
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::HandshakeIncomplete | ProtocolError::ResetWithoutClosingHandshake) => {
+                self.vendor.failure(Failure::Unavailable, "the connection was closed before it was up")
             }
             _ => self.vendor.failure(Failure::Protocol, "the server does not speak WebSocket"),
         };

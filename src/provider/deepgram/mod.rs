@@ -3,6 +3,7 @@
 //! Telephone sound (8 kHz) goes out as the µ-law it came in; other rates as 16-bit samples. Each frame is sent as it
 //! comes. A lost connection is opened again and given the sound since the last settled words.
 
+mod outage;
 mod session;
 mod utterance;
 mod wire;

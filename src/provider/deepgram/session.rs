@@ -11,21 +11,17 @@ use url::Url;
 use crate::audio::{Codec, Encoder, Frame, SampleRate};
 use crate::conversation::{Failure, Transcript};
 use crate::provider::replay::ReplayBuffer;
+use crate::provider::stt::count_dropped_audio;
 use crate::provider::websocket::{DialError, Received, Socket};
-use crate::provider::{ProviderError, SttCommand, SttEvent, SttSpec, http};
+use crate::provider::{ProviderError, Secret, SttCommand, SttEvent, SttSpec, http};
 
+use super::outage::Outage;
 use super::utterance::Utterance;
 use super::wire::{CLOSE_STREAM, FINALIZE, KEEP_ALIVE, ServerMessage};
 use super::{Service, VENDOR};
 
 /// How much sound one message carries at most; only sound sent again comes in such pieces.
 const PIECE: Duration = Duration::from_millis(100);
-/// A connection that lives less than this has failed, not ended.
-const QUICK: Duration = Duration::from_secs(5);
-/// After how many failures in a row nobody listens any more.
-const FAILURES: u32 = 3;
-/// The pause after the first failure; four times as long after the second.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// How often a connection is looked after.
 const TICK: Duration = Duration::from_secs(2);
 /// Silence on our side after which a keep-alive is due; with the tick, one goes out each 4 s.
@@ -97,20 +93,18 @@ impl Session {
     }
 
     async fn listen(&mut self) -> Option<ProviderError> {
-        let mut failures = 0;
+        let mut outage = Outage::new(Instant::now());
         let mut again = false;
         loop {
-            let began = Instant::now();
-            let stop = match self.connect().await {
+            let mut lived = Duration::ZERO;
+            let stop = match self.connect(outage.deadline()).await {
                 Ok(socket) => {
                     let now = Instant::now();
                     let connection =
                         Connection { socket, again, last_sent: now, last_heard: now, answers_pings: false };
                     let Err(stop) = self.serve(connection).await;
                     again = true;
-                    if now.elapsed() >= QUICK {
-                        failures = 0;
-                    }
+                    lived = now.elapsed();
                     stop
                 }
                 Err(stop) => stop,
@@ -120,37 +114,40 @@ impl Session {
                 Stop::Fatal(error) => return Some(error),
                 Stop::Lost(error) => error,
             };
-            failures += 1;
-            tracing::info!(failures, lived = ?began.elapsed(), %error, "recogniser connection lost");
-            if failures >= FAILURES {
-                return Some(error);
-            }
-            if failures > 1 || began.elapsed() < QUICK {
-                let pause = tokio::time::sleep(jittered(FIRST_PAUSE * 4u32.pow(failures - 1)));
-                match self.keeping(pause).await {
-                    Ok(()) => {}
-                    Err(Stop::Fatal(error) | Stop::Lost(error)) => return Some(error),
-                    Err(Stop::Over) => return None,
-                }
+            tracing::info!(?lived, %error, "recogniser connection lost");
+            let Some(pause) = outage.pause(lived, share(), Instant::now()) else { return Some(error) };
+            match self.keeping(tokio::time::sleep(pause)).await {
+                Ok(()) => {}
+                Err(Stop::Fatal(error) | Stop::Lost(error)) => return Some(error),
+                Err(Stop::Over) => return None,
             }
         }
     }
 
-    async fn connect(&mut self) -> Result<Socket, Stop> {
+    /// Connects by `deadline`. A refusal that no waiting mends is fatal.
+    async fn connect(&mut self, deadline: Instant) -> Result<Socket, Stop> {
         let (service, url) = (Arc::clone(&self.service), self.url.clone());
         let dial = async move {
             let headers: Vec<_> = service.authorization.iter().map(|key| ("authorization", key.clone())).collect();
-            service.dialer.dial(&url, &headers, Some(CLOSE_STREAM)).await
+            let dial = service.dialer.dial(&url, &headers, Some(CLOSE_STREAM));
+            tokio::time::timeout_at(deadline, dial)
+                .await
+                .unwrap_or_else(|_| Err(DialError::Failed(VENDOR.failure(Failure::Timeout, "no connection in time"))))
         };
         let error = match self.keeping(dial).await? {
             Ok(socket) => return Ok(socket),
             Err(DialError::Failed(error)) => error,
             Err(DialError::Refused(response)) => {
-                let header = |name| response.headers().get(name).and_then(|value| http::code(value.to_str().ok()?));
+                let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
                 let mut codes = http::codes_in(response.body().as_deref().unwrap_or_default());
-                codes.extend(header("dg-error").filter(|code| !codes.contains(code)));
-                codes.extend(header("dg-request-id").map(|id| format!("request {id}")));
-                VENDOR.refusal(response.status().as_u16(), &codes)
+                codes.extend(header("dg-error").and_then(http::code).filter(|code| !codes.contains(code)));
+                codes.extend(header("dg-request-id").and_then(http::request_id).map(|id| format!("request {id}")));
+                let status = response.status().as_u16();
+                let error = VENDOR.refusal(status, &codes, &self.service.config.key);
+                if matches!(status, 400..=403) {
+                    return Err(Stop::Fatal(error));
+                }
+                error
             }
         };
         Err(match error.kind {
@@ -192,7 +189,9 @@ impl Session {
             }
             2 * frame.samples().len()
         };
-        self.buffer.push(bytes.get(..length).unwrap_or_default());
+        if !self.buffer.push(bytes.get(..length).unwrap_or_default()) {
+            count_dropped_audio();
+        }
     }
 
     /// Runs one connection to its end.
@@ -210,14 +209,14 @@ impl Session {
             let sound = self.buffer.take(PIECE);
             if !sound.is_empty() {
                 // An empty binary message would end the stream.
-                connection.send(Message::Binary(Bytes::from(sound))).await?;
+                self.keeping(connection.send(Message::Binary(Bytes::from(sound)))).await??;
                 continue;
             }
             if std::mem::take(&mut connection.again) {
                 self.tell(SttEvent::Reconnected).await?;
             }
             if std::mem::take(&mut self.finalize) {
-                connection.send(Message::text(FINALIZE)).await?;
+                self.keeping(connection.send(Message::text(FINALIZE))).await??;
             }
             tokio::select! {
                 command = self.commands.recv() => self.keep(command.ok_or(Stop::Over)?)?,
@@ -227,7 +226,7 @@ impl Session {
                 }
                 () = tokio::time::sleep_until(tick) => {
                     tick += TICK;
-                    connection.look_after().await?;
+                    self.keeping(connection.look_after()).await??;
                 }
             }
         }
@@ -240,7 +239,9 @@ impl Session {
                 connection.answers_pings = true;
                 return Ok(());
             }
-            Received::Closed { code, reason } => return Err(Stop::Lost(closed(code, &reason))),
+            Received::Closed { code, reason } => {
+                return Err(Stop::Lost(closed(code, &reason, &self.service.config.key)));
+            }
         };
         let transcript = match serde_json::from_str(&text) {
             Ok(ServerMessage::Results(results)) => {
@@ -274,7 +275,7 @@ impl Session {
 impl Connection {
     async fn send(&mut self, message: Message) -> Result<(), Stop> {
         self.last_sent = Instant::now();
-        if self.socket.send(message).await { Ok(()) } else { Err(Stop::Lost(closed(None, ""))) }
+        if self.socket.send(message).await { Ok(()) } else { Err(Stop::Lost(lost())) }
     }
 
     async fn look_after(&mut self) -> Result<(), Stop> {
@@ -285,22 +286,24 @@ impl Connection {
         if now.saturating_duration_since(self.last_sent) >= KEEP_ALIVE_AFTER {
             self.send(Message::text(KEEP_ALIVE)).await?;
         }
-        if self.socket.send(Message::Ping(Bytes::new())).await { Ok(()) } else { Err(Stop::Lost(closed(None, ""))) }
+        if self.socket.send(Message::Ping(Bytes::new())).await { Ok(()) } else { Err(Stop::Lost(lost())) }
     }
 }
 
 /// What a closed connection means: `1008` sound that could not be read, `1011` a server in trouble or no sound for 10 s.
-fn closed(code: Option<u16>, reason: &str) -> ProviderError {
-    let detail = reason.split_whitespace().next().and_then(http::code).map_or(String::new(), |code| format!(" {code}"));
-    let kind = if code == Some(1008) { Failure::BadRequest } else { Failure::Unavailable };
-    match code {
-        Some(code) => VENDOR.failure(kind, &format!("closed the connection ({code}{detail})")),
-        None => VENDOR.failure(kind, "the connection was lost"),
-    }
+fn closed(code: Option<u16>, reason: &str, key: &Secret) -> ProviderError {
+    let Some(code) = code else { return lost() };
+    let kind = if code == 1008 { Failure::BadRequest } else { Failure::Unavailable };
+    let detail = reason.split_whitespace().next().and_then(http::code);
+    let detail = http::listed(detail.as_slice(), key).map_or_else(String::new, |detail| format!(" {detail}"));
+    VENDOR.failure(kind, &format!("closed the connection ({code}{detail})"))
 }
 
-/// `pause` lengthened by up to a half, so that the calls of one outage do not come back at one moment.
-fn jittered(pause: Duration) -> Duration {
-    let share = getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX));
-    pause.mul_f64(1.0 + share / 2.0)
+fn lost() -> ProviderError {
+    VENDOR.failure(Failure::Unavailable, "the connection was lost")
+}
+
+/// A share from 0 to 1, by chance.
+fn share() -> f64 {
+    getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX))
 }

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::conversation::Failure;
 use crate::provider::websocket::{DialError, Received, Socket};
-use crate::provider::{ProviderError, TtsCommand, TtsEvent, TtsSpec, http};
+use crate::provider::{ProviderError, Secret, TtsCommand, TtsEvent, TtsSpec, http};
 
 use super::sound::{Format, Sound};
 use super::wire::{END, First, More, ServerMessage, VoiceSettings};
@@ -52,7 +52,7 @@ impl Session {
         let url = self.service.address(&self.spec);
         let headers: Vec<_> = self.service.key.iter().map(|key| ("xi-api-key", key.clone())).collect();
         let dial = self.service.dialer.dial(&url, &headers, None).await;
-        let mut socket = dial.map_err(refused)?;
+        let mut socket = dial.map_err(|error| refused(error, &self.service.config.key))?;
         self.send(&mut socket, &self.first()).await?;
         loop {
             let deadline = self.deadline;
@@ -115,7 +115,7 @@ impl Session {
         while let Ok(received) = tokio::time::timeout(Duration::from_secs(1), socket.receive()).await {
             match received {
                 Received::Text(text) => match serde_json::from_str::<ServerMessage>(&text) {
-                    Ok(message) if is_error(&message) => return Err(failed(&message)),
+                    Ok(message) if is_error(&message) => return Err(failed(&message, &self.service.config.key)),
                     _ => {}
                 },
                 Received::Life => {}
@@ -141,7 +141,7 @@ impl Session {
             return Ok(false);
         };
         if is_error(&message) {
-            return Err(failed(&message));
+            return Err(failed(&message, &self.service.config.key));
         }
         let begin = self.sound.length();
         let audio = message.audio.as_deref().filter(|audio| !audio.is_empty());
@@ -211,7 +211,7 @@ fn is_error(message: &ServerMessage) -> bool {
 }
 
 /// An error message: `{"message", "error", "code"}`.
-fn failed(message: &ServerMessage) -> ProviderError {
+fn failed(message: &ServerMessage, key: &Secret) -> ProviderError {
     let field = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).and_then(http::code);
     let mut codes: Vec<String> = [field(&message.error), field(&message.code)].into_iter().flatten().collect();
     codes.extend(message.error.as_ref().map(http::codes_of).unwrap_or_default());
@@ -221,7 +221,7 @@ fn failed(message: &ServerMessage) -> ProviderError {
     let known = http::failure_named(&codes).or_else(|| http::failure_named(sentence.as_slice()));
     let policy = message.code.as_ref().and_then(Value::as_u64) == Some(1008);
     let kind = known.unwrap_or(if policy { Failure::BadRequest } else { Failure::Unavailable });
-    let codes = if codes.is_empty() { "no code".to_owned() } else { codes.join(", ") };
+    let codes = http::listed(&codes, key).unwrap_or_else(|| "no code".to_owned());
     VENDOR.failure(kind, &format!("refused or failed ({codes})"))
 }
 
@@ -240,12 +240,12 @@ fn as_code(sentence: &str) -> String {
     sentence.replace([' ', '-'], "_")
 }
 
-fn refused(error: DialError) -> ProviderError {
+fn refused(error: DialError, key: &Secret) -> ProviderError {
     match error {
         DialError::Failed(error) => error,
         DialError::Refused(response) => {
             let codes = http::codes_in(response.body().as_deref().unwrap_or_default());
-            VENDOR.refusal(response.status().as_u16(), &codes)
+            VENDOR.refusal(response.status().as_u16(), &codes, key)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The events of one answer, put together from the chunks of its stream.
 
 use crate::conversation::{Failure, GenerationEnd, ToolCall};
-use crate::provider::{LlmEvent, ProviderError, Usage, http};
+use crate::provider::{LlmEvent, ProviderError, Secret, Usage, http};
 
 use super::CHAT;
 use super::reasoning::ReasoningFilter;
@@ -42,8 +42,8 @@ impl Answer {
         self.done
     }
 
-    /// Takes the data of one event and appends what it means to `events`.
-    pub(super) fn take(&mut self, data: &str, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
+    /// Takes the data of one event and appends what it means to `events`. An error in it does not repeat `key`.
+    pub(super) fn take(&mut self, data: &str, key: &Secret, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
         let data = data.trim();
         if data == "[DONE]" {
             self.done = true;
@@ -54,7 +54,7 @@ impl Answer {
             return Ok(());
         };
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            return Err(failed_inside(&error));
+            return Err(failed_inside(&error, key));
         }
         if let Some(usage) = chunk.usage {
             self.understood = true;
@@ -184,15 +184,15 @@ impl Answer {
 }
 
 /// An error inside a stream that began well.
-fn failed_inside(error: &serde_json::Value) -> ProviderError {
+fn failed_inside(error: &serde_json::Value, key: &Secret) -> ProviderError {
     let codes = http::codes_of(error);
     let status =
         error["code"].as_u64().or_else(|| error["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
     match status.filter(|status| (400..600).contains(status)) {
-        Some(status) => CHAT.refusal(status, &codes),
+        Some(status) => CHAT.refusal(status, &codes, key),
         None => {
             let kind = http::failure_named(&codes).unwrap_or(Failure::Unavailable);
-            let codes = if codes.is_empty() { "no code".to_owned() } else { codes.join(", ") };
+            let codes = http::listed(&codes, key).unwrap_or_else(|| "no code".to_owned());
             CHAT.failure(kind, &format!("the answer failed midway ({codes})"))
         }
     }

@@ -6,7 +6,7 @@ fn answer(events: &[&str]) -> (Vec<LlmEvent>, End) {
     let mut answer = Answer::default();
     let mut news = Vec::new();
     for event in events {
-        if let Err(error) = answer.take(event, &mut news) {
+        if let Err(error) = answer.take(event, &Secret::default(), &mut news) {
             return (news, Err(error));
         }
     }
@@ -41,10 +41,10 @@ const USAGE: &str =
 fn an_answer_is_its_words_its_end_and_its_cost() {
     let mut answer = Answer::default();
     let mut news = Vec::new();
-    answer.take(ROLE, &mut news).unwrap();
+    answer.take(ROLE, &Secret::default(), &mut news).unwrap();
     assert!(!answer.begun(), "a role is not a first word");
     for event in [HELLO, STOP, USAGE, "[DONE]"] {
-        answer.take(event, &mut news).unwrap();
+        answer.take(event, &Secret::default(), &mut news).unwrap();
     }
     assert!(answer.begun() && answer.done());
     let end = answer.close(&mut news).unwrap();
@@ -169,7 +169,7 @@ fn an_endless_list_of_tools_is_refused() {
         )
     };
     for n in 0..TOOLS {
-        answer.take(&call(n), &mut news).unwrap();
+        answer.take(&call(n), &Secret::default(), &mut news).unwrap();
     }
-    assert_eq!(answer.take(&call(TOOLS), &mut news).unwrap_err().kind, Failure::Protocol);
+    assert_eq!(answer.take(&call(TOOLS), &Secret::default(), &mut news).unwrap_err().kind, Failure::Protocol);
 }

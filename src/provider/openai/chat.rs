@@ -110,12 +110,12 @@ impl Service {
         let send = self.request(request)?.send();
         let response = timeout_at(first_token, send).await.map_err(slow)?.map_err(|error| CHAT.transport(&error))?;
         if !response.status().is_success() {
-            return Err(http::refusal(&CHAT, response).await);
+            return Err(http::refusal(&CHAT, response, &self.config.key).await);
         }
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if content_type.starts_with("application/json") {
-            return timeout_at(first_token, whole(response, events)).await.map_err(slow)?;
+            return timeout_at(first_token, whole(response, &self.config.key, events)).await.map_err(slow)?;
         }
         self.read(response, first_token, events).await
     }
@@ -179,12 +179,12 @@ impl Service {
                 .push(&bytes, &mut data)
                 .map_err(|error| CHAT.failure(Failure::Protocol, &format!("the stream holds {error}")))?;
             for event in data.drain(..) {
-                answer.take(&event, &mut news)?;
+                answer.take(&event, &self.config.key, &mut news)?;
                 tell(&mut news, events).await;
             }
         }
         if let Some(event) = decoder.finish() {
-            answer.take(&event, &mut news)?;
+            answer.take(&event, &self.config.key, &mut news)?;
         }
         let ended = answer.close(&mut news);
         tell(&mut news, events).await;
@@ -193,7 +193,7 @@ impl Service {
 }
 
 /// Reads an answer that comes in one piece, although a stream was asked for.
-async fn whole(mut response: Response, events: &Sender<LlmEvent>) -> Result<Ended, ProviderError> {
+async fn whole(mut response: Response, key: &Secret, events: &Sender<LlmEvent>) -> Result<Ended, ProviderError> {
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|error| CHAT.transport(&error))? {
         if body.len() + bytes.len() > WHOLE_ANSWER {
@@ -203,7 +203,7 @@ async fn whole(mut response: Response, events: &Sender<LlmEvent>) -> Result<Ende
     }
     let mut answer = Answer::default();
     let mut news = Vec::new();
-    answer.take(&String::from_utf8_lossy(&body), &mut news)?;
+    answer.take(&String::from_utf8_lossy(&body), key, &mut news)?;
     let ended = answer.close(&mut news);
     tell(&mut news, events).await;
     ended

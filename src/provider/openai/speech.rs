@@ -252,7 +252,7 @@ impl Service {
         let sent = timeout_at(first_audio, request.send()).await.map_err(slow)?;
         let mut response = sent.map_err(|error| SPEECH.transport(&error))?;
         if !response.status().is_success() {
-            return Err(http::refusal(&SPEECH, response).await);
+            return Err(http::refusal(&SPEECH, response, &self.config.key).await);
         }
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

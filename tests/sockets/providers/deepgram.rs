@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agentphone::audio::{Frame, SampleRate};
 use agentphone::conversation::{Failure, TranscriptKind};
 use agentphone::provider::{Deepgram, DeepgramConfig, Secret, Stt, SttEvent, SttSpec, SttStream};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -157,6 +159,44 @@ async fn sound_from_before_the_connection_is_not_lost() {
 }
 
 #[tokio::test]
+async fn sound_beyond_what_is_kept_is_counted() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    // Ten seconds are kept for the connection that does not come up.
+    for _ in 0..500 + 7 {
+        stream.send(frame(0));
+        tokio::task::yield_now().await;
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(80_000)).await.len(), 80_000);
+    assert_eq!(stream.dropped(), 0);
+    let page = recorder.handle().render();
+    assert!(page.contains("agentphone_stt_audio_dropped_total 7\n"), "{page}");
+}
+
+#[tokio::test]
+async fn sound_is_kept_while_the_connection_takes_none() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_16000);
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, socket) = bounded(upgrade(tcp)).await.unwrap();
+    // More than the network between the two holds: the server never reads.
+    let frame = Frame::from_samples(SampleRate::HZ_16000, &[1; 960]).unwrap();
+    for _ in 0..16 * 1_024 * 1_024 / (2 * 960) {
+        stream.send(frame);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stream.dropped(), 0);
+    drop(socket);
+}
+
+#[tokio::test]
 async fn a_lost_connection_comes_back_with_the_sound_since_the_last_settled_words() {
     let server = Server::websocket(|number, _, mut socket| async move {
         if number == 0 {
@@ -215,33 +255,93 @@ async fn a_refused_key_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn after_three_quick_failures_it_gives_up() {
-    let tries = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&tries);
-    let server = Server::http(move |_, _, connection| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        async move { connection.answer("429 Too Many Requests", "", "").await }
-    })
-    .await;
-    assert_eq!(failure(&mut open(&server)).await, Failure::RateLimit);
-    assert_eq!(tries.load(Ordering::SeqCst), 3);
+async fn refusals_that_no_waiting_mends_are_not_tried_again() {
+    // A code that would be worth another try under another status.
+    let body = r#"{"err_code":"TIMEOUT"}"#;
+    for status in ["400 Bad Request", "401 Unauthorized", "402 Payment Required", "403 Forbidden"] {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&tries);
+        let server = Server::http(move |_, _, connection| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async move { connection.answer(status, "", body).await }
+        })
+        .await;
+        failure(&mut open(&server)).await;
+        assert_eq!(tries.load(Ordering::SeqCst), 1, "{status}");
+    }
+}
 
-    let server = Server::websocket(|_, _, mut socket| async move { socket.close(1011, "NET-0000 busy").await }).await;
-    let mut stream = open(&server);
-    let Some(SttEvent::Failed(error)) = bounded(async {
+#[tokio::test]
+async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    stream.send(frame(0));
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(160)).await.len(), 160);
+    drop(socket);
+    // Four tries in a row meet a server that is not ready.
+    for _ in 0..4 {
+        let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+        let refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        tcp.write_all(refusal).await.unwrap();
+        stream.send(frame(0));
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(800)).await.len(), 800, "the sound before the loss and since");
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
+    assert_eq!(stream.dropped(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_before_its_answer_is_complete_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    stream.send(frame(0));
+    for answer in ["", "HTTP/1.1 101 Switching Proto"] {
+        let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+        // Read first: a socket closed with unread bytes is reset, which is another error.
+        assert!(bounded(tcp.read(&mut [0; 4_096])).await.unwrap() > 0);
+        tcp.write_all(answer.as_bytes()).await.unwrap();
+    }
+    let (tcp, _) = bounded(listener.accept()).await.unwrap();
+    let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
+    assert_eq!(bounded(socket.sound(160)).await.len(), 160);
+}
+
+#[tokio::test]
+async fn a_server_of_another_protocol_is_not_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
+    let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
+    tcp.write_all(b"220 mail.example ESMTP\r\n\r\n").await.unwrap();
+    assert_eq!(failure(&mut stream).await, Failure::Protocol);
+}
+
+#[tokio::test]
+async fn a_recogniser_that_stays_away_is_given_up() {
+    let refusing =
+        Server::http(|_, _, connection| async move { connection.answer("429 Too Many Requests", "", "").await }).await;
+    let closing = Server::websocket(|_, _, mut socket| async move { socket.close(1011, "NET-0000 busy").await }).await;
+    let began = Instant::now();
+    let last = async |server: &Server| {
+        let mut stream = open(server);
         loop {
-            match stream.recv().await {
+            match bounded(stream.recv()).await {
                 Some(SttEvent::Reconnected) => {}
-                other => return other,
+                Some(SttEvent::Failed(error)) => return (error, began.elapsed()),
+                other => panic!("a failure expected, not {other:?}"),
             }
         }
-    })
-    .await
-    else {
-        panic!("a failure expected")
     };
-    assert_eq!(error.kind, Failure::Unavailable);
-    assert!(error.message.contains("1011 NET-0000"), "{error}");
+    let (refused, closed) = tokio::join!(last(&refusing), last(&closing));
+    assert_eq!(refused.0.kind, Failure::RateLimit);
+    assert_eq!(closed.0.kind, Failure::Unavailable);
+    assert!(closed.0.message.contains("1011 NET-0000"), "{}", closed.0);
+    for (_, after) in [refused, closed] {
+        assert!(after > 7_000 * MS && after < 10_000 * MS, "given up after {after:?}");
+    }
 }
 
 #[tokio::test]
