@@ -417,13 +417,16 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
 }
 
 fn warn_of_simulators(config: &Config) {
-    for (stage, does, stand_in, remedy) in [
-        ("stt", "hears what a script says", config.stt.stand_in, "DEEPGRAM_API_KEY or DEEPGRAM_BASE_URL"),
-        ("llm", "answers from a script", config.llm.stage.stand_in, "OPENAI_API_KEY or OPENAI_BASE_URL"),
-        ("tts", "murmurs", config.tts.stage.stand_in, "ELEVENLABS_API_KEY or ELEVENLABS_BASE_URL"),
+    for (stage, does, stand_in) in [
+        ("stt", "hears what a script says", config.stt.stand_in),
+        ("llm", "answers from a script", config.llm.stage.stand_in),
+        ("tts", "murmurs", config.tts.stage.stand_in),
     ] {
-        if stand_in {
-            tracing::warn!("[{stage}] is SIMULATED: it {does}. To make it real set {remedy}, or base_url in [{stage}]");
+        if let Some(vendor) = stand_in {
+            tracing::warn!(
+                "[{stage}] is SIMULATED: it {does}. To make it real set {vendor}_API_KEY, or {vendor}_BASE_URL or \
+                 base_url in [{stage}]"
+            );
         } else if config.simulated().contains(&stage) {
             tracing::warn!("[{stage}] is SIMULATED, as configured: it {does}");
         }

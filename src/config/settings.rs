@@ -138,6 +138,7 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let stt = stage::stt(root.section("stt"), env, problems);
     let llm = stage::llm(root.section("llm"), env, problems);
     let tts = stage::tts(root.section("tts"), env, problems);
+    stage::all_or_none(&stt, &llm, &tts, problems);
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
         root.missing("agents", "at least one [[agents]] table with id and systemPrompt");

@@ -20,7 +20,10 @@ fn the_example_is_valid_and_runs_on_simulators_without_keys() {
     let text = include_str!("../../agentphone.example.toml");
     let config = parse(text, &[]).unwrap();
     assert_eq!(config.simulated(), ["stt", "llm", "tts"]);
-    assert!(config.stt.stand_in && config.llm.stage.stand_in && config.tts.stage.stand_in);
+    assert_eq!(
+        [config.stt.stand_in, config.llm.stage.stand_in, config.tts.stage.stand_in],
+        [Some("DEEPGRAM"), Some("OPENAI"), Some("ELEVENLABS")]
+    );
     assert_eq!(config.agents.len(), 1);
     assert_eq!(config.agents[0].id, "front-desk");
     // What is commented out must be right as well.
@@ -78,14 +81,41 @@ fn a_key_or_a_base_url_makes_a_stage_real() {
     assert_eq!(config.llm.stage.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"), "the environment outranks");
     assert_eq!(config.tts.stage.vendor, TtsVendor::OpenAi);
     assert_eq!(config.tts.stage.key, None);
-    let config = parse(&format!("{AGENT}[stt]\nprovider = \"simulator\"\n"), &env).unwrap();
+    let text = format!("{AGENT}[stt]\nprovider = \"simulator\"\n[tts]\nprovider = \"openai\"\n");
+    let config = parse(&text, &env).unwrap();
+    assert_eq!(config.simulated(), ["stt"]);
+    assert_eq!(config.stt.stand_in, None, "it was asked for");
+}
+
+#[test]
+fn a_service_left_out_is_not_simulated_beside_a_real_one() {
+    let told = problems(AGENT, &[("OPENAI_API_KEY", "sk-secret-value")]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with("DEEPGRAM_API_KEY: is not set"), "{told}");
+    assert!(lines[0].contains("or say `provider = \"simulator\"` in [stt]"), "{told}");
+    assert!(lines[1].starts_with("ELEVENLABS_API_KEY: is not set"), "{told}");
+    assert!(lines[1].contains("ELEVENLABS_BASE_URL") && lines[1].contains("[tts]"), "{told}");
+    let told = problems(&format!("{AGENT}[stt]\nbase_url = \"http://127.0.0.1:1\"\n"), &[]);
+    assert_eq!(told.lines().count(), 2, "a base URL counts like a key: {told}");
+    // A simulator that was asked for is none that stands in.
+    let asked = format!("{AGENT}[stt]\nprovider = \"simulator\"\n[tts]\nprovider = \"simulator\"\n");
+    let config = parse(&asked, &[("OPENAI_API_KEY", "sk-secret-value")]).unwrap();
     assert_eq!(config.simulated(), ["stt", "tts"]);
-    assert!(!config.stt.stand_in, "it was asked for");
+    assert_eq!(parse(&asked, &[]).unwrap().simulated(), ["stt", "llm", "tts"]);
+    // A wrong base URL is told once, as what it is.
+    let told = problems(AGENT, &[("OPENAI_BASE_URL", "nonsense")]);
+    assert!(told.contains("OPENAI_BASE_URL: is no URL") && !told.contains("OPENAI_API_KEY"), "{told}");
 }
 
 #[test]
 fn keys_never_print() {
-    let env = [("DEEPGRAM_API_KEY", "dg-secret-value"), ("AGENTPHONE_API_KEY", "sk_live_secret")];
+    let env = [
+        ("DEEPGRAM_API_KEY", "dg-secret-value"),
+        ("OPENAI_API_KEY", "sk-secret-value"),
+        ("ELEVENLABS_API_KEY", "el-secret-value"),
+        ("AGENTPHONE_API_KEY", "sk_live_secret"),
+    ];
     let printed = format!("{:?}", parse(AGENT, &env).unwrap());
     assert!(!printed.contains("secret-value") && !printed.contains("sk_live"), "{printed}");
     let told =
