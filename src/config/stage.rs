@@ -172,11 +172,23 @@ fn stage<V: Copy>(
             Err(reason) => problems.outside(&variable, reason),
         }
     }
+    let mut key = key.map(Pii::new);
+    if let Some(url) = &base_url
+        && key.is_some()
+        && !may_carry_key(url)
+    {
+        key = None;
+        let message = format!(
+            "is not sent to {url}, which is neither https nor on this machine: anybody on the way could read it; use https \
+             there, or unset the key if that server wants none"
+        );
+        problems.warn(format!("{prefix}_API_KEY"), message);
+    }
     // A base URL that is wrong is a problem of its own, not a service left out.
     if key.is_none() && !place {
         return Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model };
     }
-    Stage { vendor, stand_in: None, key: key.map(Pii::new), base_url, model }
+    Stage { vendor, stand_in: None, key, base_url, model }
 }
 
 /// Simulators stand in for all services or for none: a forgotten key must not put a script on a real line.
@@ -197,6 +209,19 @@ pub(super) fn all_or_none(stt: &Stt, llm: &Llm, tts: &Tts, problems: &Problems) 
              of a server that wants no key, or say `provider = \"simulator\"` in [{title}]"
         );
         problems.outside(format!("{prefix}_API_KEY"), message);
+    }
+}
+
+/// Whether a key may be sent to this base URL: only where nobody on the way can read it, over TLS or within this machine.
+pub fn may_carry_key(base_url: &str) -> bool {
+    let Ok(url) = url::Url::parse(base_url) else { return false };
+    match url.host() {
+        _ if matches!(url.scheme(), "https" | "wss") => true,
+        // RFC 6761 section 6.3: this name is this machine.
+        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
     }
 }
 

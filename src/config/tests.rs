@@ -57,10 +57,10 @@ fn defaults_fill_what_is_not_said() {
 
 #[test]
 fn both_spellings_say_the_same() {
-    let snake = "[server]\npublic_url = \"https://a.example\"\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
+    let snake = "[server]\ndrain_seconds = 3\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystem_prompt = \"p\"\nbegin_message = \"b\"\nmodel_tier = \"max\"\n\
                  interruption_sensitivity = 0\nmax_silence_ms = 10_000\nvoice_speed = 2\n";
-    let camel = "[server]\npublicUrl = \"https://a.example\"\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
+    let camel = "[server]\ndrainSeconds = 3\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystemPrompt = \"p\"\nbeginMessage = \"b\"\nmodelTier = \"max\"\n\
                  interruptionSensitivity = 0\nmaxSilenceMs = 10_000\nvoiceSpeed = 2\n";
     let config = parse(snake, &[]).unwrap();
@@ -106,6 +106,49 @@ fn a_service_left_out_is_not_simulated_beside_a_real_one() {
     // A wrong base URL is told once, as what it is.
     let told = problems(AGENT, &[("OPENAI_BASE_URL", "nonsense")]);
     assert!(told.contains("OPENAI_BASE_URL: is no URL") && !told.contains("OPENAI_API_KEY"), "{told}");
+}
+
+#[test]
+fn a_key_does_not_travel_in_the_clear() {
+    let keys =
+        [("DEEPGRAM_API_KEY", "dg-secret"), ("OPENAI_API_KEY", "sk-secret"), ("ELEVENLABS_API_KEY", "el-secret")];
+    for (url, kept) in [
+        ("http://models.example/v1", false),
+        ("ws://models.example/v1", false),
+        ("http://192.168.1.7:8000/v1", false),
+        ("http://localhost.example/v1", false),
+        ("http://127.0.0.1.example/v1", false),
+        ("https://models.example/v1", true),
+        ("wss://models.example", true),
+        ("http://127.0.0.1:11434/v1", true),
+        ("http://localhost:11434/v1", true),
+        ("ws://[::1]:9000", true),
+    ] {
+        let text = format!("{AGENT}[llm]\nbase_url = \"{url}\"\n");
+        let from_file = parse(&text, &keys).unwrap();
+        let from_env = parse(AGENT, &[&keys[..], &[("OPENAI_BASE_URL", url)]].concat()).unwrap();
+        for config in [from_file, from_env] {
+            assert_eq!(config.llm.stage.key.is_some(), kept, "{url}");
+            assert_eq!(config.llm.stage.base_url.as_deref(), Some(url));
+            assert!(config.stt.key.is_some() && config.tts.stage.key.is_some(), "the other keys stay");
+            assert_eq!(config.warnings.len(), usize::from(!kept), "{url}");
+            for warning in &config.warnings {
+                let told = warning.to_string();
+                assert!(told.starts_with("OPENAI_API_KEY: is not sent to") && told.contains(url), "{told}");
+                assert!(told.contains("use https there") && !told.contains("sk-secret"), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_of_the_server_can_stand_in_a_path() {
+    assert!(parse(AGENT, &[("AGENTPHONE_API_KEY", "sk_live-0.1~Z")]).is_ok());
+    for key in ["sk_live_a/b", "sk_live_a%41", "sk_live_a?b", "sk_live_a+b", "sk_live_a=b", "sk_live_a b"] {
+        let told = problems(AGENT, &[("AGENTPHONE_API_KEY", key)]);
+        assert!(told.starts_with("AGENTPHONE_API_KEY: holds characters a key cannot have"), "{told}");
+        assert!(!told.contains("sk_live"), "{told}");
+    }
 }
 
 #[test]
