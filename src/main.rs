@@ -541,3 +541,26 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::panic;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_not_by_its_words() {
+        let (mut log, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(writer)).with_ansi(false).finish();
+        let speech = String::from("my card number is");
+        tell_only_where_it_panicked();
+        let panicked =
+            tracing::subscriber::with_default(subscriber, || panic::catch_unwind(|| speech[..99].len()).is_err());
+        drop(panic::take_hook());
+        let mut told = String::new();
+        log.read_to_string(&mut told).unwrap();
+        assert!(panicked && told.contains("main.rs") && told.contains("line="), "{told}");
+        assert!(!told.contains("card"), "{told}");
+    }
+}
