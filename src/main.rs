@@ -23,6 +23,7 @@ use agentphone::provider::{
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
 use agentphone::world;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -35,7 +36,7 @@ struct CommandLine {
     #[command(subcommand)]
     command: Command,
     /// Write log lines as JSON. What is logged is set by AGENTPHONE_LOG or RUST_LOG, like `info,agentphone=debug`.
-    #[arg(long, global = true, env = "AGENTPHONE_LOG_JSON")]
+    #[arg(long, global = true, env = "AGENTPHONE_LOG_JSON", value_parser = FalseyValueParser::new())]
     log_json: bool,
 }
 
@@ -113,6 +114,8 @@ enum Failure {
     Other(String),
 }
 
+/// How long the records of ended calls may take to be stored.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 /// How long open requests may take once all calls are over.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -122,6 +125,7 @@ async fn main() -> ExitCode {
     // The demo tells what happens itself; a server tells it in its log.
     let level = if matches!(line.command, Command::Serve(_) | Command::Simulators { .. }) { "info" } else { "warn" };
     start_log(line.log_json, level);
+    tell_only_where_it_panicked();
     let done = match line.command {
         Command::Serve(args) => serve(args).await,
         Command::Demo(args) => play_demo(args).await,
@@ -148,6 +152,9 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         std::fs::create_dir_all(directory).map_err(|error| Failure::other(&directory.display(), &error))?;
     }
     let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| Failure::other(&"metrics", &error))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     warn_of_simulators(&config);
     let simulators = match config.simulated().is_empty() {
         true => None,
@@ -163,12 +170,14 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         ports: config.rtp.ports.clone(),
         ..RtpConfig::default()
     };
+    let rtp = RtpGateway::new(rtp);
+    rtp.check().map_err(|error| Failure::other(&format_args!("[rtp] address {}", config.rtp.address), &error))?;
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),
         agents: config.agents.iter().map(|agent| callable(agent, &config, &providers)).collect(),
         keys: Keys::new(config.server.keys.clone()),
-        rtp: Arc::new(RtpGateway::new(rtp)),
+        rtp: Arc::new(rtp),
         recordings: config.recording.clone(),
         logs: config.log.clone(),
         simulated: config.simulated(),
@@ -181,14 +190,14 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     let address = listener.local_addr().map_err(|error| Failure::other(&config.server.listen, &error))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move { drop(stopped.await) };
-    let mut server = tokio::spawn(http::serve(listener, Arc::clone(&api), until));
+    let mut server = tokio::spawn(http::serve(listener, Arc::clone(&api), http::Limits::default(), until));
     tracing::info!(%address, agents = config.agents.len(), "listening");
 
     tokio::select! {
         () = signals.next() => {}
         ended = &mut server => {
-            let error = ended.map_or_else(|e| e.to_string(), |done| done.map_or_else(|e| e.to_string(), |()| "ended".into()));
-            return Err(Failure::Other(format!("the HTTP server stopped: {error}")));
+            let how = if ended.is_ok() { "ended" } else { "panicked" };
+            return Err(Failure::Other(format!("the HTTP server {how}")));
         }
     }
     api.stop_admitting();
@@ -200,7 +209,10 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     );
     let wind_up = async {
         let cut = engine.drain(Instant::now() + drain).await;
-        api.calls().settled().await;
+        // A call that was left behind has no record to wait for.
+        if tokio::time::timeout(LAST_RECORDS, api.calls().settled()).await.is_err() {
+            tracing::error!("calls that do not end are left without a record");
+        }
         let _ = stop.send(());
         // Whoever still reads after that has had its time.
         let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
@@ -219,10 +231,15 @@ async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
     let key = |name: &str| env(name).filter(|key| !key.is_empty());
     let real = |option: &str, prefix: &str| {
         let (name, url) = (format!("{prefix}_API_KEY"), format!("{prefix}_BASE_URL"));
-        let (key, url_value) = (key(&name).map(Pii::new), key(&url));
-        match key.is_none() && url_value.is_none() {
-            true => Err(Failure::Other(format!("{option} needs {name}, or {url} of a server that wants no key"))),
-            false => Ok((key, url_value)),
+        match (key(&name).map(Pii::new), key(&url)) {
+            (None, None) => {
+                Err(Failure::Other(format!("{option} needs {name}, or {url} of a server that wants no key")))
+            }
+            (Some(_), Some(address)) if !config::may_carry_key(&address) => {
+                tracing::warn!("{name} is not sent to {url}, which is neither https nor on this machine");
+                Ok((None, Some(address)))
+            }
+            both => Ok(both),
         }
     };
     let stt = match args.stt {
@@ -281,6 +298,9 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     }
     for agent in &config.agents {
         say(&format!("  agent   {}", agent.id));
+    }
+    for warning in &config.warnings {
+        say(&format!("  warning {warning}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -417,13 +437,16 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
 }
 
 fn warn_of_simulators(config: &Config) {
-    for (stage, does, stand_in, remedy) in [
-        ("stt", "hears what a script says", config.stt.stand_in, "DEEPGRAM_API_KEY or DEEPGRAM_BASE_URL"),
-        ("llm", "answers from a script", config.llm.stage.stand_in, "OPENAI_API_KEY or OPENAI_BASE_URL"),
-        ("tts", "murmurs", config.tts.stage.stand_in, "ELEVENLABS_API_KEY or ELEVENLABS_BASE_URL"),
+    for (stage, does, stand_in) in [
+        ("stt", "hears what a script says", config.stt.stand_in),
+        ("llm", "answers from a script", config.llm.stage.stand_in),
+        ("tts", "murmurs", config.tts.stage.stand_in),
     ] {
-        if stand_in {
-            tracing::warn!("[{stage}] is SIMULATED: it {does}. To make it real set {remedy}, or base_url in [{stage}]");
+        if let Some(vendor) = stand_in {
+            tracing::warn!(
+                "[{stage}] is SIMULATED: it {does}. To make it real set {vendor}_API_KEY, or {vendor}_BASE_URL or \
+                 base_url in [{stage}]"
+            );
         } else if config.simulated().contains(&stage) {
             tracing::warn!("[{stage}] is SIMULATED, as configured: it {does}");
         }
@@ -451,6 +474,14 @@ fn start_log(json: bool, level: &str) {
     } else {
         log.init();
     }
+}
+
+/// Panics are logged by their place alone: their message may quote what was being worked on, which is people's speech.
+fn tell_only_where_it_panicked() {
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => tracing::error!(file = place.file(), line = place.line(), "a bug: this place panicked"),
+        None => tracing::error!("a bug: a panic without a place"),
+    }));
 }
 
 /// Writes a line for the user. Nobody reading is no reason to stop.
@@ -508,5 +539,28 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::panic;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_not_by_its_words() {
+        let (mut log, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(writer)).with_ansi(false).finish();
+        let speech = String::from("my card number is");
+        tell_only_where_it_panicked();
+        let panicked =
+            tracing::subscriber::with_default(subscriber, || panic::catch_unwind(|| speech[..99].len()).is_err());
+        drop(panic::take_hook());
+        let mut told = String::new();
+        log.read_to_string(&mut told).unwrap();
+        assert!(panicked && told.contains("main.rs") && told.contains("line="), "{told}");
+        assert!(!told.contains("card"), "{told}");
     }
 }

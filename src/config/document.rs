@@ -10,14 +10,24 @@ use toml::de::{DeTable, DeValue};
 
 use super::Problem;
 
-/// The problems found so far, with the line each was found on.
+/// The problems found so far, with the line each was found on, and the warnings.
 #[derive(Debug, Default)]
-pub(super) struct Problems(RefCell<Vec<(usize, Problem)>>);
+pub(super) struct Problems(RefCell<Vec<(usize, Problem)>>, RefCell<Vec<Problem>>);
 
 impl Problems {
     /// Notes a problem that has no line (the environment): it goes last.
     pub(super) fn outside(&self, place: impl Into<String>, message: impl Into<String>) {
         self.0.borrow_mut().push((usize::MAX, Problem { place: place.into(), message: message.into() }));
+    }
+
+    /// Notes what is not wrong enough to refuse.
+    pub(super) fn warn(&self, place: impl Into<String>, message: impl Into<String>) {
+        self.1.borrow_mut().push(Problem { place: place.into(), message: message.into() });
+    }
+
+    /// Takes what was warned of.
+    pub(super) fn warnings(&self) -> Vec<Problem> {
+        self.1.take()
     }
 
     /// All problems, in the order of the file.

@@ -37,6 +37,8 @@ pub struct Config {
     pub tts: Tts,
     /// `[[agents]]`, at least one.
     pub agents: Vec<Agent>,
+    /// What is not wrong, and not as it was meant either: to be told at start. Never holds a key.
+    pub warnings: Vec<Problem>,
 }
 
 /// `[server]`: the HTTP door.
@@ -44,8 +46,6 @@ pub struct Config {
 pub struct Server {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// How it is reached from outside, for URLs it hands out.
-    pub public_url: Option<String>,
     /// The keys that open it; none only on a loopback address.
     pub keys: Vec<Pii<String>>,
     /// How long calls may go on after the order to stop.
@@ -138,24 +138,20 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let stt = stage::stt(root.section("stt"), env, problems);
     let llm = stage::llm(root.section("llm"), env, problems);
     let tts = stage::tts(root.section("tts"), env, problems);
+    stage::all_or_none(&stt, &llm, &tts, problems);
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
         root.missing("agents", "at least one [[agents]] table with id and systemPrompt");
     }
     let agents = agent::agents(tables);
     root.finish();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, agents }
+    let warnings = problems.warnings();
+    Config { server, engine, rtp, recording, log, stt, llm, tts, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {
     let listen = section.parsed("listen", "an address and a port, like \"127.0.0.1:8080\"");
     let listen = over.or(listen).unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
-    let public_url = section.text("public_url");
-    if let Some(url) = &public_url
-        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-    {
-        section.wrong("public_url", "expected an address like \"https://voice.example.com\"");
-    }
     let drain = section.integer("drain_seconds", 0..=3_600).unwrap_or(30);
     let file = section.text("api_keys_file");
     section.refuse(
@@ -196,15 +192,16 @@ fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, prob
         }
     }
     section.finish();
-    Server { listen, public_url, keys, drain: Duration::from_secs(drain) }
+    Server { listen, keys, drain: Duration::from_secs(drain) }
 }
 
 fn check_key(key: &str) -> Result<(), &'static str> {
     if key.len() < 8 {
         return Err("is too short to be a secret; expected at least 8 characters");
     }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
-        return Err("holds characters a key cannot have; expected visible ASCII without spaces and slashes");
+    // The unreserved characters of RFC 3986: a carrier's stream brings its key as a path segment.
+    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)) {
+        return Err("holds characters a key cannot have; expected letters, digits and `.`, `_`, `~`, `-`");
     }
     Ok(())
 }

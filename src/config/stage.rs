@@ -10,8 +10,9 @@ use super::settings::Env;
 pub struct Stage<V> {
     /// Who serves it: what was asked for, or the simulator when nothing else could work.
     pub vendor: V,
-    /// Whether the simulator stands in although another vendor was named: there is neither a key nor a base URL.
-    pub stand_in: bool,
+    /// Set when the simulator stands in although another vendor was named, since no service has a key or a base URL: what
+    /// the vendor's variables begin with, like `DEEPGRAM`.
+    pub stand_in: Option<&'static str>,
     /// The key, from the environment; local servers often want none.
     pub key: Option<Pii<String>>,
     /// Where the service is; `None`: the vendor's own address.
@@ -137,11 +138,12 @@ fn stage<V: Copy>(
     section: &mut Section<'_>,
     vendor: V,
     simulator: V,
-    prefix: Option<&str>,
+    prefix: Option<&'static str>,
     env: Env<'_>,
     problems: &Problems,
 ) -> Stage<V> {
     let mut base_url = section.text("base_url");
+    let mut place = section.has("base_url");
     if let Some(url) = &base_url
         && let Err(reason) = check_url(url)
     {
@@ -154,7 +156,7 @@ fn stage<V: Copy>(
         if section.has("base_url") {
             section.wrong("base_url", "the simulator runs inside this process and has no base URL; name a provider");
         }
-        return Stage { vendor: simulator, stand_in: false, key: None, base_url: None, model };
+        return Stage { vendor: simulator, stand_in: None, key: None, base_url: None, model };
     };
     let variable = format!("{prefix}_API_KEY");
     section.refuse(&KEYS, &format!("keys do not belong in the file, which gets copied and shown; set {variable}"));
@@ -164,15 +166,63 @@ fn stage<V: Copy>(
     }
     let variable = format!("{prefix}_BASE_URL");
     if let Some(url) = env(&variable).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()) {
+        place = true;
         match check_url(&url) {
             Ok(()) => base_url = Some(url),
             Err(reason) => problems.outside(&variable, reason),
         }
     }
-    if key.is_none() && base_url.is_none() {
-        return Stage { vendor: simulator, stand_in: true, key: None, base_url: None, model };
+    let mut key = key.map(Pii::new);
+    if let Some(url) = &base_url
+        && key.is_some()
+        && !may_carry_key(url)
+    {
+        key = None;
+        let message = format!(
+            "is not sent to {url}, which is neither https nor on this machine: anybody on the way could read it; use https \
+             there, or unset the key if that server wants none"
+        );
+        problems.warn(format!("{prefix}_API_KEY"), message);
     }
-    Stage { vendor, stand_in: false, key: key.map(Pii::new), base_url, model }
+    // A base URL that is wrong is a problem of its own, not a service left out.
+    if key.is_none() && !place {
+        return Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model };
+    }
+    Stage { vendor, stand_in: None, key, base_url, model }
+}
+
+/// Simulators stand in for all services or for none: a forgotten key must not put a script on a real line.
+pub(super) fn all_or_none(stt: &Stt, llm: &Llm, tts: &Tts, problems: &Problems) {
+    let stand_ins = [("stt", stt.stand_in), ("llm", llm.stage.stand_in), ("tts", tts.stage.stand_in)];
+    let real = [
+        stt.vendor != SttVendor::Simulator,
+        llm.stage.vendor != LlmVendor::Simulator,
+        tts.stage.vendor != TtsVendor::Simulator,
+    ];
+    if !real.contains(&true) {
+        return;
+    }
+    for (title, prefix) in stand_ins {
+        let Some(prefix) = prefix else { continue };
+        let message = format!(
+            "is not set, and no base URL is, while another service has one; set {prefix}_API_KEY, or {prefix}_BASE_URL \
+             of a server that wants no key, or say `provider = \"simulator\"` in [{title}]"
+        );
+        problems.outside(format!("{prefix}_API_KEY"), message);
+    }
+}
+
+/// Whether a key may be sent to this base URL: only where nobody on the way can read it, over TLS or within this machine.
+pub fn may_carry_key(base_url: &str) -> bool {
+    let Ok(url) = url::Url::parse(base_url) else { return false };
+    match url.host() {
+        _ if matches!(url.scheme(), "https" | "wss") => true,
+        // RFC 6761 section 6.3: this name is this machine.
+        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
+    }
 }
 
 fn check_url(text: &str) -> Result<(), String> {

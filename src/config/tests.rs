@@ -20,7 +20,10 @@ fn the_example_is_valid_and_runs_on_simulators_without_keys() {
     let text = include_str!("../../agentphone.example.toml");
     let config = parse(text, &[]).unwrap();
     assert_eq!(config.simulated(), ["stt", "llm", "tts"]);
-    assert!(config.stt.stand_in && config.llm.stage.stand_in && config.tts.stage.stand_in);
+    assert_eq!(
+        [config.stt.stand_in, config.llm.stage.stand_in, config.tts.stage.stand_in],
+        [Some("DEEPGRAM"), Some("OPENAI"), Some("ELEVENLABS")]
+    );
     assert_eq!(config.agents.len(), 1);
     assert_eq!(config.agents[0].id, "front-desk");
     // What is commented out must be right as well.
@@ -54,10 +57,10 @@ fn defaults_fill_what_is_not_said() {
 
 #[test]
 fn both_spellings_say_the_same() {
-    let snake = "[server]\npublic_url = \"https://a.example\"\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
+    let snake = "[server]\ndrain_seconds = 3\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystem_prompt = \"p\"\nbegin_message = \"b\"\nmodel_tier = \"max\"\n\
                  interruption_sensitivity = 0\nmax_silence_ms = 10_000\nvoice_speed = 2\n";
-    let camel = "[server]\npublicUrl = \"https://a.example\"\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
+    let camel = "[server]\ndrainSeconds = 3\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystemPrompt = \"p\"\nbeginMessage = \"b\"\nmodelTier = \"max\"\n\
                  interruptionSensitivity = 0\nmaxSilenceMs = 10_000\nvoiceSpeed = 2\n";
     let config = parse(snake, &[]).unwrap();
@@ -78,14 +81,84 @@ fn a_key_or_a_base_url_makes_a_stage_real() {
     assert_eq!(config.llm.stage.base_url.as_deref(), Some("http://127.0.0.1:11434/v1"), "the environment outranks");
     assert_eq!(config.tts.stage.vendor, TtsVendor::OpenAi);
     assert_eq!(config.tts.stage.key, None);
-    let config = parse(&format!("{AGENT}[stt]\nprovider = \"simulator\"\n"), &env).unwrap();
+    let text = format!("{AGENT}[stt]\nprovider = \"simulator\"\n[tts]\nprovider = \"openai\"\n");
+    let config = parse(&text, &env).unwrap();
+    assert_eq!(config.simulated(), ["stt"]);
+    assert_eq!(config.stt.stand_in, None, "it was asked for");
+}
+
+#[test]
+fn a_service_left_out_is_not_simulated_beside_a_real_one() {
+    let told = problems(AGENT, &[("OPENAI_API_KEY", "sk-secret-value")]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with("DEEPGRAM_API_KEY: is not set"), "{told}");
+    assert!(lines[0].contains("or say `provider = \"simulator\"` in [stt]"), "{told}");
+    assert!(lines[1].starts_with("ELEVENLABS_API_KEY: is not set"), "{told}");
+    assert!(lines[1].contains("ELEVENLABS_BASE_URL") && lines[1].contains("[tts]"), "{told}");
+    let told = problems(&format!("{AGENT}[stt]\nbase_url = \"http://127.0.0.1:1\"\n"), &[]);
+    assert_eq!(told.lines().count(), 2, "a base URL counts like a key: {told}");
+    // A simulator that was asked for is none that stands in.
+    let asked = format!("{AGENT}[stt]\nprovider = \"simulator\"\n[tts]\nprovider = \"simulator\"\n");
+    let config = parse(&asked, &[("OPENAI_API_KEY", "sk-secret-value")]).unwrap();
     assert_eq!(config.simulated(), ["stt", "tts"]);
-    assert!(!config.stt.stand_in, "it was asked for");
+    assert_eq!(parse(&asked, &[]).unwrap().simulated(), ["stt", "llm", "tts"]);
+    // A wrong base URL is told once, as what it is.
+    let told = problems(AGENT, &[("OPENAI_BASE_URL", "nonsense")]);
+    assert!(told.contains("OPENAI_BASE_URL: is no URL") && !told.contains("OPENAI_API_KEY"), "{told}");
+}
+
+#[test]
+fn a_key_does_not_travel_in_the_clear() {
+    let keys =
+        [("DEEPGRAM_API_KEY", "dg-secret"), ("OPENAI_API_KEY", "sk-secret"), ("ELEVENLABS_API_KEY", "el-secret")];
+    for (url, kept) in [
+        ("http://models.example/v1", false),
+        ("ws://models.example/v1", false),
+        ("http://192.168.1.7:8000/v1", false),
+        ("http://localhost.example/v1", false),
+        ("http://127.0.0.1.example/v1", false),
+        ("https://models.example/v1", true),
+        ("wss://models.example", true),
+        ("http://127.0.0.1:11434/v1", true),
+        ("http://localhost:11434/v1", true),
+        ("ws://[::1]:9000", true),
+    ] {
+        let text = format!("{AGENT}[llm]\nbase_url = \"{url}\"\n");
+        let from_file = parse(&text, &keys).unwrap();
+        let from_env = parse(AGENT, &[&keys[..], &[("OPENAI_BASE_URL", url)]].concat()).unwrap();
+        for config in [from_file, from_env] {
+            assert_eq!(config.llm.stage.key.is_some(), kept, "{url}");
+            assert_eq!(config.llm.stage.base_url.as_deref(), Some(url));
+            assert!(config.stt.key.is_some() && config.tts.stage.key.is_some(), "the other keys stay");
+            assert_eq!(config.warnings.len(), usize::from(!kept), "{url}");
+            for warning in &config.warnings {
+                let told = warning.to_string();
+                assert!(told.starts_with("OPENAI_API_KEY: is not sent to") && told.contains(url), "{told}");
+                assert!(told.contains("use https there") && !told.contains("sk-secret"), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_of_the_server_can_stand_in_a_path() {
+    assert!(parse(AGENT, &[("AGENTPHONE_API_KEY", "sk_live-0.1~Z")]).is_ok());
+    for key in ["sk_live_a/b", "sk_live_a%41", "sk_live_a?b", "sk_live_a+b", "sk_live_a=b", "sk_live_a b"] {
+        let told = problems(AGENT, &[("AGENTPHONE_API_KEY", key)]);
+        assert!(told.starts_with("AGENTPHONE_API_KEY: holds characters a key cannot have"), "{told}");
+        assert!(!told.contains("sk_live"), "{told}");
+    }
 }
 
 #[test]
 fn keys_never_print() {
-    let env = [("DEEPGRAM_API_KEY", "dg-secret-value"), ("AGENTPHONE_API_KEY", "sk_live_secret")];
+    let env = [
+        ("DEEPGRAM_API_KEY", "dg-secret-value"),
+        ("OPENAI_API_KEY", "sk-secret-value"),
+        ("ELEVENLABS_API_KEY", "el-secret-value"),
+        ("AGENTPHONE_API_KEY", "sk_live_secret"),
+    ];
     let printed = format!("{:?}", parse(AGENT, &env).unwrap());
     assert!(!printed.contains("secret-value") && !printed.contains("sk_live"), "{printed}");
     let told =

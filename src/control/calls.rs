@@ -41,6 +41,17 @@ pub struct Party {
     pub to: Pii<String>,
     /// How the sound travels: `rtp`, `twilio` …
     pub transport: &'static str,
+    /// What the carrier calls its stream, and the call.
+    pub carrier: Option<CarrierNames>,
+}
+
+/// What a carrier calls a stream and its call: the way from our record to theirs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CarrierNames {
+    /// Of the stream.
+    pub stream_sid: String,
+    /// Of the call.
+    pub call_sid: String,
 }
 
 /// A call under way.
@@ -104,6 +115,7 @@ impl Calls {
         let id = CallId::random();
         let file = |directory: &Option<PathBuf>, kind: &str| directory.as_ref().map(|d| d.join(format!("{id}.{kind}")));
         let (recording, log) = (file(&self.recordings, "wav"), file(&self.logs, "log"));
+        let (stream_sid, call_sid) = party.carrier.map(|names| (names.stream_sid, names.call_sid)).unzip();
         let facts = Facts {
             id: id.to_string(),
             agent_id: agent.profile.id.clone(),
@@ -114,6 +126,8 @@ impl Calls {
             transport: party.transport,
             codec: leg.codec.name(),
             local: leg.local.map(|local| local.to_string()),
+            stream_sid,
+            call_sid,
             started: SystemTime::now(),
             recording: recording.as_ref().and_then(|path| path.file_name()).map(|n| n.to_string_lossy().into_owned()),
         };

@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) transport: &'static str,
     pub(super) codec: &'static str,
     pub(super) local: Option<String>,
+    pub(super) stream_sid: Option<String>,
+    pub(super) call_sid: Option<String>,
     pub(super) started: SystemTime,
     pub(super) recording: Option<String>,
 }
@@ -38,6 +40,8 @@ impl Facts {
             transport: self.transport.into(),
             codec: self.codec.into(),
             local: self.local.clone(),
+            stream_sid: self.stream_sid.clone(),
+            call_sid: self.call_sid.clone(),
             status: "in-progress".into(),
             reason: None,
             started: self.started,

@@ -24,6 +24,10 @@ pub struct CallRecord {
     pub codec: String,
     /// Where we received its sound, for transports with an address of their own.
     pub local: Option<String>,
+    /// What the carrier calls its stream, for transports that have such a name.
+    pub stream_sid: Option<String>,
+    /// What the carrier calls the call.
+    pub call_sid: Option<String>,
     /// `in-progress`, `completed` or `failed`.
     pub status: String,
     /// Why it ended (`disconnectionReason`).
@@ -129,11 +133,20 @@ impl CallRecord {
     pub(super) fn weight(&self) -> usize {
         let texts = [&self.id, &self.agent_id, &self.agent_name, &self.from, &self.to, &self.codec, &self.transport];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
+        let sids: usize =
+            [&self.stream_sid, &self.call_sid].iter().map(|sid| sid.as_ref().map_or(0, String::len)).sum();
         let lines: usize = self.lines.iter().map(|line| line.text.len() + size_of::<LineRecord>()).sum();
         let events: usize = self.events.iter().map(|event| event.data.len() + size_of::<EventRecord>()).sum();
         let turns: usize = self.turns.iter().map(|turn| size_of::<TurnRecord>() + turn.waterfall.len() * 32).sum();
         let counters = (self.inbound.len() + self.outbound.len() + self.line.len()) * size_of::<Counter>();
-        size_of::<Self>() + texts + lines + events + turns + counters + self.silenced.len() * size_of::<Duration>()
+        size_of::<Self>()
+            + texts
+            + sids
+            + lines
+            + events
+            + turns
+            + counters
+            + self.silenced.len() * size_of::<Duration>()
     }
 }
 

@@ -163,6 +163,8 @@ mod tests {
             transport: "rtp".into(),
             codec: "PCMU".into(),
             local: None,
+            stream_sid: None,
+            call_sid: None,
             status: "completed".into(),
             reason: None,
             started: SystemTime::UNIX_EPOCH,

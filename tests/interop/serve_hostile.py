@@ -131,6 +131,7 @@ def _():
         ({"remote": "localhost"}, "remote"),
         ({"remote": "0.0.0.0:4000"}, "remote"),
         ({"remote": "224.0.0.1:4000"}, "remote"),
+        ({"remote": "192.0.2.1:4000"}, "remote"),
         ({"codec": "MP3"}, "codec"),
         ({"payloadType": 8}, "payloadType"),
         ({"from": PRIVATE}, "from"),
@@ -224,6 +225,7 @@ def _():
         ("[server\n", "bad.toml:1"),
         ('[server]\nlisten = "0.0.0.0:8080"\n[[agents]]\nid = "a"\nsystemPrompt = "b"\n', "AGENTPHONE_API_KEY"),
         ('[server]\nlissten = "127.0.0.1:1"\n[[agents]]\nid = "a"\nsystemPrompt = "b"\n', "did you mean `listen`?"),
+        ('[stt]\nbase_url = "http://127.0.0.1:9"\n[[agents]]\nid = "a"\nsystemPrompt = "b"\n', 'provider = "simulator"'),
         ("", "agents"),
     ):
         file = server.folder / "bad.toml"

@@ -21,6 +21,11 @@ pub struct Door {
 impl Door {
     /// A door with one agent, `front-desk`, that opens to these keys.
     pub async fn open(keys: &[&str], max_calls: usize) -> Self {
+        Self::open_within(keys, max_calls, http::Limits::default()).await
+    }
+
+    /// The same, with limits of its own.
+    pub async fn open_within(keys: &[&str], max_calls: usize, limits: http::Limits) -> Self {
         let keys = keys.iter().map(|key| Pii::new((*key).to_owned())).collect();
         let api = Arc::new(Api::new(ApiConfig {
             engine: Engine::new(EngineConfig { max_calls, ..EngineConfig::default() }),
@@ -37,7 +42,7 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = Arc::clone(&api);
-        let task = tokio::spawn(async move { http::serve(listener, served, std::future::pending()).await.unwrap() });
+        let task = tokio::spawn(http::serve(listener, served, limits, std::future::pending()));
         Self { address, api, task }
     }
 }

@@ -115,6 +115,12 @@ async fn every_wrong_field_of_a_leg_is_named() {
         let json = post(door.address, "/v1/media/legs", &body).await.refused(422, "VALIDATION_ERROR");
         assert_eq!(json["error"]["details"][0]["field"], "remote");
     }
+    // Our ports are on loopback: a call with another host would be silent both ways.
+    let body = r#"{"agentId":"front-desk","transport":"rtp","remote":"192.0.2.1:4000"}"#;
+    let json = post(door.address, "/v1/media/legs", body).await.refused(422, "VALIDATION_ERROR");
+    assert_eq!(json["error"]["details"][0]["field"], "remote");
+    assert!(json["detail"].as_str().unwrap().contains("`[rtp] address`"), "{json}");
+    assert_eq!(get(door.address, "/healthz").await.json()["liveCalls"], 0);
 }
 
 #[tokio::test]
@@ -203,9 +209,15 @@ async fn a_stopped_door_finishes_what_it_has_begun() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(http::serve(listener, door.api.clone(), async move { drop(stopped.await) }));
+    let serving =
+        tokio::spawn(http::serve(
+            listener,
+            door.api.clone(),
+            http::Limits::default(),
+            async move { drop(stopped.await) },
+        ));
     assert_eq!(get(address, "/healthz").await.status, 200);
     stop.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

@@ -199,6 +199,8 @@ fn over() -> CallRecord {
         transport: "rtp".into(),
         codec: "PCMU".into(),
         local: Some("127.0.0.1:10000".into()),
+        stream_sid: None,
+        call_sid: None,
         status: "completed".into(),
         reason: Some("user_hangup".into()),
         started: start(),

@@ -7,5 +7,6 @@ mod door;
 mod doors;
 mod fakes;
 mod goldens;
+mod listener;
 mod live;
 mod stream;

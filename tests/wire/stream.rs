@@ -32,6 +32,7 @@ async fn a_media_stream_is_a_call_like_any_other() {
     let call = &calls["data"][0];
     assert_eq!((&call["status"], &call["engine"]["transport"]), (&json!("in-progress"), &json!("twilio")));
     assert_eq!((&call["fromNumber"], &call["toNumber"]), (&json!("+14155550100"), &json!("+14155550101")));
+    assert_eq!((&call["engine"]["streamSid"], &call["engine"]["callSid"]), (&json!("MZ01"), &json!("CA01")));
     let id = call["id"].as_str().unwrap().to_owned();
 
     socket.send(text(json!({"event": "stop", "streamSid": "MZ01", "stop": {"callSid": "CA01"}}))).await.unwrap();

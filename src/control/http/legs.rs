@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::control::{Api, Found, Party, wire};
+use crate::control::wire::{self, Detail};
+use crate::control::{Api, Found, Party};
 use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
 
 use super::Refusal;
@@ -107,7 +108,7 @@ impl Wanted {
         let mut leg = LegSpec::new(codec, remote);
         leg.payload_type = payload_type;
         leg.telephone_event = telephone_event;
-        let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp" };
+        let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp", carrier: None };
         // Without an id the body was refused above.
         Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party })
     }
@@ -176,7 +177,10 @@ fn direction(body: &mut Body) -> Direction {
 fn refuse_leg(error: LegError) -> Refusal {
     match error {
         LegError::NoPort => Refusal::unavailable("no media port is free", PORT_WAIT),
-        LegError::Unsupported(what) => Refusal::bad(format!("this gateway does not do that: {what}")),
+        // The codecs were parsed before: what is left is where the sound should go.
+        LegError::Unsupported(what) => {
+            Refusal::invalid(vec![Detail { field: "remote".into(), message: what.into(), kind: "value" }])
+        }
         LegError::Io(error) => {
             tracing::error!(%error, "could not open a media port");
             Refusal::unavailable("a media port could not be opened", PORT_WAIT)

@@ -20,4 +20,4 @@ mod streams;
 
 pub use refusal::Refusal;
 pub use router::router;
-pub use serve::serve;
+pub use serve::{Limits, serve};

@@ -21,11 +21,6 @@ const CALLER: &str = "invalid_request_error";
 const SERVER: &str = "api_error";
 
 impl Refusal {
-    /// 400: understood, and not done.
-    pub fn bad(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", CALLER, message)
-    }
-
     /// 401.
     pub fn unauthorized() -> Self {
         let message = "no valid API key was sent; expected the header `Authorization: Bearer <key>`";

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::{SinkExt, StreamExt, future};
 
-use crate::control::{Api, Party};
+use crate::control::{Api, CarrierNames, Party};
 use crate::engine::{Direction, Permit, Pii, WsFrame, twilio as dialect};
 
 use super::Refusal;
@@ -18,6 +18,8 @@ use super::segment::Segment;
 
 /// The largest message a carrier may send: a frame is about 300 bytes, the start a few kilobytes.
 const LARGEST_MESSAGE: usize = 64 << 10;
+/// Twilio's names have 34 characters.
+const LONGEST_NAME: usize = 64;
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
@@ -65,8 +67,15 @@ async fn stream(api: Arc<Api>, agent_id: String, permit: Permit, socket: WebSock
         Pii::new(value.cloned().unwrap_or_default())
     };
     let (from, to) = (parameter(["from", "From"]), parameter(["to", "To"]));
-    let party = Party { direction: Direction::Inbound, from, to, transport: "twilio" };
+    let (stream_sid, call_sid) = (name(&accepted.info.stream_sid), name(&accepted.info.call_sid));
+    let carrier = Some(CarrierNames { stream_sid, call_sid });
+    let party = Party { direction: Direction::Inbound, from, to, transport: "twilio", carrier };
     api.calls.start(permit, agent, accepted.leg, party);
+}
+
+/// A name as the carrier gave it, as long as such names are: it is kept with the record of the call.
+fn name(sid: &str) -> String {
+    sid.chars().take(LONGEST_NAME).collect()
 }
 
 fn incoming(message: Message) -> WsFrame {

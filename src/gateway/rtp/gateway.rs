@@ -64,15 +64,30 @@ impl RtpGateway {
         Self { config: Arc::new(config), ports }
     }
 
+    /// Binds one socket on the address of the media ports and lets it go again.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when the address is not one of this machine.
+    pub fn check(&self) -> io::Result<()> {
+        bind(SocketAddr::new(self.config.address, 0)).map(drop)
+    }
+
     async fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
         let config = &*self.config;
         if spec.remote.is_some_and(|remote| remote.is_ipv4() != config.address.is_ipv4()) {
             return Err(LegError::Unsupported("an address of the other IP version than ours"));
         }
+        // Nothing sent from a loopback address leaves the machine: the call would be silent both ways.
+        if config.address.is_loopback() && spec.remote.is_some_and(|remote| !remote.ip().to_canonical().is_loopback()) {
+            return Err(LegError::Unsupported(
+                "the media ports are on a loopback address, and the remote is not; set `[rtp] address`",
+            ));
+        }
         let mut seed = [0; 2];
         getrandom::fill(&mut seed).map_err(|error| LegError::Io(io::Error::other(error)))?;
         let now = Instant::now();
-        let bind = |port| bind(SocketAddr::new(config.address, port));
+        let bind = |port| UdpSocket::from_std(bind(SocketAddr::new(config.address, port))?);
         let (socket, lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
         // A fresh socket is not known to be writable before the runtime has looked: the first packet would be refused.
         socket.writable().await.map_err(LegError::Io)?;
@@ -103,7 +118,7 @@ const RECEIVE_BUFFER: usize = 512 * 1024;
 /// Expedited forwarding (RFC 3246), as IPv4 type of service.
 const EXPEDITED: u32 = 0xB8;
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Neither is worth refusing a call for.
@@ -112,5 +127,45 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         let _ = socket.set_tos_v4(EXPEDITED);
     }
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::Codec;
+
+    #[tokio::test]
+    async fn a_remote_that_a_loopback_socket_cannot_reach_is_refused() {
+        for (ours, theirs, opens) in [
+            ("127.0.0.1", "127.0.0.2:4000", true),
+            ("127.0.0.1", "192.0.2.1:4000", false),
+            ("::1", "[2001:db8::1]:4000", false),
+            ("0.0.0.0", "192.0.2.1:4000", true),
+        ] {
+            let config = RtpConfig {
+                address: ours.parse().unwrap(),
+                ports: 30_000..=30_999,
+                rest: Duration::ZERO,
+                ..RtpConfig::default()
+            };
+            let spec = LegSpec::new(Codec::Pcmu, Some(theirs.parse().unwrap()));
+            match RtpGateway::new(config).open(spec).await {
+                Ok(_) => assert!(opens, "{ours} {theirs}"),
+                Err(error) => {
+                    assert!(!opens, "{ours} {theirs}: {error}");
+                    assert!(error.to_string().contains("`[rtp] address`"), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_fails_the_check() {
+        let gateway =
+            |address: &str| RtpGateway::new(RtpConfig { address: address.parse().unwrap(), ..RtpConfig::default() });
+        gateway("127.0.0.1").check().unwrap();
+        // Of the block for documentation (RFC 5737): nobody has it.
+        assert_eq!(gateway("192.0.2.1").check().unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    }
 }
