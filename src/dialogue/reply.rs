@@ -7,6 +7,11 @@ use crate::conversation::{ReplyId, WordTime};
 use super::segment::Segmenter;
 use super::{EndReason, Timing};
 
+/// What a fast speaker needs for a byte of text.
+const FASTEST: Duration = Duration::from_millis(60);
+/// The most that is taken as heard of a text whose sound is still coming.
+const UNFINISHED: f32 = 0.99;
+
 /// What a reply is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Purpose {
@@ -105,9 +110,24 @@ impl Reply {
         self.words.extend(words.iter().take(room));
     }
 
-    /// What was heard of it.
+    /// What was heard of it. `share`: of the sound that had come.
+    ///
+    /// While more sound is to come, how long it all will be is not known: it is taken to be as long as a fast speaker needs,
+    /// and its last word is still to come.
     pub(super) fn heard(&self, heard: Duration, share: f32) -> &str {
-        super::history::heard_text(&self.text, &self.words, heard, share)
+        if self.length.is_some() {
+            return super::history::heard_text(&self.text, &self.words, heard, share);
+        }
+        let text = self.text.trim_end();
+        let least = FASTEST.as_secs_f32() * text.len() as f32;
+        let share = share.min(heard.as_secs_f32() / least.max(f32::MIN_POSITIVE)).min(UNFINISHED);
+        super::history::heard_text(text, &self.words, heard, share)
+    }
+
+    /// Whether `text` is all of it, and the voice has shown so.
+    pub(super) fn is_whole(&self, text: &str) -> bool {
+        let is_known = self.length.is_some() || !self.words.is_empty();
+        self.closed && is_known && text.trim_end() == self.text.trim_end()
     }
 
     /// Whether the caller hears it, or heard it until it was held.

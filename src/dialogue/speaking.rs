@@ -279,7 +279,7 @@ impl Dialogue {
         self.quiet_since = now;
         let reply = &cut.reply;
         let text = reply.heard(heard, share).to_owned();
-        let is_whole = reply.closed && text.trim_end() == reply.text.trim_end();
+        let is_whole = reply.is_whole(&text);
         let words = text.split_whitespace().count();
         let before = cut.takes_back.map(|overlap| heard.saturating_sub(overlap));
         let is_taken_back = before.is_some_and(|before| {

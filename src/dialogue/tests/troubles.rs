@@ -1,9 +1,9 @@
 //! Services that are late, mute or dead.
 
 use crate::conversation::{Failure, ReplyId, Service};
-use crate::dialogue::{DialogueEvent, DialogueSpec, EndReason, Fact};
+use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Fact};
 
-use super::stage::{Answer, Stage};
+use super::stage::{Answer, Coming, Stage};
 
 fn asked(answers: Vec<Answer>) -> Stage {
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
@@ -82,6 +82,19 @@ fn a_voice_that_stalls_is_given_up_after_its_patience_and_one_that_goes_on_is_no
         assert_eq!(stage.when("flush").len(), usize::from(!goes_on));
         assert_eq!(stage.when("speak 2").len(), usize::from(!goes_on));
     }
+}
+
+#[test]
+fn words_that_never_became_sound_are_not_told_as_heard() {
+    // Six words of twelve have come, and all of that was heard.
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    (stage.stalls_voice, stage.wordless_voice) = (true, true);
+    let text = "one two three four five six seven eight nine ten eleven twelve.".to_owned();
+    stage.at(1_000, Coming::Command(Command::Say { text, interruptible: true }));
+    stage.run(2_920);
+    stage.starve(ReplyId(1));
+    stage.run(9_000);
+    assert_eq!(stage.said()[0], ("one two three four five six".to_owned(), true));
 }
 
 #[test]
