@@ -44,6 +44,8 @@ pub(super) struct Reply {
     /// What was handed to the voice.
     pub(super) text: String,
     words: Vec<WordTime>,
+    /// When it was last handed some.
+    pub(super) spoken: Option<Instant>,
     /// Whether the model is still writing.
     pub(super) generating: bool,
     /// Tools it asked for.
@@ -87,6 +89,7 @@ impl Reply {
             segmenter: Segmenter::default(),
             text: String::new(),
             words: Vec::new(),
+            spoken: None,
             generating: false,
             calls: 0,
             broken: false,
@@ -135,9 +138,12 @@ impl Reply {
         self.sounding.is_some()
     }
 
-    /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for.
+    /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for; and
+    /// what was handed over last has as long as a first sound, since a voice may make a request of it.
     pub(super) fn stall_due(&self, timing: &Timing) -> Option<Instant> {
-        self.starved.filter(|_| self.closed && self.length.is_none()).map(|since| since + timing.audio_stall)
+        let since = self.starved.filter(|_| self.closed && self.length.is_none())?;
+        let due = since + timing.audio_stall;
+        Some(self.spoken.map_or(due, |at| due.max(at + timing.first_audio)))
     }
 
     /// When it should long have been heard: its own length and some seconds, or, while that is not known, a third of the

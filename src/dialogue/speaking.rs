@@ -107,6 +107,7 @@ impl Dialogue {
         let timing = self.spec.timing;
         let Some(reply) = self.reply(id) else { return };
         reply.text.push_str(&text);
+        reply.spoken = Some(now);
         if reply.generating {
             reply.token_due = Some(now + timing.first_token);
         }

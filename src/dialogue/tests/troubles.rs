@@ -1,6 +1,6 @@
 //! Services that are late, mute or dead.
 
-use crate::conversation::{Failure, ReplyId, Service};
+use crate::conversation::{Failure, GenerationEnd, ReplyId, Service};
 use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Fact};
 
 use super::stage::{Answer, Coming, Stage};
@@ -71,17 +71,33 @@ fn a_voice_that_stalls_is_given_up_after_its_patience_and_one_that_goes_on_is_no
         let begin_message = "one two three four five six seven eight nine ten.".to_owned();
         let mut stage = Stage::new(DialogueSpec { begin_message, ..DialogueSpec::default() }, &[]);
         stage.stalls_voice = true;
-        stage.run(1_000);
+        stage.run(2_000);
         stage.tell(Fact::SpeechStarved { reply: ReplyId(1) });
-        stage.run(1_599);
+        stage.run(2_599);
         assert_eq!(stage.when("flush").len(), 0);
         if goes_on {
             stage.tell(Fact::SpeechReady { reply: ReplyId(1) });
         }
-        stage.run(1_600);
+        stage.run(2_600);
         assert_eq!(stage.when("flush").len(), usize::from(!goes_on));
         assert_eq!(stage.when("speak 2").len(), usize::from(!goes_on));
     }
+}
+
+#[test]
+fn words_just_handed_to_the_voice_have_as_long_as_a_first_sound() {
+    let mut stage = asked(vec![hangs()]);
+    let reply = ReplyId(1);
+    stage.stalls_voice = true;
+    stage.at(2_600, Coming::Token(reply, "Let me look. ".into()));
+    stage.run(3_620);
+    stage.starve(reply);
+    stage.at(5_000, Coming::Token(reply, "It is three.".into()));
+    stage.at(5_000, Coming::Ended(reply, GenerationEnd::Stop));
+    stage.run(6_999);
+    assert_eq!(stage.when("flush"), [0; 0]);
+    stage.run(7_000);
+    assert_eq!(stage.when("flush"), [7_000]);
 }
 
 #[test]
