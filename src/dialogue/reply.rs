@@ -64,7 +64,7 @@ pub(super) struct Reply {
     pub(super) starved: Option<Instant>,
     /// The whole length of its sound.
     pub(super) length: Option<Duration>,
-    /// How long it was held in all.
+    /// How long it was held or had run dry in all.
     pub(super) held: Duration,
     /// The model is given up then, unless there is something new to speak.
     pub(super) token_due: Option<Instant>,
@@ -144,6 +144,13 @@ impl Reply {
         let since = self.starved.filter(|_| self.closed && self.length.is_none())?;
         let due = since + timing.audio_stall;
         Some(self.spoken.map_or(due, |at| due.max(at + timing.first_audio)))
+    }
+
+    /// The time it had run dry counts like a hold; whether it had.
+    pub(super) fn end_starving(&mut self, now: Instant) -> bool {
+        let since = self.starved.take();
+        self.held += since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        since.is_some()
     }
 
     /// When it should long have been heard: its own length and some seconds, or, while that is not known, a third of the

@@ -125,7 +125,7 @@ impl Dialogue {
         if std::mem::replace(&mut reply.closed, true) {
             return;
         }
-        if reply.starved.is_some() {
+        if reply.end_starving(now) {
             reply.starved = Some(now);
         }
         if !reply.text.is_empty() {
@@ -179,11 +179,11 @@ impl Dialogue {
     }
 
     /// There is sound.
-    pub(super) fn speech_ready(&mut self, id: ReplyId) {
+    pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
         if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
             reply.audio_due = None;
-            reply.starved = None;
+            reply.end_starving(now);
         }
     }
 
@@ -207,7 +207,7 @@ impl Dialogue {
     pub(super) fn speech_ended(&mut self, id: ReplyId, length: Duration, now: Instant) {
         let Some(reply) = self.reply(id) else { return };
         reply.length = Some(length);
-        reply.starved = None;
+        reply.end_starving(now);
         reply.audio_due = None;
         if !reply.ready || length.is_zero() {
             self.tts_failed(id, Failure::Protocol, "tts.no-sound", now);

@@ -101,6 +101,22 @@ fn words_just_handed_to_the_voice_have_as_long_as_a_first_sound() {
 }
 
 #[test]
+fn a_reply_whose_voice_ran_dry_is_heard_to_its_end() {
+    let mut stage = asked(vec![hangs()]);
+    let reply = ReplyId(1);
+    stage.at(2_600, Coming::Token(reply, "Let me look that up for you now. ".into()));
+    stage.run(2_720 + 8 * 300);
+    stage.starve(reply);
+    stage.at(7_500, Coming::Token(reply, "It is three.".into()));
+    stage.at(7_500, Coming::Ended(reply, GenerationEnd::Stop));
+    stage.run(7_600);
+    stage.feed(reply);
+    stage.run(15_000);
+    assert_eq!(stage.when("heard"), [7_600 + 3 * 300]);
+    assert_eq!(stage.said()[0], ("Let me look that up for you now. It is three.".to_owned(), false));
+}
+
+#[test]
 fn words_that_never_became_sound_are_not_told_as_heard() {
     // Six words of twelve have come, and all of that was heard.
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
