@@ -43,7 +43,7 @@ impl Dialogue {
     pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
         let timing = self.spec.timing;
         let is_late = |reply: &&Reply| {
-            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due };
+            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due(&timing) };
             due.is_some_and(|at| at <= now)
         };
         let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();

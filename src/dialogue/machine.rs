@@ -257,10 +257,10 @@ impl Dialogue {
             let drain = self.timers.at(Timer::Drain);
             self.timers.clear();
             self.timers.set(Timer::Drain, drain);
-            return self.arm_replies();
+            return self.arm_replies(now);
         }
         self.arm_listening();
-        self.arm_replies();
+        self.arm_replies(now);
         self.arm_tools();
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();

@@ -72,8 +72,10 @@ pub(super) struct Reply {
     pub(super) answer_due: Option<Instant>,
     /// What is pending is spoken then.
     pub(super) flush_due: Option<Instant>,
-    /// The voice is given up then.
-    pub(super) audio_due: Option<Instant>,
+    /// Since when its sound is waited for.
+    pub(super) awaits: Option<Instant>,
+    /// When it came to be the one that is heard next.
+    pub(super) first_since: Option<Instant>,
 }
 
 impl Reply {
@@ -103,7 +105,8 @@ impl Reply {
             token_due: None,
             answer_due: None,
             flush_due: None,
-            audio_due: None,
+            awaits: None,
+            first_since: None,
         }
     }
 
@@ -136,6 +139,12 @@ impl Reply {
     /// Whether the caller hears it, or heard it until it was held.
     pub(super) fn is_sounding(&self) -> bool {
         self.sounding.is_some()
+    }
+
+    /// When a voice that has given no sound is given up. One that waits behind another reply is not hurried: its sound may
+    /// be left unread until there is room for it.
+    pub(super) fn audio_due(&self, timing: &Timing) -> Option<Instant> {
+        Some(self.awaits?.max(self.first_since?) + timing.first_audio)
     }
 
     /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for; and

@@ -111,8 +111,8 @@ impl Dialogue {
         if reply.generating {
             reply.token_due = Some(now + timing.first_token);
         }
-        if !reply.ready && reply.audio_due.is_none() {
-            reply.audio_due = Some(now + timing.first_audio);
+        if !reply.ready {
+            reply.awaits.get_or_insert(now);
         }
         self.act(Action::Synthesize { reply: id, text });
     }
@@ -182,7 +182,7 @@ impl Dialogue {
     pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
         if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
-            reply.audio_due = None;
+            reply.awaits = None;
             reply.end_starving(now);
         }
     }
@@ -208,7 +208,7 @@ impl Dialogue {
         let Some(reply) = self.reply(id) else { return };
         reply.length = Some(length);
         reply.end_starving(now);
-        reply.audio_due = None;
+        reply.awaits = None;
         if !reply.ready || length.is_zero() {
             self.tts_failed(id, Failure::Protocol, "tts.no-sound", now);
         }
@@ -400,15 +400,18 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn arm_replies(&mut self) {
+    pub(super) fn arm_replies(&mut self, now: Instant) {
         let timing = self.spec.timing;
+        if let Some(front) = self.replies.front_mut() {
+            front.first_since.get_or_insert(now);
+        }
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
         let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
         let dues = [
             (Timer::FirstToken, earliest(&|reply| reply.token_due)),
             (Timer::WholeAnswer, earliest(&|reply| reply.answer_due)),
             (Timer::SegmentFlush, earliest(&|reply| reply.flush_due)),
-            (Timer::FirstAudio, earliest(&|reply| reply.audio_due)),
+            (Timer::FirstAudio, earliest(&|reply| reply.audio_due(&timing))),
             (Timer::Stall, earliest(&|reply| reply.stall_due(&timing))),
             (Timer::Overdue, self.replies.front().filter(|_| !is_held).and_then(Reply::overdue)),
         ];

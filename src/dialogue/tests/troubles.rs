@@ -117,6 +117,24 @@ fn a_reply_whose_voice_ran_dry_is_heard_to_its_end() {
 }
 
 #[test]
+fn a_line_that_waits_behind_another_is_not_given_up_for_its_silence() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    let say = |text: &str| Coming::Command(Command::Say { text: text.into(), interruptible: true });
+    stage.at(1_000, say("one two three four five six seven eight nine ten eleven twelve."));
+    stage.run(1_050);
+    stage.mute_voice = true;
+    stage.at(1_100, say("And this comes next."));
+    stage.run(6_000);
+    assert_eq!(stage.when("heard 1"), [1_120 + 12 * 300]);
+    stage.run(6_719);
+    assert_eq!(stage.when("flush"), [0; 0]);
+    // From when it is its turn, it has as long as any other.
+    stage.run(7_000);
+    assert_eq!(stage.when("flush 2"), [4_720 + 2_000]);
+    assert_eq!(stage.rules(), ["tts.first-audio"]);
+}
+
+#[test]
 fn words_that_never_became_sound_are_not_told_as_heard() {
     // Six words of twelve have come, and all of that was heard.
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
