@@ -378,7 +378,12 @@ impl Dialogue {
         let is_sounding = self.replies.front().is_some_and(|front| front.playing);
         if held {
             self.voice = super::endpointing::Voice::default();
-            self.turn.forget_words(now);
+            if self.replies.front().is_some_and(|front| front.interruptible && front.is_sounding()) {
+                // What could have taken the floor has not.
+                self.turn.forget_words(now);
+            } else {
+                self.turn.keep_settled(now);
+            }
             if is_sounding && !is_held_already {
                 self.act(Action::Hold);
             }
@@ -388,6 +393,7 @@ impl Dialogue {
         } else {
             self.quiet_since = now;
             self.words_at = now;
+            self.turn.go_on(&self.spec.timing, now);
             if let Floor::Held { since, .. } = self.floor
                 && let Some(front) = self.replies.front_mut()
             {
