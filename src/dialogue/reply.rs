@@ -52,6 +52,8 @@ pub(super) struct Reply {
     pub(super) calls: usize,
     /// Whether a service failed it, so that what is heard is not the whole.
     pub(super) broken: bool,
+    /// Whether its voice has failed and what had come of it is being heard.
+    pub(super) is_last_of_voice: bool,
     /// Whether the voice was told that no more text comes.
     pub(super) closed: bool,
     /// Whether there is sound.
@@ -95,6 +97,7 @@ impl Reply {
             generating: false,
             calls: 0,
             broken: false,
+            is_last_of_voice: false,
             closed: false,
             ready: false,
             playing: false,
@@ -130,10 +133,10 @@ impl Reply {
         super::history::heard_text(text, &self.words, heard, share)
     }
 
-    /// Whether `text` is all of it, and the voice has shown so.
+    /// Whether `text` is all that was meant, and the voice has shown so.
     pub(super) fn is_whole(&self, text: &str) -> bool {
         let is_known = self.length.is_some() || !self.words.is_empty();
-        self.closed && is_known && text.trim_end() == self.text.trim_end()
+        self.closed && !self.broken && is_known && text.trim_end() == self.text.trim_end()
     }
 
     /// Whether the caller hears it, or heard it until it was held.

@@ -119,18 +119,24 @@ impl Dialogue {
 
     /// No more text comes for a reply.
     pub(super) fn close_text(&mut self, id: ReplyId, now: Instant) {
-        let Some(reply) = self.reply(id) else { return };
-        reply.generating = false;
-        (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
-        if std::mem::replace(&mut reply.closed, true) {
+        if self.write_no_more(id) {
             return;
         }
+        let Some(reply) = self.reply(id) else { return };
         if reply.end_starving(now) {
             reply.starved = Some(now);
         }
         if !reply.text.is_empty() {
             self.act(Action::EndSpeech { reply: id });
         }
+    }
+
+    /// The model is done with a reply, or done for; whether it had been before.
+    pub(super) fn write_no_more(&mut self, id: ReplyId) -> bool {
+        let Some(reply) = self.reply(id) else { return true };
+        reply.generating = false;
+        (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
+        std::mem::replace(&mut reply.closed, true)
     }
 
     /// Tokens have paused: what there is is spoken.
@@ -189,8 +195,10 @@ impl Dialogue {
 
     /// The playout has run dry.
     pub(super) fn speech_starved(&mut self, id: ReplyId, now: Instant) {
-        if let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) {
-            reply.starved = Some(now);
+        let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) else { return };
+        reply.starved = Some(now);
+        if reply.is_last_of_voice {
+            self.give_up_voice(id, now);
         }
     }
 

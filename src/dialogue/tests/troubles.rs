@@ -53,16 +53,35 @@ fn an_empty_answer_is_not_silence() {
 }
 
 #[test]
-fn a_voice_that_dies_is_cut_where_it_was_heard() {
+fn a_voice_that_dies_is_heard_out_before_the_apology() {
     let mut stage = asked(vec![Answer { text: "one two three four five six seven eight.", ..Answer::default() }]);
+    stage.stalls_voice = true;
+    let reply = ReplyId(1);
+    let dies = || Fact::Failed { service: Service::Tts, reply: Some(reply), failure: Failure::Unavailable };
     stage.run(3_800);
     let started = stage.when("play")[0];
-    let reply = ReplyId(1);
-    stage.tell(Fact::Failed { service: Service::Tts, reply: Some(reply), failure: Failure::Unavailable });
+    assert!(started < 3_000);
+    stage.tell(dies());
+    stage.tell(dies());
+    assert_eq!((stage.when("flush"), stage.when("cancel 1")), (vec![], vec![3_800]));
+    stage.run(started + 5 * 300);
+    stage.starve(reply);
+    assert_eq!(stage.when("flush"), [started + 5 * 300]);
     stage.run(9_000);
-    assert!(started < 3_800);
-    assert!(stage.said()[0].1 && stage.said()[0].0.starts_with("one two"), "{:?}", stage.said());
+    assert_eq!(stage.said()[0], ("one two three four five".to_owned(), true));
     assert_eq!(stage.said()[1].0, DialogueSpec::default().apology);
+    assert_eq!(stage.rules().iter().filter(|rule| **rule == "tts.failed").count(), 1);
+}
+
+#[test]
+fn a_voice_that_dies_when_it_had_run_dry_is_apologised_for_at_once() {
+    let mut stage = asked(vec![Answer { text: "one two three four five six seven eight.", ..Answer::default() }]);
+    stage.stalls_voice = true;
+    stage.run(3_800);
+    stage.starve(ReplyId(1));
+    stage.run(3_900);
+    stage.tell(Fact::Failed { service: Service::Tts, reply: Some(ReplyId(1)), failure: Failure::Unavailable });
+    assert_eq!((stage.when("flush"), stage.when("speak 2")), (vec![3_900], vec![3_900]));
 }
 
 #[test]
