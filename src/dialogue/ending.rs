@@ -70,19 +70,27 @@ impl Dialogue {
 
     /// The caller has talked the agent out of hanging up.
     pub(super) fn stay(&mut self) {
-        if !self.ending.as_ref().is_some_and(Ending::may_stay) {
+        if !self.call_off_goodbye() {
             return;
         }
-        self.ending = None;
-        self.has_stayed = true;
-        self.idle_prompts = 0;
-        self.timers.stop(Timer::Drain);
         let front = self.replies.front().map(|reply| reply.id);
         self.drop_replies(None);
         if let Some(reply) = front {
             let why = why("goodbye.talked-over", "the caller has more to say");
             self.tell(DialogueEvent::Interrupted { reply, why });
         }
+    }
+
+    /// The agent does not hang up after all; whether it may be talked out of that.
+    pub(super) fn call_off_goodbye(&mut self) -> bool {
+        if !self.ending.as_ref().is_some_and(Ending::may_stay) {
+            return false;
+        }
+        self.ending = None;
+        self.has_stayed = true;
+        self.idle_prompts = 0;
+        self.timers.stop(Timer::Drain);
+        true
     }
 
     /// A goodbye that was cut from outside ends nothing.

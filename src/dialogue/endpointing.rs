@@ -172,6 +172,22 @@ impl Turn {
         *self = Self { carried: std::mem::take(&mut self.carried), text_at: Some(now), ..Self::default() };
     }
 
+    /// Keeps the settled words and the keys of a turn that is broken off, to go on with it later.
+    pub(super) fn keep_settled(&mut self, now: Instant) {
+        if self.carried.len() < Self::MAX_TEXT {
+            append(&mut self.carried, &std::mem::take(&mut self.finals));
+        }
+        let (keys, keys_until) = (std::mem::take(&mut self.keys), self.keys_until);
+        self.forget_words(now);
+        (self.keys, self.keys_until) = (keys, keys_until);
+    }
+
+    /// A turn that was broken off may go on: whoever wants to has as long as after any pause.
+    pub(super) fn go_on(&mut self, timing: &Timing, now: Instant) {
+        self.text_at = Some(now);
+        self.keys_until = self.keys_until.map(|_| now + timing.key_wait);
+    }
+
     /// When this turn is over if nothing more comes; `None`: not while the caller speaks, and not without words.
     pub(super) fn endpoint(&self, timing: &Timing, agent_said: Option<&str>) -> Option<Endpoint> {
         if let Some(decided) = self.keys_until {

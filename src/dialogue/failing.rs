@@ -6,7 +6,7 @@ use crate::conversation::{Failure, ReplyId, Service};
 
 use super::machine::{Dialogue, why};
 use super::reply::{Purpose, Reply};
-use super::{DialogueEvent, EndReason};
+use super::{Action, DialogueEvent, EndReason};
 
 /// A second failure in a row ends the call.
 const FAILURES: u32 = 2;
@@ -43,7 +43,7 @@ impl Dialogue {
     pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
         let timing = self.spec.timing;
         let is_late = |reply: &&Reply| {
-            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due };
+            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due(&timing) };
             due.is_some_and(|at| at <= now)
         };
         let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();
@@ -52,13 +52,33 @@ impl Dialogue {
         }
     }
 
-    /// The voice has failed a reply.
+    /// The voice has failed a reply. What had come of one that is being heard is heard out first.
     pub(super) fn tts_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        let Some(reply) = self.reply(id) else { return };
+        let Some(reply) = self.reply(id).filter(|reply| !reply.is_last_of_voice) else { return };
+        if reply.ready && reply.length.is_some_and(|length| !length.is_zero()) {
+            return self.tell(DialogueEvent::Dropped { what: "failure of a voice that had delivered everything" });
+        }
         reply.broken = true;
-        let (purpose, was_heard, hangs_up) = (reply.purpose, reply.is_sounding(), reply.hangs_up);
-        let deed = if was_heard { "cut where it was heard" } else { "nothing was heard" };
+        let has_more = reply.is_sounding() && reply.starved.is_none();
+        reply.is_last_of_voice = has_more;
+        let deed = match (has_more, reply.is_sounding()) {
+            (true, _) => "what has come is heard out",
+            (false, true) => "cut where it was heard",
+            (false, false) => "nothing was heard",
+        };
         self.tell(DialogueEvent::ServiceFailed { service: Service::Tts, failure, why: why(rule, deed) });
+        if has_more {
+            self.act(Action::Cancel { reply: id });
+            self.write_no_more(id);
+        } else {
+            self.give_up_voice(id, now);
+        }
+    }
+
+    /// Nothing more is heard of a reply whose voice has failed: the caller is told.
+    pub(super) fn give_up_voice(&mut self, id: ReplyId, now: Instant) {
+        let Some(reply) = self.reply(id) else { return };
+        let (purpose, hangs_up) = (reply.purpose, reply.hangs_up);
         self.drop_reply(id);
         match hangs_up {
             // There was nothing left to say but goodbye.

@@ -151,6 +151,9 @@ impl Dialogue {
     pub(super) fn take_back(&mut self) {
         let front = self.replies.front().map(|reply| (reply.id, reply.purpose));
         let owed = self.owed.take();
+        if self.replies.front().is_some_and(|front| front.hangs_up.is_some()) {
+            self.call_off_goodbye();
+        }
         self.drop_replies(None);
         if front.is_some_and(|(_, purpose)| purpose == Purpose::Answer) || owed.is_some() {
             self.carry_turn();

@@ -190,18 +190,52 @@ impl History {
 
 /// What of `text` was heard when `heard` of its sound was: up to the last whole word.
 ///
-/// With word times, the last word that had ended; without, the `share` of the text, cut back to a word's end.
+/// With word times, what had ended, and of a piece of several words that was being heard (a voice may time whole segments)
+/// as many whole words as fit its pace. Without, the `share` of the text, cut back to a word's end.
 pub(super) fn heard_text<'a>(text: &'a str, words: &[WordTime], heard: Duration, share: f32) -> &'a str {
     if heard.is_zero() {
         return "";
     }
     if !words.is_empty() {
-        let end = words.iter().take_while(|word| word.end <= heard).last().map_or(0, |word| word.text_end);
-        return text.get(..end.min(text.len())).unwrap_or_default().trim_end();
+        return text.get(..heard_by_words(text, words, heard)).unwrap_or_default().trim_end();
     }
     if share >= 1.0 {
         return text.trim_end();
     }
+    text.get(..whole_words(text, share)).unwrap_or_default()
+}
+
+/// Where in `text` what was heard ends, by the times of its words.
+fn heard_by_words(text: &str, words: &[WordTime], heard: Duration) -> usize {
+    let ended = words.iter().take_while(|word| word.end <= heard).count();
+    let last = ended.checked_sub(1).and_then(|last| words.get(last));
+    let end = last.map_or(0, |word| word.text_end.min(text.len()));
+    let share = |of: &WordTime, from: Duration| {
+        let lasts = of.end.saturating_sub(of.start).as_secs_f32();
+        heard.saturating_sub(from).as_secs_f32() / lasts.max(f32::MIN_POSITIVE)
+    };
+    let more = match words.get(ended) {
+        Some(word) => {
+            let piece = text.get(end..word.text_end.min(text.len())).unwrap_or_default().trim_end();
+            whole_words(piece, share(word, word.start))
+        }
+        // The voice has not told of what follows. One that times single words tells in time; one that times segments tells
+        // when a segment is complete, and goes on at the pace of the last one.
+        None => last.map_or(0, |last| {
+            let begin = ended.checked_sub(2).and_then(|at| words.get(at)).map_or(0, |word| word.text_end);
+            let piece = text.get(begin..end).unwrap_or_default().trim();
+            let rest = text.get(end..).unwrap_or_default().trim_end();
+            if !piece.contains(' ') || rest.is_empty() {
+                return 0;
+            }
+            whole_words(rest, share(last, last.end) * piece.len() as f32 / rest.len() as f32)
+        }),
+    };
+    end + more
+}
+
+/// Where the last word ends that lies within the first `share` of a text and has another behind it, or 0.
+fn whole_words(text: &str, share: f32) -> usize {
     let most = (text.len() as f32 * share.max(0.0)) as usize;
     let mut end = 0;
     let mut in_word = false;
@@ -214,7 +248,7 @@ pub(super) fn heard_text<'a>(text: &'a str, words: &[WordTime], heard: Duration,
         }
         in_word = !c.is_whitespace();
     }
-    text.get(..end).unwrap_or_default()
+    end
 }
 
 #[cfg(test)]
@@ -240,6 +274,31 @@ mod tests {
         for (heard, expected) in [(0, ""), (299, ""), (300, "one"), (650, "one two"), (900, text), (5_000, text)] {
             assert_eq!(heard_text(text, &times, Duration::from_millis(heard), 1.0), expected, "{heard} ms");
         }
+    }
+
+    #[test]
+    fn a_piece_of_several_words_is_heard_word_by_word() {
+        let ms = Duration::from_millis;
+        let text = "one two three. four five six seven.";
+        let first = WordTime { text_end: 15, start: Duration::ZERO, end: ms(1_500) };
+        let second = WordTime { text_end: 35, start: ms(1_500), end: ms(3_500) };
+        let cases = [
+            (200, ""),
+            (400, "one"),
+            (900, "one two"),
+            (1_499, "one two"),
+            (1_500, "one two three."),
+            (2_000, "one two three. four"),
+            (3_000, "one two three. four five six"),
+            (3_499, "one two three. four five six"),
+            (3_500, text),
+        ];
+        for (heard, expected) in cases {
+            assert_eq!(heard_text(text, &[first, second], ms(heard), 1.0), expected, "{heard} ms");
+        }
+        // The second piece is heard before the voice has told when it ends: it is taken to go on at the same pace.
+        assert_eq!(heard_text(text, &[first], ms(2_500), 1.0), "one two three. four five");
+        assert_eq!(heard_text(text, &[first], ms(60_000), 1.0), "one two three. four five six");
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Dialogue {
             return unchanged;
         }
         let is_unheard = match self.replies.front() {
-            Some(front) => front.purpose == Purpose::Answer && !front.is_sounding(),
+            Some(front) => front.purpose == Purpose::Answer && front.interruptible && !front.is_sounding(),
             None => self.owed.is_some(),
         };
         if is_unheard {

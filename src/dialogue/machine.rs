@@ -148,7 +148,7 @@ impl Dialogue {
             Fact::Token { reply, text } => self.token(reply, text, now),
             Fact::ToolCall { reply, call } => self.tool_call(reply, call, now),
             Fact::GenerationEnded { reply, end } => self.generation_ended(reply, end, now),
-            Fact::SpeechReady { reply } => self.speech_ready(reply),
+            Fact::SpeechReady { reply } => self.speech_ready(reply, now),
             Fact::SpeechStarved { reply } => self.speech_starved(reply, now),
             Fact::WordTimes { reply, words } => self.word_times(reply, words),
             Fact::SpeechEnded { reply, length } => self.speech_ended(reply, length, now),
@@ -257,10 +257,10 @@ impl Dialogue {
             let drain = self.timers.at(Timer::Drain);
             self.timers.clear();
             self.timers.set(Timer::Drain, drain);
-            return self.arm_replies();
+            return self.arm_replies(now);
         }
         self.arm_listening();
-        self.arm_replies();
+        self.arm_replies(now);
         self.arm_tools();
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();

@@ -7,6 +7,11 @@ use crate::conversation::{ReplyId, WordTime};
 use super::segment::Segmenter;
 use super::{EndReason, Timing};
 
+/// What a fast speaker needs for a byte of text.
+const FASTEST: Duration = Duration::from_millis(60);
+/// The most that is taken as heard of a text whose sound is still coming.
+const UNFINISHED: f32 = 0.99;
+
 /// What a reply is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Purpose {
@@ -39,12 +44,16 @@ pub(super) struct Reply {
     /// What was handed to the voice.
     pub(super) text: String,
     words: Vec<WordTime>,
+    /// When it was last handed some.
+    pub(super) spoken: Option<Instant>,
     /// Whether the model is still writing.
     pub(super) generating: bool,
     /// Tools it asked for.
     pub(super) calls: usize,
     /// Whether a service failed it, so that what is heard is not the whole.
     pub(super) broken: bool,
+    /// Whether its voice has failed and what had come of it is being heard.
+    pub(super) is_last_of_voice: bool,
     /// Whether the voice was told that no more text comes.
     pub(super) closed: bool,
     /// Whether there is sound.
@@ -57,7 +66,7 @@ pub(super) struct Reply {
     pub(super) starved: Option<Instant>,
     /// The whole length of its sound.
     pub(super) length: Option<Duration>,
-    /// How long it was held in all.
+    /// How long it was held or had run dry in all.
     pub(super) held: Duration,
     /// The model is given up then, unless there is something new to speak.
     pub(super) token_due: Option<Instant>,
@@ -65,8 +74,10 @@ pub(super) struct Reply {
     pub(super) answer_due: Option<Instant>,
     /// What is pending is spoken then.
     pub(super) flush_due: Option<Instant>,
-    /// The voice is given up then.
-    pub(super) audio_due: Option<Instant>,
+    /// Since when its sound is waited for.
+    pub(super) awaits: Option<Instant>,
+    /// When it came to be the one that is heard next.
+    pub(super) first_since: Option<Instant>,
 }
 
 impl Reply {
@@ -82,9 +93,11 @@ impl Reply {
             segmenter: Segmenter::default(),
             text: String::new(),
             words: Vec::new(),
+            spoken: None,
             generating: false,
             calls: 0,
             broken: false,
+            is_last_of_voice: false,
             closed: false,
             ready: false,
             playing: false,
@@ -95,7 +108,8 @@ impl Reply {
             token_due: None,
             answer_due: None,
             flush_due: None,
-            audio_due: None,
+            awaits: None,
+            first_since: None,
         }
     }
 
@@ -105,9 +119,24 @@ impl Reply {
         self.words.extend(words.iter().take(room));
     }
 
-    /// What was heard of it.
+    /// What was heard of it. `share`: of the sound that had come.
+    ///
+    /// While more sound is to come, how long it all will be is not known: it is taken to be as long as a fast speaker needs,
+    /// and its last word is still to come.
     pub(super) fn heard(&self, heard: Duration, share: f32) -> &str {
-        super::history::heard_text(&self.text, &self.words, heard, share)
+        if self.length.is_some() {
+            return super::history::heard_text(&self.text, &self.words, heard, share);
+        }
+        let text = self.text.trim_end();
+        let least = FASTEST.as_secs_f32() * text.len() as f32;
+        let share = share.min(heard.as_secs_f32() / least.max(f32::MIN_POSITIVE)).min(UNFINISHED);
+        super::history::heard_text(text, &self.words, heard, share)
+    }
+
+    /// Whether `text` is all that was meant, and the voice has shown so.
+    pub(super) fn is_whole(&self, text: &str) -> bool {
+        let is_known = self.length.is_some() || !self.words.is_empty();
+        self.closed && !self.broken && is_known && text.trim_end() == self.text.trim_end()
     }
 
     /// Whether the caller hears it, or heard it until it was held.
@@ -115,9 +144,25 @@ impl Reply {
         self.sounding.is_some()
     }
 
-    /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for.
+    /// When a voice that has given no sound is given up. One that waits behind another reply is not hurried: its sound may
+    /// be left unread until there is room for it.
+    pub(super) fn audio_due(&self, timing: &Timing) -> Option<Instant> {
+        Some(self.awaits?.max(self.first_since?) + timing.first_audio)
+    }
+
+    /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for; and
+    /// what was handed over last has as long as a first sound, since a voice may make a request of it.
     pub(super) fn stall_due(&self, timing: &Timing) -> Option<Instant> {
-        self.starved.filter(|_| self.closed && self.length.is_none()).map(|since| since + timing.audio_stall)
+        let since = self.starved.filter(|_| self.closed && self.length.is_none())?;
+        let due = since + timing.audio_stall;
+        Some(self.spoken.map_or(due, |at| due.max(at + timing.first_audio)))
+    }
+
+    /// The time it had run dry counts like a hold; whether it had.
+    pub(super) fn end_starving(&mut self, now: Instant) -> bool {
+        let since = self.starved.take();
+        self.held += since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        since.is_some()
     }
 
     /// When it should long have been heard: its own length and some seconds, or, while that is not known, a third of the

@@ -6,7 +6,8 @@ use super::speakable::Speakable;
 ///
 /// The first piece is short, so that the voice can begin early: a clause of at least 12 characters or a sentence of at
 /// least three words. Later pieces are sentences of at most 200 characters, because a voice intones whole sentences
-/// better. The pieces put together are the reply's spoken text, byte for byte. A piece never ends inside a number or
+/// better. The pieces put together are the reply's spoken text, byte for byte: a run of marks without a letter or digit that
+/// fills a piece is not part of it. A piece never ends inside a number or
 /// after a common abbreviation, and holds at least one letter or digit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segmenter {
@@ -94,13 +95,15 @@ impl Segmenter {
         speaks(&self.pending)
     }
 
+    /// Counts a piece as given; what there is no voice for, or no room, is dropped.
     fn give(&mut self, mut segment: String) -> Option<String> {
         let room = Self::MAX_REPLY.saturating_sub(self.given);
         if segment.len() > room {
             let at = (0..=room).rev().find(|&at| segment.is_char_boundary(at)).unwrap_or(0);
             segment.truncate(at);
         }
-        if segment.is_empty() {
+        // A voice may refuse, or fail on, a run of marks alone.
+        if !speaks(&segment) {
             return None;
         }
         self.begun = true;
@@ -271,6 +274,18 @@ mod tests {
     fn text_without_anything_to_speak_gives_nothing() {
         assert_eq!(segments("😀 ** ... ** —", 1), Vec::<String>::new());
         assert_eq!(segments("```\ncode\n```", 1), Vec::<String>::new());
+        assert_eq!(segments(&"=".repeat(1_000), 7), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_long_run_of_marks_is_left_out_and_what_follows_is_spoken() {
+        for size in [1, 50, 2_000] {
+            let text = format!("Here is the table. {} That was the table.", "=".repeat(650));
+            let segments = segments(&text, size);
+            assert_eq!(segments.first().map(String::as_str), Some("Here is the table. "), "tokens of {size}");
+            assert!(segments.iter().all(|segment| speaks(segment)), "{segments:?}");
+            assert!(segments.concat().ends_with("That was the table."), "{segments:?}");
+        }
     }
 
     #[test]

@@ -107,29 +107,36 @@ impl Dialogue {
         let timing = self.spec.timing;
         let Some(reply) = self.reply(id) else { return };
         reply.text.push_str(&text);
+        reply.spoken = Some(now);
         if reply.generating {
             reply.token_due = Some(now + timing.first_token);
         }
-        if !reply.ready && reply.audio_due.is_none() {
-            reply.audio_due = Some(now + timing.first_audio);
+        if !reply.ready {
+            reply.awaits.get_or_insert(now);
         }
         self.act(Action::Synthesize { reply: id, text });
     }
 
     /// No more text comes for a reply.
     pub(super) fn close_text(&mut self, id: ReplyId, now: Instant) {
-        let Some(reply) = self.reply(id) else { return };
-        reply.generating = false;
-        (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
-        if std::mem::replace(&mut reply.closed, true) {
+        if self.write_no_more(id) {
             return;
         }
-        if reply.starved.is_some() {
+        let Some(reply) = self.reply(id) else { return };
+        if reply.end_starving(now) {
             reply.starved = Some(now);
         }
         if !reply.text.is_empty() {
             self.act(Action::EndSpeech { reply: id });
         }
+    }
+
+    /// The model is done with a reply, or done for; whether it had been before.
+    pub(super) fn write_no_more(&mut self, id: ReplyId) -> bool {
+        let Some(reply) = self.reply(id) else { return true };
+        reply.generating = false;
+        (reply.token_due, reply.answer_due, reply.flush_due) = (None, None, None);
+        std::mem::replace(&mut reply.closed, true)
     }
 
     /// Tokens have paused: what there is is spoken.
@@ -178,18 +185,20 @@ impl Dialogue {
     }
 
     /// There is sound.
-    pub(super) fn speech_ready(&mut self, id: ReplyId) {
+    pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
         if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
-            reply.audio_due = None;
-            reply.starved = None;
+            reply.awaits = None;
+            reply.end_starving(now);
         }
     }
 
     /// The playout has run dry.
     pub(super) fn speech_starved(&mut self, id: ReplyId, now: Instant) {
-        if let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) {
-            reply.starved = Some(now);
+        let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) else { return };
+        reply.starved = Some(now);
+        if reply.is_last_of_voice {
+            self.give_up_voice(id, now);
         }
     }
 
@@ -206,8 +215,8 @@ impl Dialogue {
     pub(super) fn speech_ended(&mut self, id: ReplyId, length: Duration, now: Instant) {
         let Some(reply) = self.reply(id) else { return };
         reply.length = Some(length);
-        reply.starved = None;
-        reply.audio_due = None;
+        reply.end_starving(now);
+        reply.awaits = None;
         if !reply.ready || length.is_zero() {
             self.tts_failed(id, Failure::Protocol, "tts.no-sound", now);
         }
@@ -279,7 +288,7 @@ impl Dialogue {
         self.quiet_since = now;
         let reply = &cut.reply;
         let text = reply.heard(heard, share).to_owned();
-        let is_whole = reply.closed && text.trim_end() == reply.text.trim_end();
+        let is_whole = reply.is_whole(&text);
         let words = text.split_whitespace().count();
         let before = cut.takes_back.map(|overlap| heard.saturating_sub(overlap));
         let is_taken_back = before.is_some_and(|before| {
@@ -377,7 +386,12 @@ impl Dialogue {
         let is_sounding = self.replies.front().is_some_and(|front| front.playing);
         if held {
             self.voice = super::endpointing::Voice::default();
-            self.turn.forget_words(now);
+            if self.replies.front().is_some_and(|front| front.interruptible && front.is_sounding()) {
+                // What could have taken the floor has not.
+                self.turn.forget_words(now);
+            } else {
+                self.turn.keep_settled(now);
+            }
             if is_sounding && !is_held_already {
                 self.act(Action::Hold);
             }
@@ -387,6 +401,7 @@ impl Dialogue {
         } else {
             self.quiet_since = now;
             self.words_at = now;
+            self.turn.go_on(&self.spec.timing, now);
             if let Floor::Held { since, .. } = self.floor
                 && let Some(front) = self.replies.front_mut()
             {
@@ -399,15 +414,18 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn arm_replies(&mut self) {
+    pub(super) fn arm_replies(&mut self, now: Instant) {
         let timing = self.spec.timing;
+        if let Some(front) = self.replies.front_mut() {
+            front.first_since.get_or_insert(now);
+        }
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
         let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
         let dues = [
             (Timer::FirstToken, earliest(&|reply| reply.token_due)),
             (Timer::WholeAnswer, earliest(&|reply| reply.answer_due)),
             (Timer::SegmentFlush, earliest(&|reply| reply.flush_due)),
-            (Timer::FirstAudio, earliest(&|reply| reply.audio_due)),
+            (Timer::FirstAudio, earliest(&|reply| reply.audio_due(&timing))),
             (Timer::Stall, earliest(&|reply| reply.stall_due(&timing))),
             (Timer::Overdue, self.replies.front().filter(|_| !is_held).and_then(Reply::overdue)),
         ];

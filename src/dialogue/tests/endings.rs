@@ -64,6 +64,22 @@ fn a_goodbye_can_be_talked_into_staying_once() {
 }
 
 #[test]
+fn words_that_correct_those_a_goodbye_was_made_for_are_answered() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    let goodbye = Answer { text: "Goodbye and take care.", tools: vec![("end_call", 99_000)], hangs: false };
+    stage.answers = [goodbye, Answer { text: "Which table do you mean?", ..Answer::default() }].into();
+    stage.voice(1_000, 2_000);
+    stage.words(1_900, Interim, "that is all");
+    // The answer is written from 2800 and sounds at 2950.
+    stage.words(2_900, Final, "that is a lot for one table");
+    stage.run(20_000);
+    assert_eq!(stage.when("generate"), [2_500, 3_400]);
+    assert_eq!(stage.prompts[1].last().unwrap().content, "that is a lot for one table");
+    assert_eq!(stage.said()[0], ("Which table do you mean?".to_owned(), false));
+    assert_eq!(stage.ended, None);
+}
+
+#[test]
 fn hanging_up_keeps_the_last_words_of_both() {
     let begin_message = LONG.to_owned();
     let mut stage = Stage::new(DialogueSpec { begin_message, ..DialogueSpec::default() }, &[]);

@@ -68,6 +68,8 @@ pub(super) struct Stage {
     pub mute_voice: bool,
     /// The voice never says that it has delivered everything.
     pub stalls_voice: bool,
+    /// The voice tells no word times.
+    pub wordless_voice: bool,
 }
 
 pub(super) fn says(text: &'static str) -> Answer {
@@ -91,6 +93,7 @@ impl Stage {
             playing: None,
             mute_voice: false,
             stalls_voice: false,
+            wordless_voice: false,
         };
         stage.carry();
         stage.at(0, Coming::Answered);
@@ -156,6 +159,24 @@ impl Stage {
             self.carry();
         }
         self.now = self.now.max(until);
+    }
+
+    /// What had come of a reply has been heard, and more is to come.
+    pub fn starve(&mut self, reply: ReplyId) {
+        let sound = self.sounds.entry(reply).or_default();
+        sound.position += self.now - sound.started.take().unwrap_or(self.now);
+        sound.holding = true;
+        sound.version += 1;
+        self.tell(Fact::SpeechStarved { reply });
+    }
+
+    /// More has come.
+    pub fn feed(&mut self, reply: ReplyId) {
+        let sound = self.sounds.entry(reply).or_default();
+        sound.started = Some(self.now);
+        sound.holding = false;
+        self.plan_end(reply);
+        self.tell(Fact::SpeechReady { reply });
     }
 
     fn ms_up(at: Instant) -> u64 {
@@ -253,7 +274,9 @@ impl Stage {
                     if is_first {
                         self.at(at + 120, Coming::Ready(reply));
                     }
-                    self.at(at + 120, Coming::Times(reply, times));
+                    if !self.wordless_voice {
+                        self.at(at + 120, Coming::Times(reply, times));
+                    }
                 }
             }
             Action::EndSpeech { reply } => {

@@ -190,3 +190,28 @@ fn keys_are_a_turn() {
     stage.run(3_000);
     assert_eq!(stage.commits(), [(1_000, "endpoint.keys", "123".to_owned())]);
 }
+
+#[test]
+fn words_and_keys_from_before_a_hold_are_answered_after_it() {
+    let mut stage = Stage::new(spec(), &[]);
+    stage.says(1_000, 2_000, "book a table");
+    stage.run(2_300);
+    stage.tell(Fact::Hold { held: true });
+    stage.run(10_000);
+    assert_eq!(stage.commits(), []);
+    stage.tell(Fact::Hold { held: false });
+    stage.run(11_000);
+    assert_eq!(stage.commits(), [(10_500, "endpoint.taken-back", "book a table".to_owned())]);
+    assert_eq!(stage.when("generate"), [10_500]);
+
+    let mut stage = Stage::new(spec(), &[]);
+    stage.run(1_000);
+    for key in "12".chars() {
+        stage.tell(Fact::Digit(Digit::new(key).unwrap()));
+    }
+    stage.tell(Fact::Hold { held: true });
+    stage.run(5_000);
+    stage.tell(Fact::Hold { held: false });
+    stage.run(9_000);
+    assert_eq!(stage.commits(), [(8_000, "endpoint.keys", "12".to_owned())]);
+}
