@@ -431,3 +431,6 @@ const LINE_BYTES: usize = 16_384;
 
 /// Lines, turns and holds the record of one call keeps: hours of conversation.
 const RECORD_ENTRIES: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

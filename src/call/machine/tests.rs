@@ -1,0 +1,83 @@
+use super::*;
+use crate::call::DialogueSpec;
+use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
+
+const GREETING: ReplyId = ReplyId(1);
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+fn start() -> Instant {
+    Instant::now() + Duration::from_secs(100)
+}
+
+/// A call that was answered at `now`, its greeting asked for.
+fn answered(now: Instant) -> Call {
+    let dialogue = DialogueSpec { begin_message: "Hello there.".into(), ..DialogueSpec::default() };
+    let mut call = Call::new(CallSpec { record: true, ..CallSpec::new(dialogue) }, now);
+    call.handle_input(Input::Answered, now);
+    drain(&mut call);
+    call
+}
+
+fn drain(call: &mut Call) -> Vec<Output> {
+    std::iter::from_fn(|| call.poll_output()).collect()
+}
+
+/// A packet of the caller's silence.
+fn packet(n: u16) -> PacketBuf {
+    let header = Header {
+        marker: false,
+        payload_type: PayloadType(0),
+        sequence: n,
+        timestamp: u32::from(n) * 160,
+        ssrc: Ssrc(7),
+    };
+    PacketBuf::write(header, |payload| {
+        payload[..160].fill(0xFF);
+        160
+    })
+}
+
+fn speech(call: &mut Call, reply: ReplyId, length: Duration, now: Instant) -> Vec<Output> {
+    let samples = vec![1_000; SampleRate::HZ_8000.samples_in(length)];
+    call.handle_input(Input::Speech { reply, samples: &samples, rate: SampleRate::HZ_8000 }, now);
+    drain(call)
+}
+
+/// Runs the call's deadlines up to `until`.
+fn wait(call: &mut Call, until: Instant) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    while let Some(due) = call.poll_timeout().filter(|due| *due <= until) {
+        call.handle_timeout(due);
+        outputs.extend(drain(call));
+    }
+    outputs
+}
+
+#[test]
+fn a_process_that_stood_still_for_minutes_wakes_up_to_a_bounded_amount_of_work() {
+    let t = start();
+    let mut call = answered(t);
+    speech(&mut call, GREETING, ms(3_000), t);
+    for n in 0..50 {
+        call.handle_input(Input::Packet(packet(n).as_bytes()), t + ms(20) * u32::from(n));
+        wait(&mut call, t + ms(20) * u32::from(n));
+    }
+    let woken = t + Duration::from_secs(600);
+    let mut most = 0;
+    let mut all = 0;
+    for _ in 0..200 {
+        if call.poll_timeout().is_none_or(|due| due > woken) {
+            break;
+        }
+        call.handle_timeout(woken);
+        let outputs = drain(&mut call).len();
+        (most, all) = (most.max(outputs), all + outputs);
+    }
+    assert!(most <= 150, "{most} outputs at once");
+    assert!(all <= 300, "{all} outputs in all");
+    assert!(call.poll_timeout().is_none_or(|due| due > woken), "a deadline does not go away");
+}
