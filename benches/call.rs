@@ -85,7 +85,7 @@ fn inbound(criterion: &mut Criterion) {
             let mut spent = Duration::ZERO;
             let mut running = call(now);
             for round in 0..rounds {
-                if round % 10 == 0 && running.wants_speech() {
+                if round % 10 == 0 && running.wants_speech(ReplyId(1)) {
                     let input = Input::Speech { reply: ReplyId(1), samples: &speech, rate: SampleRate::HZ_8000 };
                     running.handle_input(input, now);
                     drain(&mut running);

@@ -62,7 +62,7 @@ fn one_packet_in_and_one_frame_out_allocate_nothing() {
     let speech: Vec<i16> = (0..8_000).map(|n| ((n as f32 * 0.35).sin() * 8_000.0) as i16).collect();
     let mut measured = (0, 0);
     for round in 0..400 {
-        if round % 40 == 0 && call.wants_speech() {
+        if round % 40 == 0 && call.wants_speech(ReplyId(1)) {
             call.handle_input(Input::Speech { reply: ReplyId(1), samples: &speech, rate: SampleRate::HZ_8000 }, now);
             drain(&mut call);
         }

@@ -65,6 +65,11 @@ impl Replies {
         }
     }
 
+    /// Whether sound of a living reply has come.
+    pub(super) fn has_sound(&self, id: ReplyId) -> bool {
+        self.alive.iter().any(|reply| reply.id == id && !reply.length.is_zero())
+    }
+
     /// How long the sound of a reply is so far.
     pub(super) fn length(&self, id: ReplyId) -> Duration {
         self.alive.iter().find(|reply| reply.id == id).map_or(Duration::ZERO, |reply| reply.length)

@@ -303,9 +303,10 @@ impl Outbound {
         [packet, wakes, heard].into_iter().flatten().min()
     }
 
-    /// Whether there is room for more speech: less than 5 s of it wait.
-    pub fn wants_speech(&self) -> bool {
-        self.playout.waiting() < Playout::ENOUGH
+    /// Whether there is room for more speech of a reply: less than 5 s wait in all, or less than 2 s of the reply whose
+    /// turn it is.
+    pub fn wants_speech(&self, reply: ReplyId) -> bool {
+        self.playout.wants(reply)
     }
 
     /// How much of a reply the caller has heard.

@@ -85,6 +85,8 @@ impl Playout {
     pub(super) const MOST: Duration = Duration::from_secs(10);
     /// With this much waiting no more is wanted.
     pub(super) const ENOUGH: Duration = Duration::from_secs(5);
+    /// The reply that is being heard wants more below this, however much waits behind it.
+    const NEXT: Duration = Duration::from_secs(2);
     /// The furthest step back.
     pub(super) const REWIND: Duration = Duration::from_millis(300);
     const REMEMBERED: usize = 16;
@@ -334,6 +336,17 @@ impl Playout {
     /// How much sound waits, of all replies.
     pub(super) fn waiting(&self) -> Duration {
         self.rate.duration_of(self.tracks.iter().map(Track::waiting).sum())
+    }
+
+    /// Whether more sound of a reply is wanted. What waits of the replies behind it never starves the one whose turn it is.
+    pub(super) fn wants(&self, reply: ReplyId) -> bool {
+        if self.waiting() < Self::ENOUGH {
+            return true;
+        }
+        let turns = self.tracks.iter().filter(|track| !track.sent && track.turn.is_some());
+        turns
+            .min_by_key(|track| track.turn)
+            .is_some_and(|next| next.reply == Some(reply) && self.rate.duration_of(next.waiting()) < Self::NEXT)
     }
 
     fn room(&self) -> usize {

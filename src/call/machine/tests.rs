@@ -1,5 +1,5 @@
 use super::*;
-use crate::call::DialogueSpec;
+use crate::call::{Command, DialogueSpec};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 const GREETING: ReplyId = ReplyId(1);
@@ -80,4 +80,25 @@ fn a_process_that_stood_still_for_minutes_wakes_up_to_a_bounded_amount_of_work()
     assert!(most <= 150, "{most} outputs at once");
     assert!(all <= 300, "{all} outputs in all");
     assert!(call.poll_timeout().is_none_or(|due| due > woken), "a deadline does not go away");
+}
+
+#[test]
+fn a_long_answer_does_not_keep_the_first_sound_of_the_next_reply_unread() {
+    let t = start();
+    let mut call = answered(t);
+    speech(&mut call, GREETING, ms(6_000), t);
+    assert!(!call.wants_speech(GREETING));
+    let say = Command::Say { text: "One more thing.".into(), interruptible: true };
+    call.handle_input(Input::Command(&say), t);
+    let outputs = drain(&mut call);
+    let next = outputs.iter().find_map(|output| match output {
+        Output::Synthesize { reply, .. } => Some(*reply),
+        _ => None,
+    });
+    let next = next.unwrap();
+    assert!(call.wants_speech(next));
+    speech(&mut call, next, ms(20), t);
+    assert!(!call.wants_speech(next), "only its first chunk");
+    wait(&mut call, t + ms(1_500));
+    assert!(call.wants_speech(next) && call.wants_speech(GREETING));
 }

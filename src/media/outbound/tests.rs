@@ -377,11 +377,26 @@ fn the_playout_is_bounded_and_says_when_it_has_enough() {
     let mut bench = Bench::answered();
     bench.with(|outbound, _| outbound.expect(A));
     bench.speech(A, 4_999, 1);
-    assert!(bench.outbound.wants_speech());
+    assert!(bench.outbound.wants_speech(A));
     bench.speech(A, 1, 1);
-    assert!(!bench.outbound.wants_speech());
+    assert!(!bench.outbound.wants_speech(A));
     bench.speech(A, 6_000, 1);
     assert_eq!(bench.outbound.report().overflow_samples, 8_000);
+}
+
+#[test]
+fn sound_that_waits_behind_a_reply_does_not_starve_it() {
+    let mut bench = Bench::answered();
+    bench.with(|outbound, now| {
+        outbound.play(A, now);
+        outbound.play(B, now);
+    });
+    bench.speech(A, 100, 1);
+    bench.speech(B, 6_000, 1);
+    assert!(bench.outbound.wants_speech(A), "its turn, and it has little");
+    assert!(!bench.outbound.wants_speech(B));
+    bench.speech(A, 2_000, 1);
+    assert!(!bench.outbound.wants_speech(A));
 }
 
 #[test]
