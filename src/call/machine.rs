@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::SampleRate;
-use crate::conversation::ReplyId;
+use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
 use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Recorder, Sent};
 
@@ -108,7 +108,7 @@ impl Call {
             | Input::WordTimes { reply, .. }
             | Input::SpeechEnded { reply }
             | Input::Failed { reply: Some(reply), .. } => {
-                // The one place where late results of dead replies are dropped.
+                // The one place where late results of dead replies are dropped and counted.
                 if self.replies.is_alive(reply) {
                     self.result(reply, input, now);
                 } else {
@@ -196,7 +196,10 @@ impl Call {
                 self.stopwatch.token(reply, self.since_begin(now));
                 self.dialogue.handle(Fact::ToolCall { reply, call: call.clone() }, now);
             }
-            Input::GenerationEnded { end, .. } => self.dialogue.handle(Fact::GenerationEnded { reply, end }, now),
+            Input::GenerationEnded { end, .. } => {
+                self.replies.generated(reply);
+                self.dialogue.handle(Fact::GenerationEnded { reply, end }, now);
+            }
             Input::Speech { samples, rate, .. } => self.speech(reply, samples, rate, now),
             Input::WordTimes { words, .. } => self.dialogue.handle(Fact::WordTimes { reply, words }, now),
             Input::SpeechEnded { .. } => {
@@ -205,6 +208,9 @@ impl Call {
                 self.dialogue.handle(Fact::SpeechEnded { reply, length }, now);
             }
             Input::Failed { service, failure, .. } => {
+                if service == Service::Llm {
+                    self.replies.generated(reply);
+                }
                 self.dialogue.handle(Fact::Failed { service, reply: Some(reply), failure }, now);
             }
             _ => {}
@@ -244,6 +250,7 @@ impl Call {
                 self.sent(sent, now);
             }
             if !moved {
+                self.replies.settle();
                 return;
             }
         }
@@ -272,11 +279,11 @@ impl Call {
         match action {
             Action::Finalize => self.outputs.push_back(Output::Finalize),
             Action::Generate { reply, messages } => {
-                self.replies.add(reply);
+                self.replies.generate(reply);
                 self.outputs.push_back(Output::Generate { reply, messages });
             }
             Action::Synthesize { reply, text } => {
-                self.replies.add(reply);
+                self.replies.speak(reply);
                 self.outbound.expect(reply);
                 self.stopwatch.segment(reply, &text, self.since_begin(now));
                 self.outputs.push_back(Output::Synthesize { reply, text });
@@ -332,7 +339,10 @@ impl Call {
                 }
                 self.dialogue.handle(Fact::PlayoutStarted { reply }, now);
             }
-            Sent::Ended { reply, heard } => self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now),
+            Sent::Ended { reply, heard } => {
+                self.replies.spoken(reply);
+                self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now);
+            }
             Sent::Silenced => {
                 if let Some((reply, began)) = self.silencing.take() {
                     let after = self.since_begin(now).saturating_sub(began);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::call::{Command, DialogueSpec};
+use crate::conversation::Failure;
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 const GREETING: ReplyId = ReplyId(1);
@@ -101,4 +102,20 @@ fn a_long_answer_does_not_keep_the_first_sound_of_the_next_reply_unread() {
     assert!(!call.wants_speech(next), "only its first chunk");
     wait(&mut call, t + ms(1_500));
     assert!(call.wants_speech(next) && call.wants_speech(GREETING));
+}
+
+#[test]
+fn what_a_service_says_of_a_reply_that_was_heard_in_full_is_late_and_counted_once() {
+    let t = start();
+    let mut call = answered(t);
+    speech(&mut call, GREETING, ms(200), t);
+    call.handle_input(Input::SpeechEnded { reply: GREETING }, t);
+    wait(&mut call, t + ms(1_500));
+    assert!(call.report().lines.iter().any(|line| line.text == "Hello there."), "it was heard");
+    assert_eq!(call.report().dropped, 0);
+    speech(&mut call, GREETING, ms(20), t + ms(1_500));
+    let failure = Input::Failed { service: Service::Tts, reply: Some(GREETING), failure: Failure::Unavailable };
+    call.handle_input(failure, t + ms(1_500));
+    assert_eq!(call.report().dropped, 2);
+    assert_eq!(call.report().outbound.stale_samples, 0, "it never reached the playout");
 }
