@@ -41,6 +41,8 @@ pub struct Call {
     recorder: Option<Recorder>,
     replies: Replies,
     stopwatch: Stopwatch,
+    /// The beginning of the last voice heard since the reply that is being heard began, or still going on then.
+    voice: Option<Duration>,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
     silencing: Option<(ReplyId, Duration)>,
     media_lost: bool,
@@ -71,6 +73,7 @@ impl Call {
             record: record.then(|| line.codec.sample_rate()),
             replies: Replies::default(),
             stopwatch: Stopwatch::default(),
+            voice: None,
             silencing: None,
             media_lost: false,
             report: Report::default(),
@@ -265,7 +268,10 @@ impl Call {
                 }
                 self.outputs.push_back(Output::Transcribe(frame));
             }
-            Heard::Voice { began, voiced } => self.dialogue.handle(Fact::Voice { began, voiced }, now),
+            Heard::Voice { began, voiced } => {
+                self.voice = Some(self.since_begin(began));
+                self.dialogue.handle(Fact::Voice { began, voiced }, now);
+            }
             Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
             Heard::Digit(digit) => self.digit(digit, now),
             Heard::Lost => {
@@ -299,6 +305,7 @@ impl Call {
             }
             Action::Flush { reply } => {
                 let cut = self.outbound.flush(reply, now);
+                self.forget_silencing();
                 self.dialogue.handle(Fact::Flushed { reply, heard: cut.heard, share: cut.share }, now);
             }
             Action::Cancel { reply } => {
@@ -333,6 +340,7 @@ impl Call {
             Sent::ClearFar => self.outputs.push_back(Output::ClearFar),
             Sent::Mark(mark) => self.outputs.push_back(Output::Mark(mark)),
             Sent::Started { reply } => {
+                (self.voice, self.silencing) = (None, None);
                 if let Some(turn) = self.stopwatch.packet(reply, self.since_begin(now)) {
                     push_bounded(&mut self.report.turns, turn);
                     self.tell(EventKind::TurnAnswered(turn), now);
@@ -341,6 +349,7 @@ impl Call {
             }
             Sent::Ended { reply, heard } => {
                 self.replies.spoken(reply);
+                self.forget_silencing();
                 self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now);
             }
             Sent::Silenced => {
@@ -354,6 +363,13 @@ impl Call {
                 self.replies.starve(reply);
                 self.dialogue.handle(Fact::SpeechStarved { reply }, now);
             }
+        }
+    }
+
+    /// Forgets who silenced the agent when no silence is about to follow: it was not audible, or is silent already.
+    fn forget_silencing(&mut self) {
+        if !self.outbound.is_falling_silent() {
+            self.silencing = None;
         }
     }
 
@@ -378,8 +394,16 @@ impl Call {
             DialogueEvent::Held { reply, voice_began, .. } => {
                 self.report.holds += 1;
                 self.silencing = Some((*reply, *voice_began));
+                self.forget_silencing();
             }
-            DialogueEvent::Interrupted { .. } => self.report.interruptions += 1,
+            DialogueEvent::Interrupted { reply, why } => {
+                self.report.interruptions += 1;
+                // Words that came before enough voice for a hold; a command has no voice to be measured from.
+                if self.silencing.is_none() && why.rule != "command.interrupt" {
+                    self.silencing = self.voice.map(|began| (*reply, began));
+                    self.forget_silencing();
+                }
+            }
             DialogueEvent::Dropped { .. } => self.report.dropped += 1,
             _ => {}
         }

@@ -55,7 +55,8 @@ pub enum Sent {
         /// Its length.
         heard: Duration,
     },
-    /// After a hold or a flush of something audible: the first packet without any speech has just left.
+    /// After a hold or a flush of something audible: the next packet, which is without any speech, has just left. Not
+    /// told when another reply's speech was in it.
     Silenced,
     /// Speech of a reply was due but had not come.
     Underrun {
@@ -309,6 +310,12 @@ impl Outbound {
         self.playout.wants(reply)
     }
 
+    /// Whether something audible was held or flushed and no packet without speech has left since: [`Sent::Silenced`]
+    /// follows, unless other speech does.
+    pub const fn is_falling_silent(&self) -> bool {
+        self.silencing
+    }
+
     /// How much of a reply the caller has heard.
     pub fn heard(&self, reply: ReplyId) -> Duration {
         match self.playout.position(reply) {
@@ -384,7 +391,7 @@ impl Outbound {
             self.report.underruns += 1;
             self.after.push_back(After::Underrun(reply));
         }
-        if !speech && std::mem::take(&mut self.silencing) {
+        if std::mem::take(&mut self.silencing) && !speech {
             self.after.push_back(After::Silenced);
         }
         self.talking = speech;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::call::{Command, DialogueSpec};
-use crate::conversation::Failure;
+use crate::conversation::{Failure, Transcript, TranscriptKind};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 const GREETING: ReplyId = ReplyId(1);
@@ -118,4 +118,66 @@ fn what_a_service_says_of_a_reply_that_was_heard_in_full_is_late_and_counted_onc
     call.handle_input(failure, t + ms(1_500));
     assert_eq!(call.report().dropped, 2);
     assert_eq!(call.report().outbound.stale_samples, 0, "it never reached the playout");
+}
+
+/// The caller's voice, loud: a fixture of real speech, as packets.
+fn voice() -> Vec<PacketBuf> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/audio/talk.wav");
+    let samples = crate::audio::wav::Wav::parse(&std::fs::read(path).unwrap()).unwrap().into_mono();
+    let mut encoder = crate::audio::Encoder::new(crate::audio::Codec::Pcmu);
+    let packets = samples.chunks_exact(160).zip(0u16..).map(|(samples, n)| {
+        let (payload_type, sequence, timestamp) = (PayloadType(0), n, u32::from(n) * 160);
+        let header = Header { marker: false, payload_type, sequence, timestamp, ssrc: Ssrc(7) };
+        PacketBuf::write(header, |payload| encoder.encode(samples, &mut payload[..160]))
+    });
+    packets.collect()
+}
+
+fn silenced(outputs: &[Output]) -> Vec<Duration> {
+    let events = outputs.iter().filter_map(|output| match output {
+        Output::Event(Event { kind: EventKind::Silenced { after, .. }, .. }) => Some(*after),
+        _ => None,
+    });
+    events.collect()
+}
+
+/// Plays a long greeting while the caller talks; after the first voiced hop come `words`, or a command to be silent.
+fn cut_by(words: Option<&str>) -> (Vec<Duration>, u32) {
+    let t = start();
+    let mut call = answered(t);
+    speech(&mut call, GREETING, ms(4_000), t);
+    let mut outputs = wait(&mut call, t + ms(1_500));
+    let mut is_cut = false;
+    for (packet, n) in voice().iter().zip(0u32..150) {
+        let now = t + ms(1_500) + ms(20) * n;
+        call.handle_input(Input::Packet(packet.as_bytes()), now);
+        outputs.extend(drain(&mut call));
+        if call.voice.is_some() && !is_cut {
+            is_cut = true;
+            match words {
+                Some(text) => {
+                    let (kind, text) = (TranscriptKind::Interim, text.to_owned());
+                    let transcript = Transcript { kind, text, confidence: 0.9, audio_end: None };
+                    call.handle_input(Input::Transcript(&transcript), now);
+                }
+                None => call.handle_input(Input::Command(&Command::Interrupt), now),
+            }
+            outputs.extend(drain(&mut call));
+        }
+        outputs.extend(wait(&mut call, now));
+    }
+    assert!(is_cut, "no voice was heard");
+    (silenced(&outputs), call.report().interruptions as u32)
+}
+
+#[test]
+fn an_interruption_by_words_before_a_hold_is_measured_from_the_voice() {
+    let (silenced, interruptions) = cut_by(Some("wait, stop, I have a question"));
+    assert_eq!(interruptions, 1);
+    assert!(matches!(silenced[..], [after] if after > Duration::ZERO && after < ms(300)), "{silenced:?}");
+}
+
+#[test]
+fn a_silence_that_no_voice_brought_about_is_not_measured() {
+    assert_eq!(cut_by(None).0, []);
 }
