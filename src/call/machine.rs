@@ -45,7 +45,6 @@ pub struct Call {
     voice: Option<Duration>,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
     silencing: Option<(ReplyId, Duration)>,
-    media_lost: bool,
     report: Report,
     outputs: VecDeque<Output>,
 }
@@ -75,7 +74,6 @@ impl Call {
             stopwatch: Stopwatch::default(),
             voice: None,
             silencing: None,
-            media_lost: false,
             report: Report::default(),
             outputs: VecDeque::with_capacity(OUTPUTS),
         };
@@ -274,10 +272,7 @@ impl Call {
             }
             Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
             Heard::Digit(digit) => self.digit(digit, now),
-            Heard::Lost => {
-                self.media_lost = true;
-                self.dialogue.handle(Fact::Closed, now);
-            }
+            Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
         }
     }
 
@@ -427,7 +422,6 @@ impl Call {
     }
 
     fn hang_up(&mut self, reason: EndReason, now: Instant) {
-        let reason = if self.media_lost { EndReason::MediaLost } else { reason };
         if let Some(recorder) = &mut self.recorder {
             recorder.finish(now);
             while let Some((caller, agent)) = recorder.poll() {

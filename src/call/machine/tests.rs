@@ -1,5 +1,5 @@
 use super::*;
-use crate::call::{Command, DialogueSpec};
+use crate::call::{Command, DialogueSpec, Timing};
 use crate::conversation::{Failure, Transcript, TranscriptKind};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
@@ -180,4 +180,25 @@ fn an_interruption_by_words_before_a_hold_is_measured_from_the_voice() {
 #[test]
 fn a_silence_that_no_voice_brought_about_is_not_measured() {
     assert_eq!(cut_by(None).0, []);
+}
+
+#[test]
+fn a_line_that_went_dead_says_media_lost_in_every_event() {
+    let t = start();
+    let dialogue =
+        DialogueSpec { timing: Timing { idle_prompt: ms(300_000), ..Timing::default() }, ..Default::default() };
+    let mut call = Call::new(CallSpec::new(dialogue), t);
+    call.handle_input(Input::Answered, t);
+    call.handle_input(Input::Packet(packet(0).as_bytes()), t);
+    let mut outputs = drain(&mut call);
+    outputs.extend(wait(&mut call, t + Duration::from_secs(40)));
+    let reasons = outputs.iter().filter_map(|output| match output {
+        Output::Event(Event { kind: EventKind::Dialogue(DialogueEvent::Ending { reason }), .. })
+        | Output::Event(Event { kind: EventKind::Ended { reason }, .. })
+        | Output::Close { reason } => Some(*reason),
+        _ => None,
+    });
+    let reasons: Vec<_> = reasons.collect();
+    assert_eq!(reasons, [EndReason::MediaLost; 3]);
+    assert_eq!(call.report().ended, Some((Duration::from_secs(15), EndReason::MediaLost)));
 }
