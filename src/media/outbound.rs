@@ -414,7 +414,11 @@ impl Outbound {
     }
 
     fn heard_samples(&self, reply: ReplyId, position: u64) -> u64 {
-        if self.spec.far_buffer { self.far.heard(reply, position, self.now) } else { position }
+        if !self.spec.far_buffer {
+            return position;
+        }
+        // What is played again after a hold was heard before: hearing never goes backwards.
+        self.far.heard(reply, position, self.now).max(self.playout.floor(reply).min(position))
     }
 
     /// The next packet is silent; a gateway that buffers throws away what it has and gets that packet at once.

@@ -472,6 +472,34 @@ fn a_hold_on_a_buffering_line_clears_it_and_keeps_what_was_not_heard() {
 }
 
 #[test]
+fn what_was_heard_on_a_buffering_line_does_not_shrink_when_it_is_played_again() {
+    let mut bench = Bench::far();
+    bench.run_to(99);
+    bench.with(|outbound, now| outbound.play(A, now));
+    bench.speech(A, 2_000, 5_000);
+    bench.run_to(609);
+    bench.with(|outbound, now| outbound.hold(now));
+    let heard = bench.outbound.heard(A);
+    assert_eq!(heard, ms(510));
+    bench.run_to(800);
+    bench.with(|outbound, now| outbound.resume(ms(300), now));
+    for at in (800..1_300).step_by(10) {
+        bench.run_to(at);
+        assert!(bench.outbound.heard(A) >= heard, "{:?} at {at} ms", bench.outbound.heard(A));
+    }
+    assert!(bench.outbound.heard(A) > heard, "it goes on");
+    // Held and flushed while the same 300 ms are played a second time: still heard, and counted once.
+    bench.with(|outbound, now| outbound.hold(now));
+    let second = bench.outbound.heard(A);
+    bench.with(|outbound, now| outbound.resume(ms(300), now));
+    bench.run_to(1_400);
+    bench.with(|outbound, now| outbound.hold(now));
+    let cut = bench.with(|outbound, now| outbound.flush(A, now));
+    assert_eq!(cut.heard, second);
+    assert!((cut.share - second.as_secs_f32() / 2.0).abs() < 0.001, "{cut:?}");
+}
+
+#[test]
 fn a_flush_on_a_buffering_line_counts_only_what_was_heard() {
     let mut bench = Bench::far();
     bench.run_to(99);
