@@ -1,4 +1,4 @@
-//! Every input of a call with its time, so that the call can be replayed to the byte.
+//! Every input of a call with its time, so that the call can be replayed, to the byte on the same platform.
 //!
 //! A log is text, one record a line, so that it can be read, searched and cut; a log whose end is missing still replays up
 //! to there. The first line names the format and its version, the second holds the [`CallSpec`](super::CallSpec), then come, in order:

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::SampleRate;
-use crate::conversation::ReplyId;
+use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
 use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Recorder, Sent};
 
@@ -41,9 +41,10 @@ pub struct Call {
     recorder: Option<Recorder>,
     replies: Replies,
     stopwatch: Stopwatch,
+    /// The beginning of the last voice heard since the reply that is being heard began, or still going on then.
+    voice: Option<Duration>,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
     silencing: Option<(ReplyId, Duration)>,
-    media_lost: bool,
     report: Report,
     outputs: VecDeque<Output>,
 }
@@ -71,8 +72,8 @@ impl Call {
             record: record.then(|| line.codec.sample_rate()),
             replies: Replies::default(),
             stopwatch: Stopwatch::default(),
+            voice: None,
             silencing: None,
-            media_lost: false,
             report: Report::default(),
             outputs: VecDeque::with_capacity(OUTPUTS),
         };
@@ -108,7 +109,7 @@ impl Call {
             | Input::WordTimes { reply, .. }
             | Input::SpeechEnded { reply }
             | Input::Failed { reply: Some(reply), .. } => {
-                // The one place where late results of dead replies are dropped.
+                // The one place where late results of dead replies are dropped and counted.
                 if self.replies.is_alive(reply) {
                     self.result(reply, input, now);
                 } else {
@@ -149,10 +150,13 @@ impl Call {
             .min()
     }
 
-    /// Whether there is room for more speech. While there is not, leave the voice's stream unread: its socket then holds
-    /// the vendor back. (What is pushed all the same is dropped beyond the playout's bound, and counted.)
-    pub fn wants_speech(&self) -> bool {
-        self.outbound.wants_speech()
+    /// Whether there is room for more speech of a reply: while less than 5 s wait in all, for the reply that is being heard
+    /// while less than 2 s of it wait, and always for a reply's first sound, so that a long answer does not keep the
+    /// next one from being heard of. While there is not, leave that
+    /// voice's stream unread: its socket then holds the vendor back. (What is pushed all the same is dropped beyond the
+    /// playout's bound, and counted.)
+    pub fn wants_speech(&self, reply: ReplyId) -> bool {
+        self.outbound.wants_speech(reply) || !self.replies.has_sound(reply)
     }
 
     /// Whether the call has ended: drop it after draining the outputs.
@@ -193,7 +197,10 @@ impl Call {
                 self.stopwatch.token(reply, self.since_begin(now));
                 self.dialogue.handle(Fact::ToolCall { reply, call: call.clone() }, now);
             }
-            Input::GenerationEnded { end, .. } => self.dialogue.handle(Fact::GenerationEnded { reply, end }, now),
+            Input::GenerationEnded { end, .. } => {
+                self.replies.generated(reply);
+                self.dialogue.handle(Fact::GenerationEnded { reply, end }, now);
+            }
             Input::Speech { samples, rate, .. } => self.speech(reply, samples, rate, now),
             Input::WordTimes { words, .. } => self.dialogue.handle(Fact::WordTimes { reply, words }, now),
             Input::SpeechEnded { .. } => {
@@ -202,6 +209,9 @@ impl Call {
                 self.dialogue.handle(Fact::SpeechEnded { reply, length }, now);
             }
             Input::Failed { service, failure, .. } => {
+                if service == Service::Llm {
+                    self.replies.generated(reply);
+                }
                 self.dialogue.handle(Fact::Failed { service, reply: Some(reply), failure }, now);
             }
             _ => {}
@@ -241,6 +251,7 @@ impl Call {
                 self.sent(sent, now);
             }
             if !moved {
+                self.replies.settle();
                 return;
             }
         }
@@ -255,13 +266,13 @@ impl Call {
                 }
                 self.outputs.push_back(Output::Transcribe(frame));
             }
-            Heard::Voice { began, voiced } => self.dialogue.handle(Fact::Voice { began, voiced }, now),
+            Heard::Voice { began, voiced } => {
+                self.voice = Some(self.since_begin(began));
+                self.dialogue.handle(Fact::Voice { began, voiced }, now);
+            }
             Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
             Heard::Digit(digit) => self.digit(digit, now),
-            Heard::Lost => {
-                self.media_lost = true;
-                self.dialogue.handle(Fact::Closed, now);
-            }
+            Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
         }
     }
 
@@ -269,11 +280,11 @@ impl Call {
         match action {
             Action::Finalize => self.outputs.push_back(Output::Finalize),
             Action::Generate { reply, messages } => {
-                self.replies.add(reply);
+                self.replies.generate(reply);
                 self.outputs.push_back(Output::Generate { reply, messages });
             }
             Action::Synthesize { reply, text } => {
-                self.replies.add(reply);
+                self.replies.speak(reply);
                 self.outbound.expect(reply);
                 self.stopwatch.segment(reply, &text, self.since_begin(now));
                 self.outputs.push_back(Output::Synthesize { reply, text });
@@ -289,6 +300,7 @@ impl Call {
             }
             Action::Flush { reply } => {
                 let cut = self.outbound.flush(reply, now);
+                self.forget_silencing();
                 self.dialogue.handle(Fact::Flushed { reply, heard: cut.heard, share: cut.share }, now);
             }
             Action::Cancel { reply } => {
@@ -323,13 +335,18 @@ impl Call {
             Sent::ClearFar => self.outputs.push_back(Output::ClearFar),
             Sent::Mark(mark) => self.outputs.push_back(Output::Mark(mark)),
             Sent::Started { reply } => {
+                (self.voice, self.silencing) = (None, None);
                 if let Some(turn) = self.stopwatch.packet(reply, self.since_begin(now)) {
                     push_bounded(&mut self.report.turns, turn);
                     self.tell(EventKind::TurnAnswered(turn), now);
                 }
                 self.dialogue.handle(Fact::PlayoutStarted { reply }, now);
             }
-            Sent::Ended { reply, heard } => self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now),
+            Sent::Ended { reply, heard } => {
+                self.replies.spoken(reply);
+                self.forget_silencing();
+                self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now);
+            }
             Sent::Silenced => {
                 if let Some((reply, began)) = self.silencing.take() {
                     let after = self.since_begin(now).saturating_sub(began);
@@ -341,6 +358,13 @@ impl Call {
                 self.replies.starve(reply);
                 self.dialogue.handle(Fact::SpeechStarved { reply }, now);
             }
+        }
+    }
+
+    /// Forgets who silenced the agent when no silence is about to follow: it was not audible, or is silent already.
+    fn forget_silencing(&mut self) {
+        if !self.outbound.is_falling_silent() {
+            self.silencing = None;
         }
     }
 
@@ -365,8 +389,16 @@ impl Call {
             DialogueEvent::Held { reply, voice_began, .. } => {
                 self.report.holds += 1;
                 self.silencing = Some((*reply, *voice_began));
+                self.forget_silencing();
             }
-            DialogueEvent::Interrupted { .. } => self.report.interruptions += 1,
+            DialogueEvent::Interrupted { reply, why } => {
+                self.report.interruptions += 1;
+                // Words that came before enough voice for a hold; a command has no voice to be measured from.
+                if self.silencing.is_none() && why.rule != "command.interrupt" {
+                    self.silencing = self.voice.map(|began| (*reply, began));
+                    self.forget_silencing();
+                }
+            }
             DialogueEvent::Dropped { .. } => self.report.dropped += 1,
             _ => {}
         }
@@ -390,7 +422,6 @@ impl Call {
     }
 
     fn hang_up(&mut self, reason: EndReason, now: Instant) {
-        let reason = if self.media_lost { EndReason::MediaLost } else { reason };
         if let Some(recorder) = &mut self.recorder {
             recorder.finish(now);
             while let Some((caller, agent)) = recorder.poll() {
@@ -431,3 +462,6 @@ const LINE_BYTES: usize = 16_384;
 
 /// Lines, turns and holds the record of one call keeps: hours of conversation.
 const RECORD_ENTRIES: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ pub enum EventKind {
     Silenced {
         /// Which reply fell silent.
         reply: ReplyId,
-        /// From the first sample of the caller's voice to that packet.
+        /// From the first sample the detector heard as voice to that packet.
         after: Duration,
     },
     /// The caller pressed a key (which one is in the transcript of keys, not here).

@@ -94,7 +94,7 @@ pub struct Report {
     pub holds: u32,
     /// Times it was cut.
     pub interruptions: u32,
-    /// From the caller's first sample to the first silent packet, for each hold.
+    /// From the first sample the detector heard as voice to the first silent packet, for each hold and interruption.
     pub silenced: Vec<Duration>,
     /// Late or unknown results that were dropped.
     pub dropped: u64,

@@ -113,6 +113,8 @@ pub enum Fact<'a> {
     },
     /// The other side is gone.
     Closed,
+    /// Nothing has come from the line for too long.
+    MediaLost,
 }
 
 /// What someone outside may ask of a live call.

@@ -160,6 +160,7 @@ impl Dialogue {
             Fact::Command(command) => self.command(command, now),
             Fact::Hold { held } => self.line_hold(held, now),
             Fact::Closed => self.close(EndReason::UserHangup, true, now),
+            Fact::MediaLost => self.close(EndReason::MediaLost, true, now),
         }
         self.settle(now);
     }

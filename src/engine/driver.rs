@@ -131,7 +131,7 @@ impl Driver {
                 continue;
             }
             let deadline = self.call.poll_timeout().into_iter().chain(self.stop_at).min();
-            let wake = self.sources.next(self.call.wants_speech(), deadline).await;
+            let wake = self.sources.next(|reply| self.call.wants_speech(reply), deadline).await;
             now = Instant::now();
             self.handle(wake, now);
             // Whatever woke us, a deadline that has passed meanwhile is not kept waiting.

@@ -63,16 +63,20 @@ impl Replies {
         self.alive.retain(|reply| reply.id != id);
     }
 
-    /// The next event of any reply; pending forever when no stream is open. While the playout `wants_speech` no more,
-    /// the voices stay unread. After its last event a stream is dropped; one that ends without it has failed.
+    /// The next event of any reply; pending forever when no stream is open. A voice whose reply
+    /// `wants_speech` no more stays unread. After its last event a stream is dropped; one that ends without it has failed.
     ///
     /// Nothing is lost between two polls: an event is taken only when it is returned.
-    pub(super) fn poll_event(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<(ReplyId, ReplyEvent)> {
+    pub(super) fn poll_event(
+        &mut self,
+        wants_speech: impl Fn(ReplyId) -> bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<(ReplyId, ReplyEvent)> {
         let count = self.alive.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
             let Some(reply) = self.alive.get_mut(index) else { continue };
-            if let Poll::Ready(event) = reply.poll_event(wants_speech, cx) {
+            if let Poll::Ready(event) = reply.poll_event(&wants_speech, cx) {
                 let id = reply.id;
                 self.turn = index + 1;
                 self.alive.retain(|reply| reply.llm.is_some() || reply.tts.is_some());
@@ -114,7 +118,7 @@ impl Replies {
 }
 
 impl Reply {
-    fn poll_event(&mut self, wants_speech: bool, cx: &mut Context<'_>) -> Poll<ReplyEvent> {
+    fn poll_event(&mut self, wants_speech: impl Fn(ReplyId) -> bool, cx: &mut Context<'_>) -> Poll<ReplyEvent> {
         if let Some(stream) = &mut self.llm
             && let Poll::Ready(event) = poll_once(stream.recv(), cx)
         {
@@ -124,8 +128,8 @@ impl Reply {
             }
             return Poll::Ready(ReplyEvent::Llm(event));
         }
-        if wants_speech
-            && let Some(stream) = &mut self.tts
+        if let Some(stream) = &mut self.tts
+            && wants_speech(self.id)
             && let Poll::Ready(event) = poll_once(stream.recv(), cx)
         {
             let event = event.unwrap_or_else(|| TtsEvent::Failed(ended_early("the voice's stream ended early")));
@@ -161,7 +165,7 @@ mod tests {
     }
 
     async fn next(replies: &mut Replies, wants_speech: bool) -> (ReplyId, ReplyEvent) {
-        poll_fn(|cx| replies.poll_event(wants_speech, cx)).await
+        poll_fn(|cx| replies.poll_event(|_| wants_speech, cx)).await
     }
 
     /// A voice that answers each text with one sample and ends when told.
@@ -211,6 +215,15 @@ mod tests {
         assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
         assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(TtsEvent::Ended)));
         assert!(replies.alive.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_has_enough_does_not_keep_the_next_one_unread() {
+        let mut replies = Replies::default();
+        replies.speak(ReplyId(1), "A long answer. ".into(), voice).unwrap();
+        replies.speak(ReplyId(2), "The next one. ".into(), voice).unwrap();
+        let next = poll_fn(|cx| replies.poll_event(|reply| reply == ReplyId(2), cx)).await;
+        assert_eq!(next, (ReplyId(2), ReplyEvent::Tts(audio(1))));
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ const SOURCES: usize = 6;
 
 impl Sources {
     /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
-    pub(super) async fn next(&mut self, wants_speech: bool, deadline: Option<Instant>) -> Wake {
+    pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
         let Self { leg, line_open, stt, replies, tools, requests, stop, timer, buffer, served } = self;
         timer.set(deadline);
         // A socket forgets whom to wake when a wait for it is dropped, so this one lives as long as we wait. The streams
@@ -70,7 +70,7 @@ impl Sources {
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             },
             2 => stt.as_mut().map_or(Poll::Pending, |stt| poll_once(stt.recv(), cx)).map(Wake::Stt),
-            3 => replies.poll_event(wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
+            3 => replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
             4 => tools.poll_result(cx).map(Wake::Tool),
             _ => match stop {
                 Some(stopped) => stopped.as_mut().poll(cx).map(|()| {

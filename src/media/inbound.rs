@@ -46,7 +46,8 @@ pub enum Heard {
     },
     /// The caller pressed a key.
     Digit(Digit),
-    /// Nothing came for 15 s, or for 30 s from the beginning. Told once, until something comes again.
+    /// Nothing came for 15 s, or for 30 s from the beginning: neither sound nor RTCP. Told once, until something comes
+    /// again.
     Lost,
 }
 
@@ -161,6 +162,10 @@ impl Inbound {
         let now = self.now;
         if Packet::is_rtcp(datagram) {
             self.report.rtcp += 1;
+            // A sender without sound to send (silence suppression, mute) still reports: it is there.
+            if !self.held {
+                self.lost_at = self.lost_at.max(Some(now + Self::LOST));
+            }
             return;
         }
         let Ok(packet) = Packet::parse(datagram) else {

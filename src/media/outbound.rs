@@ -55,7 +55,8 @@ pub enum Sent {
         /// Its length.
         heard: Duration,
     },
-    /// After a hold or a flush of something audible: the first packet without any speech has just left.
+    /// After a hold or a flush of something audible: the next packet, which is without any speech, has just left. Not
+    /// told when another reply's speech was in it.
     Silenced,
     /// Speech of a reply was due but had not come.
     Underrun {
@@ -303,9 +304,16 @@ impl Outbound {
         [packet, wakes, heard].into_iter().flatten().min()
     }
 
-    /// Whether there is room for more speech: less than 5 s of it wait.
-    pub fn wants_speech(&self) -> bool {
-        self.playout.waiting() < Playout::ENOUGH
+    /// Whether there is room for more speech of a reply: less than 5 s wait in all, or less than 2 s of the reply whose
+    /// turn it is.
+    pub fn wants_speech(&self, reply: ReplyId) -> bool {
+        self.playout.wants(reply)
+    }
+
+    /// Whether something audible was held or flushed and no packet without speech has left since: [`Sent::Silenced`]
+    /// follows, unless other speech does.
+    pub const fn is_falling_silent(&self) -> bool {
+        self.silencing
     }
 
     /// How much of a reply the caller has heard.
@@ -383,7 +391,7 @@ impl Outbound {
             self.report.underruns += 1;
             self.after.push_back(After::Underrun(reply));
         }
-        if !speech && std::mem::take(&mut self.silencing) {
+        if std::mem::take(&mut self.silencing) && !speech {
             self.after.push_back(After::Silenced);
         }
         self.talking = speech;
@@ -406,7 +414,11 @@ impl Outbound {
     }
 
     fn heard_samples(&self, reply: ReplyId, position: u64) -> u64 {
-        if self.spec.far_buffer { self.far.heard(reply, position, self.now) } else { position }
+        if !self.spec.far_buffer {
+            return position;
+        }
+        // What is played again after a hold was heard before: hearing never goes backwards.
+        self.far.heard(reply, position, self.now).max(self.playout.floor(reply).min(position))
     }
 
     /// The next packet is silent; a gateway that buffers throws away what it has and gets that packet at once.

@@ -43,6 +43,8 @@ struct Track {
     /// The next sample to be sent, and the furthest that was.
     position: u64,
     furthest: u64,
+    /// How far it had been heard when it was held: what is played again after that was heard all the same.
+    floor: u64,
     energy_in: u64,
     energy_out: u64,
     complete: bool,
@@ -85,6 +87,8 @@ impl Playout {
     pub(super) const MOST: Duration = Duration::from_secs(10);
     /// With this much waiting no more is wanted.
     pub(super) const ENOUGH: Duration = Duration::from_secs(5);
+    /// The reply that is being heard wants more below this, however much waits behind it.
+    const NEXT: Duration = Duration::from_secs(2);
     /// The furthest step back.
     pub(super) const REWIND: Duration = Duration::from_millis(300);
     const REMEMBERED: usize = 16;
@@ -259,9 +263,10 @@ impl Playout {
             let heard = heard(reply, track.position);
             if heard < track.position {
                 track.position = heard.max(track.tape.begin());
-                track.furthest = track.position;
-                track.energy_out = track.energy_out.saturating_sub(track.tape.energy(&self.pool, track.position, sent));
+                track.furthest = track.position.max(track.floor);
+                track.energy_out = track.energy_out.saturating_sub(track.tape.energy(&self.pool, track.furthest, sent));
             }
+            track.floor = track.floor.max(track.furthest);
         }
         self.held |= any;
         any
@@ -300,6 +305,11 @@ impl Playout {
         self.tracks.iter().find(|track| track.reply == Some(reply)).map(|track| track.furthest)
     }
 
+    /// How many samples of a living reply were heard before it was held last.
+    pub(super) fn floor(&self, reply: ReplyId) -> u64 {
+        self.tracks.iter().find(|track| track.reply == Some(reply)).map_or(0, |track| track.floor)
+    }
+
     /// How much was heard of a reply that is over.
     pub(super) fn remembered(&self, reply: ReplyId) -> Option<Cut> {
         self.over.iter().find(|(over, _)| *over == reply).map(|(_, cut)| *cut)
@@ -334,6 +344,17 @@ impl Playout {
     /// How much sound waits, of all replies.
     pub(super) fn waiting(&self) -> Duration {
         self.rate.duration_of(self.tracks.iter().map(Track::waiting).sum())
+    }
+
+    /// Whether more sound of a reply is wanted. What waits of the replies behind it never starves the one whose turn it is.
+    pub(super) fn wants(&self, reply: ReplyId) -> bool {
+        if self.waiting() < Self::ENOUGH {
+            return true;
+        }
+        let turns = self.tracks.iter().filter(|track| !track.sent && track.turn.is_some());
+        turns
+            .min_by_key(|track| track.turn)
+            .is_some_and(|next| next.reply == Some(reply) && self.rate.duration_of(next.waiting()) < Self::NEXT)
     }
 
     fn room(&self) -> usize {
@@ -376,6 +397,7 @@ impl Track {
             tape: pool.tape(),
             position: 0,
             furthest: 0,
+            floor: 0,
             energy_in: 0,
             energy_out: 0,
             complete: false,
@@ -393,7 +415,8 @@ impl Track {
     /// Empties it; what it allocated stays.
     fn clear(&mut self) {
         (self.reply, self.turn, self.waits_since) = (None, None, None);
-        (self.position, self.furthest, self.energy_in, self.energy_out) = (0, 0, 0, 0);
+        (self.position, self.furthest, self.floor) = (0, 0, 0);
+        (self.energy_in, self.energy_out) = (0, 0);
         (self.complete, self.running, self.started) = (false, false, false);
         (self.rejoins, self.underran, self.sent) = (false, false, false);
         self.lead_in = 0;

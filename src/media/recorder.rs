@@ -10,9 +10,14 @@ use crate::audio::{Frame, SampleRate};
 /// Each side is written where the clock says, but never with a seam: a frame that comes up to [`Recorder::SLACK`] early
 /// or late joins the one before it; only a larger gap becomes silence, and only sound that runs further ahead is left
 /// out. A piece is complete when both sides have it, or [`Recorder::PATIENCE`] after its time.
+///
+/// The clock of a recording stands still while the process does: when nothing at all was told for more than
+/// [`Recorder::MOST`] (a suspended machine), what passed meanwhile is left out and [counted](Recorder::skipped). So a
+/// drain never gives out more than about that much.
 #[derive(Debug)]
 pub struct Recorder {
     rate: SampleRate,
+    /// When the recording would have begun if it had run without a gap.
     began: Instant,
     caller: Side,
     agent: Side,
@@ -20,6 +25,7 @@ pub struct Recorder {
     done: u64,
     now: Instant,
     finished: bool,
+    skipped: Duration,
 }
 
 /// One side: the samples not handed out yet. At most [`Recorder::MOST`].
@@ -36,32 +42,38 @@ impl Recorder {
     pub const SLACK: Duration = Duration::from_millis(100);
     /// How long a side is waited for.
     pub const PATIENCE: Duration = Duration::from_millis(250);
-    /// The most sound that waits on one side.
-    const MOST: Duration = Duration::from_secs(1);
+    /// The most sound that waits on one side, and the longest gap that becomes silence.
+    pub const MOST: Duration = Duration::from_secs(1);
 
     /// A recording that begins now.
     pub fn new(rate: SampleRate, now: Instant) -> Self {
-        Self { rate, began: now, caller: Side::new(rate), agent: Side::new(rate), done: 0, now, finished: false }
+        let (caller, agent) = (Side::new(rate), Side::new(rate));
+        Self { rate, began: now, caller, agent, done: 0, now, finished: false, skipped: Duration::ZERO }
     }
 
     /// A frame of the caller, whose last sample is as old as `now`.
     pub fn caller(&mut self, frame: &Frame, now: Instant) {
-        self.now = self.now.max(now);
+        self.tell(now);
         let begins = self.samples_at(self.now).saturating_sub(frame.samples().len() as u64);
         self.caller.write(frame, begins, self.done, self.slack());
     }
 
     /// A frame of the agent, whose first sample is sent `now`.
     pub fn agent(&mut self, frame: &Frame, now: Instant) {
-        self.now = self.now.max(now);
+        self.tell(now);
         let begins = self.samples_at(self.now);
         self.agent.write(frame, begins, self.done, self.slack());
     }
 
     /// The call is over: whatever is there is handed out, the shorter side filled with silence.
     pub fn finish(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.tell(now);
         self.finished = true;
+    }
+
+    /// How much time was left out of the recording because the process stood still.
+    pub const fn skipped(&self) -> Duration {
+        self.skipped
     }
 
     /// The next piece: caller, agent.
@@ -76,6 +88,18 @@ impl Recorder {
         }
         self.done += piece as u64;
         Some((self.caller.take(self.rate, piece), self.agent.take(self.rate, piece)))
+    }
+
+    /// Moves on to `now`, past a gap that is too long to be recorded.
+    fn tell(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let written = self.done + self.caller.samples.len().max(self.agent.samples.len()) as u64;
+        let behind = self.rate.duration_of(usize::try_from(written).unwrap_or(usize::MAX));
+        let gap = self.now.saturating_duration_since(self.began).saturating_sub(behind);
+        if gap > Self::MOST {
+            self.began += gap;
+            self.skipped += gap;
+        }
     }
 
     fn samples_at(&self, at: Instant) -> u64 {
@@ -185,6 +209,33 @@ mod tests {
         let first = caller.iter().position(|value| *value == 5).unwrap();
         assert!(caller[first..].iter().all(|value| *value == 5));
         assert!(caller.len() >= 190);
+    }
+
+    #[test]
+    fn a_process_that_stood_still_leaves_no_flood_of_silence() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        for n in 0..10u32 {
+            recorder.caller(&frame(1), t + ms(20) * n);
+            recorder.agent(&frame(1), t + ms(20) * n);
+        }
+        let before = drain(&mut recorder).len();
+        let woken = t + Duration::from_secs(600);
+        recorder.caller(&frame(2), woken);
+        recorder.agent(&frame(2), woken);
+        let pieces = drain(&mut recorder);
+        assert!(pieces.len() <= 50, "{} pieces in one drain", pieces.len());
+        assert_eq!(recorder.skipped().as_secs(), 599);
+        let mut after = pieces;
+        for n in 1..10u32 {
+            recorder.caller(&frame(2), woken + ms(20) * n);
+            recorder.agent(&frame(2), woken + ms(20) * n);
+            after.extend(drain(&mut recorder));
+        }
+        recorder.finish(woken + ms(200));
+        after.extend(drain(&mut recorder));
+        assert!((19..=21).contains(&(before + after.len())), "{before} and {}", after.len());
+        assert!(after.iter().filter(|piece| **piece == (2, 2)).count() >= 9, "{after:?}");
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct Divergence {
     pub outputs: (u32, u32),
 }
 
-/// Replays a log to its end, or to where it is cut off.
+/// Replays a log to its end, or to where it is cut off. What the current code does after the last input is compared too,
+/// unless the log is full or its last line is cut: then its end is not there to be compared with.
 #[expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant; which one does not matter")]
 pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
     let mut records = Records::new(log)?;
@@ -39,6 +40,7 @@ pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
     let mut inputs = 0;
     let mut divergence = None;
     let mut last = std::time::Duration::ZERO;
+    let mut is_whole = log.ends_with('\n');
     replay.drain(&mut call);
     for record in &mut records {
         match record? {
@@ -57,9 +59,15 @@ pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
                 }
                 continue;
             }
-            Record::Full => break,
+            Record::Full => {
+                is_whole = false;
+                break;
+            }
         }
         replay.drain(&mut call);
+    }
+    if is_whole && divergence.is_none() && replay.outputs > 0 {
+        divergence = Some(Divergence { inputs, at: last, outputs: (0, replay.outputs) });
     }
     Ok(Replayed { inputs, divergence, events: replay.events, report: call.report() })
 }
@@ -79,5 +87,56 @@ impl Tape {
                 self.events.push(event);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::call::log::Encoder;
+    use crate::call::{CallSpec, DialogueSpec, Input};
+
+    /// The log of a call that is answered and then waits; with the outputs of the answer, or without.
+    #[expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant")]
+    fn log(limit: u64, with_outputs: bool) -> String {
+        let spec = CallSpec::new(DialogueSpec { begin_message: "Hello.".into(), ..DialogueSpec::default() });
+        let (start, mut log) = (Instant::now(), String::new());
+        let mut encoder = Encoder::new(&spec, limit, &mut log, start);
+        let mut call = Call::new(spec, start);
+        let drain = |call: &mut Call, encoder: &mut Encoder, log: &mut String, is_noted: bool| {
+            while let Some(output) = call.poll_output() {
+                if is_noted {
+                    encoder.output(&output, log);
+                }
+            }
+            encoder.outputs_done(log);
+        };
+        drain(&mut call, &mut encoder, &mut log, true);
+        let answered = start + Duration::from_millis(500);
+        encoder.input(&Input::Answered, &mut log, answered);
+        call.handle_input(Input::Answered, answered);
+        drain(&mut call, &mut encoder, &mut log, with_outputs);
+        log
+    }
+
+    #[test]
+    fn what_is_done_after_the_last_input_is_compared_too() {
+        assert_eq!(replay(&log(Encoder::LIMIT, true)).unwrap().divergence, None);
+        let divergence = replay(&log(Encoder::LIMIT, false)).unwrap().divergence.unwrap();
+        assert_eq!((divergence.inputs, divergence.at, divergence.outputs.0), (1, Duration::from_millis(500), 0));
+        assert!(divergence.outputs.1 > 0);
+    }
+
+    #[test]
+    fn a_log_that_is_cut_or_full_ends_where_it_ends() {
+        let whole = log(Encoder::LIMIT, true);
+        let cut = whole.trim_end_matches('\n');
+        assert_eq!(replay(cut).unwrap().divergence, None);
+        let until_answer = whole.find("answered\n").unwrap() + "answered\n".len();
+        let full = log(until_answer as u64 - 1, true);
+        assert!(full.ends_with("! full\n") && full.contains("answered"), "{full}");
+        assert_eq!(replay(&full).unwrap().divergence, None);
     }
 }

@@ -1,7 +1,7 @@
 //! The virtual body: one call, one clock, nothing real.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,8 @@ struct World<'a> {
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     cancelled: Vec<(ReplyId, Duration)>,
+    /// What the voices have to say that the call does not want yet, in order.
+    unread: BTreeMap<ReplyId, VecDeque<Owned>>,
     ear: Ear,
     encoder: Encoder,
     log: String,
@@ -113,7 +115,12 @@ struct Scheduled {
 #[derive(Debug)]
 enum Happening {
     CallerSends,
-    Input { reply: Option<ReplyId>, input: Owned },
+    Input {
+        reply: Option<ReplyId>,
+        input: Owned,
+    },
+    /// A voice is asked again whether its sound is wanted.
+    Offer(ReplyId),
     Step(usize),
 }
 
@@ -159,6 +166,7 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
+            unread: BTreeMap::new(),
             ear: Ear::new(Decoder::new(line.codec)),
             encoder,
             log,
@@ -228,19 +236,58 @@ impl<'a> World<'a> {
                 self.schedule(self.now + PTIME, Happening::CallerSends);
             }
             Happening::Input { reply, input } => {
-                let dead = reply.and_then(|reply| self.cancelled.iter().find(|(id, _)| *id == reply));
-                if dead.is_some_and(|(_, since)| self.now > *since + LATE) {
+                if reply.is_some_and(|reply| self.is_quiet(reply)) {
                     return;
                 }
                 if self.services.stt_failed && matches!(input, Owned::Transcript(_)) {
                     return;
                 }
-                self.tell(&input);
+                match input {
+                    Owned::Speech(reply, ..) | Owned::WordTimes(reply, _) | Owned::SpeechEnded(reply) => {
+                        self.voice(reply, input);
+                    }
+                    input => self.tell(&input),
+                }
             }
+            Happening::Offer(reply) => self.offer(reply),
             Happening::Step(index) => {
                 let Step { deed, .. } = &self.scenario.steps[index];
                 self.act(deed);
             }
+        }
+    }
+
+    /// Whether a reply was cancelled so long ago that its services have gone quiet.
+    fn is_quiet(&self, reply: ReplyId) -> bool {
+        self.cancelled.iter().any(|(id, since)| *id == reply && self.now > *since + LATE)
+    }
+
+    /// A voice has something to say: read in order, and only while the call wants it.
+    fn voice(&mut self, reply: ReplyId, input: Owned) {
+        if let Some(unread) = self.unread.get_mut(&reply) {
+            unread.push_back(input);
+        } else if self.call.wants_speech(reply) {
+            self.tell(&input);
+        } else {
+            self.unread.insert(reply, VecDeque::from([input]));
+            self.schedule(self.now + PTIME, Happening::Offer(reply));
+        }
+    }
+
+    /// Reads what a voice has had to say, as far as it is wanted.
+    fn offer(&mut self, reply: ReplyId) {
+        let Some(mut unread) = self.unread.remove(&reply) else { return };
+        if self.is_quiet(reply) {
+            return;
+        }
+        while self.call.wants_speech(reply)
+            && let Some(input) = unread.pop_front()
+        {
+            self.tell(&input);
+        }
+        if !unread.is_empty() {
+            self.unread.insert(reply, unread);
+            self.schedule(self.now + PTIME, Happening::Offer(reply));
         }
     }
 

@@ -57,32 +57,48 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
+    // Both specs are taken apart in full: a field that is added to one of them does not compile until it is written here.
     let CallSpec { line: wire, dialogue, record, seed } = spec;
-    let event = wire.telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
+    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
+    let DialogueSpec {
+        direction,
+        system_prompt,
+        begin_message,
+        tools,
+        interruption_sensitivity,
+        apology,
+        repeat_request,
+        idle_prompt,
+        goodbye,
+        filler,
+        timing,
+    } = dialogue;
+    let event = telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
     let _ = write!(
         line,
         "spec {} {} {} {} {} {} {} ",
-        wire.codec.name(),
-        wire.payload_type.0,
+        codec.name(),
+        payload_type.0,
         event,
-        wire.lead.as_nanos(),
-        u8::from(wire.far_buffer),
+        lead.as_nanos(),
+        u8::from(*far_buffer),
         u8::from(*record),
         seed
     );
-    line.push_str(dialogue.direction.name());
-    for text in texts(dialogue) {
+    line.push_str(direction.name());
+    // In the order of `texts_mut`.
+    for text in [system_prompt, begin_message, apology, repeat_request, idle_prompt, goodbye, filler] {
         line.push(' ');
         put_text(line, text);
     }
-    let _ = write!(line, " {:x} {}", dialogue.interruption_sensitivity.to_bits(), dialogue.tools.len());
-    for tool in &dialogue.tools {
-        for text in [&tool.name, &tool.description, &tool.parameters] {
+    let _ = write!(line, " {:x} {}", interruption_sensitivity.to_bits(), tools.len());
+    for ToolSpec { name, description, parameters } in tools {
+        for text in [name, description, parameters] {
             line.push(' ');
             put_text(line, text);
         }
     }
-    for (name, value) in dialogue.timing.named() {
+    for (name, value) in timing.named() {
         let _ = write!(line, " {name}={value}");
     }
 }
@@ -119,18 +135,6 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
     Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
-}
-
-fn texts(dialogue: &DialogueSpec) -> [&String; 7] {
-    [
-        &dialogue.system_prompt,
-        &dialogue.begin_message,
-        &dialogue.apology,
-        &dialogue.repeat_request,
-        &dialogue.idle_prompt,
-        &dialogue.goodbye,
-        &dialogue.filler,
-    ]
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {

@@ -256,6 +256,24 @@ fn lost_media_is_told_once_and_again_after_it_came_back() {
 }
 
 #[test]
+fn rtcp_is_a_sign_of_life() {
+    let mut bench = Bench::new();
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 7];
+    let lost = |heard: &[Heard]| heard.iter().filter(|heard| matches!(heard, Heard::Lost)).count();
+    bench.inbound.handle_packet(&report, bench.start + ms(1_000));
+    assert_eq!(bench.deadline(), Some(30_000), "it never shortens the first wait");
+    bench.packet(0, 2_000);
+    for n in 0..12 {
+        assert_eq!(lost(&bench.wait(5_000 * (n + 1))), 0);
+        bench.inbound.handle_packet(&report, bench.start + ms(5_000 * (n + 1)));
+    }
+    assert_eq!(lost(&bench.wait(74_999)), 0);
+    assert_eq!(lost(&bench.wait(75_000)), 1);
+    bench.inbound.handle_packet(&report, bench.start + ms(80_000));
+    assert_eq!(lost(&bench.wait(95_000)), 1, "it came back, and was lost again");
+}
+
+#[test]
 fn on_hold_nothing_is_produced_and_nothing_is_missed() {
     let mut bench = Bench::new();
     bench.packet(0, 0);

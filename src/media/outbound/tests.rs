@@ -377,11 +377,26 @@ fn the_playout_is_bounded_and_says_when_it_has_enough() {
     let mut bench = Bench::answered();
     bench.with(|outbound, _| outbound.expect(A));
     bench.speech(A, 4_999, 1);
-    assert!(bench.outbound.wants_speech());
+    assert!(bench.outbound.wants_speech(A));
     bench.speech(A, 1, 1);
-    assert!(!bench.outbound.wants_speech());
+    assert!(!bench.outbound.wants_speech(A));
     bench.speech(A, 6_000, 1);
     assert_eq!(bench.outbound.report().overflow_samples, 8_000);
+}
+
+#[test]
+fn sound_that_waits_behind_a_reply_does_not_starve_it() {
+    let mut bench = Bench::answered();
+    bench.with(|outbound, now| {
+        outbound.play(A, now);
+        outbound.play(B, now);
+    });
+    bench.speech(A, 100, 1);
+    bench.speech(B, 6_000, 1);
+    assert!(bench.outbound.wants_speech(A), "its turn, and it has little");
+    assert!(!bench.outbound.wants_speech(B));
+    bench.speech(A, 2_000, 1);
+    assert!(!bench.outbound.wants_speech(A));
 }
 
 #[test]
@@ -454,6 +469,34 @@ fn a_hold_on_a_buffering_line_clears_it_and_keeps_what_was_not_heard() {
     let sent = bench.sound().iter().filter(|sample| **sample != 0).count();
     let cleared = bench.sounding().iter().filter(|at| **at <= 209).count() * 160 - RATE.samples_in(ms(110));
     assert!(sent.abs_diff(8_000 + cleared) <= 20, "{sent} with {cleared} sent twice");
+}
+
+#[test]
+fn what_was_heard_on_a_buffering_line_does_not_shrink_when_it_is_played_again() {
+    let mut bench = Bench::far();
+    bench.run_to(99);
+    bench.with(|outbound, now| outbound.play(A, now));
+    bench.speech(A, 2_000, 5_000);
+    bench.run_to(609);
+    bench.with(|outbound, now| outbound.hold(now));
+    let heard = bench.outbound.heard(A);
+    assert_eq!(heard, ms(510));
+    bench.run_to(800);
+    bench.with(|outbound, now| outbound.resume(ms(300), now));
+    for at in (800..1_300).step_by(10) {
+        bench.run_to(at);
+        assert!(bench.outbound.heard(A) >= heard, "{:?} at {at} ms", bench.outbound.heard(A));
+    }
+    assert!(bench.outbound.heard(A) > heard, "it goes on");
+    // Held and flushed while the same 300 ms are played a second time: still heard, and counted once.
+    bench.with(|outbound, now| outbound.hold(now));
+    let second = bench.outbound.heard(A);
+    bench.with(|outbound, now| outbound.resume(ms(300), now));
+    bench.run_to(1_400);
+    bench.with(|outbound, now| outbound.hold(now));
+    let cut = bench.with(|outbound, now| outbound.flush(A, now));
+    assert_eq!(cut.heard, second);
+    assert!((cut.share - second.as_secs_f32() / 2.0).abs() < 0.001, "{cut:?}");
 }
 
 #[test]
