@@ -150,9 +150,9 @@ impl Call {
             .min()
     }
 
-    /// Whether there is room for more speech of a reply: while less than 5 s wait in all, for the reply that is being heard
-    /// while less than 2 s of it wait, and always for a reply's first sound, so that a long answer does not keep the
-    /// next one from being heard of. While there is not, leave that
+    /// Whether there is room for more speech of a reply: while less than 5 s wait in all, for the reply that is being
+    /// heard while less than 2 s of it wait, and always for a reply's first sound, so that a long answer does not keep
+    /// the next one from being heard of. While there is not, leave that
     /// voice's stream unread: its socket then holds the vendor back. (What is pushed all the same is dropped beyond the
     /// playout's bound, and counted.)
     pub fn wants_speech(&self, reply: ReplyId) -> bool {

@@ -346,7 +346,7 @@ impl Playout {
         self.rate.duration_of(self.tracks.iter().map(Track::waiting).sum())
     }
 
-    /// Whether more sound of a reply is wanted. What waits of the replies behind it never starves the one whose turn it is.
+    /// Whether more sound of a reply is wanted. What waits behind the reply whose turn it is never starves that one.
     pub(super) fn wants(&self, reply: ReplyId) -> bool {
         if self.waiting() < Self::ENOUGH {
             return true;

@@ -29,8 +29,8 @@ pub struct Divergence {
     pub outputs: (u32, u32),
 }
 
-/// Replays a log to its end, or to where it is cut off. What the current code does after the last input is compared too,
-/// unless the log is full or its last line is cut: then its end is not there to be compared with.
+/// Replays a log to its end, or to where it is cut off. What the current code does after the last input is compared
+/// too, unless the log is full or its last line is cut: then its end is not there to be compared with.
 #[expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant; which one does not matter")]
 pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
     let mut records = Records::new(log)?;

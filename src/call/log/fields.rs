@@ -57,7 +57,7 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
-    // Both specs are taken apart in full: a field that is added to one of them does not compile until it is written here.
+    // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
     let CallSpec { line: wire, dialogue, record, seed } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {

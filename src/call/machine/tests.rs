@@ -167,7 +167,7 @@ fn cut_by(words: Option<&str>) -> (Vec<Duration>, u32) {
         outputs.extend(wait(&mut call, now));
     }
     assert!(is_cut, "no voice was heard");
-    (silenced(&outputs), call.report().interruptions as u32)
+    (silenced(&outputs), call.report().interruptions)
 }
 
 #[test]
