@@ -112,7 +112,7 @@ fn packet_path(criterion: &mut Criterion) {
                     if index == 0 {
                         running = call(&words, now);
                     }
-                    if index % 10 == 0 {
+                    if index.is_multiple_of(10) {
                         for _ in 0..if index == 0 { 3 } else { 1 } {
                             running.handle_input(Input::Speech { reply: ReplyId(1), samples: &piece, rate }, now);
                             drain(&mut running);
