@@ -1,7 +1,7 @@
 //! BODY · virtual time: a scripted caller, a seeded network and scripted services around one real [`Call`].
 //!
 //! A [`Scenario`] is a small text file: what the caller does, how the services behave, what must come of it. [`run`] plays
-//! it in virtual time, thousands of times faster than life, and returns an [`Outcome`]: the timeline, what was heard, and
+//! it in virtual time, hundreds of times faster than life, and returns an [`Outcome`]: the timeline, what was heard, and
 //! every expectation that was not met. [`replay`] runs the log of a real call through the current code.
 //!
 //! May import: `call`, `rtp`, `audio`, `conversation`. Must never know: sockets, real clocks, the engine.
@@ -16,6 +16,7 @@ mod replay;
 mod scenario;
 mod services;
 mod sound;
+mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 

@@ -42,6 +42,7 @@ use crate::call::{CallSpec, Direction, LineSpec};
 use crate::conversation::{Digit, Failure, ToolSpec, TranscriptKind};
 
 use super::NetworkSpec;
+use super::words::{Args, Word, split};
 
 /// One scenario, read from its file.
 #[derive(Clone, Debug)]
@@ -242,7 +243,7 @@ impl Scenario {
     }
 
     fn statement(&mut self, line: usize, text: &str, words: &[Word]) -> Result<(), String> {
-        let mut args = Args { words, at: 1 };
+        let mut args = Args::after_first(words);
         match words[0].bare()? {
             "agent" => self.agent(&mut args)?,
             "set" => {
@@ -572,86 +573,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
     if text == "never" { Ok(None) } else { duration(text).map(Some) }
-}
-
-/// One word of a line: bare, quoted, or `name="quoted"` (then the name stands before the text).
-#[derive(Clone, Debug)]
-struct Word {
-    name: Option<String>,
-    text: String,
-    quoted: bool,
-    contains: bool,
-}
-
-impl Word {
-    fn bare(&self) -> Result<&str, String> {
-        if self.quoted { Err(format!("did not expect the text \"{}\" here", self.text)) } else { Ok(&self.text) }
-    }
-}
-
-fn split(line: &str) -> Result<Vec<Word>, String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while !rest.is_empty() && !rest.starts_with('#') || rest.strip_prefix('#').is_some_and(starts_with_digit) {
-        let bare_end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
-        let (bare, after) = rest.split_at(bare_end);
-        if let Some(quoted) = after.strip_prefix('"') {
-            let end = quoted.find('"').ok_or("a text without its closing quote")?;
-            let name = match bare {
-                "" | "~" => None,
-                _ => Some(bare.strip_suffix('=').ok_or(format!("`{bare}` before a text: write `{bare}=`"))?.to_owned()),
-            };
-            words.push(Word { name, text: quoted[..end].to_owned(), quoted: true, contains: bare == "~" });
-            rest = &quoted[end + 1..];
-        } else {
-            words.push(Word { name: None, text: bare.to_owned(), quoted: false, contains: false });
-            rest = after;
-        }
-        rest = rest.trim_start();
-    }
-    Ok(words)
-}
-
-fn starts_with_digit(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-struct Args<'a> {
-    words: &'a [Word],
-    at: usize,
-}
-
-impl<'a> Args<'a> {
-    fn word(&mut self) -> Result<&'a Word, String> {
-        let word = self.words.get(self.at).ok_or("the line ends too early")?;
-        self.at += 1;
-        Ok(word)
-    }
-
-    fn next_bare(&mut self) -> Option<&'a str> {
-        let word = self.words.get(self.at).filter(|word| !word.quoted)?;
-        self.at += 1;
-        Some(&word.text)
-    }
-
-    /// The next word when it is `name=value` or `name="value"`.
-    fn setting(&mut self) -> Option<(&'a str, &'a str)> {
-        let word = self.words.get(self.at)?;
-        let setting = match &word.name {
-            Some(name) => (name.as_str(), word.text.as_str()),
-            None if !word.quoted => word.text.split_once('=')?,
-            None => return None,
-        };
-        self.at += 1;
-        Some(setting)
-    }
-
-    fn done(&self) -> Result<(), String> {
-        match self.words.get(self.at) {
-            None => Ok(()),
-            Some(word) => Err(format!("did not expect `{}`", word.text)),
-        }
-    }
 }
 
 #[cfg(test)]
