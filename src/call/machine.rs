@@ -279,15 +279,16 @@ impl Call {
     fn act(&mut self, action: Action, now: Instant) {
         match action {
             Action::Finalize => self.outputs.push_back(Output::Finalize),
-            Action::Generate { reply, messages } => {
+            Action::Rehear { since } => self.outputs.push_back(Output::Rehear { since }),
+            Action::Generate { reply, rank, messages } => {
                 self.replies.generate(reply);
-                self.outputs.push_back(Output::Generate { reply, messages });
+                self.outputs.push_back(Output::Generate { reply, rank, messages });
             }
-            Action::Synthesize { reply, text } => {
+            Action::Synthesize { reply, rank, text } => {
                 self.replies.speak(reply);
                 self.outbound.expect(reply);
                 self.stopwatch.segment(reply, &text, self.since_begin(now));
-                self.outputs.push_back(Output::Synthesize { reply, text });
+                self.outputs.push_back(Output::Synthesize { reply, rank, text });
             }
             Action::EndSpeech { reply } => self.outputs.push_back(Output::EndSpeech { reply }),
             Action::Play { reply } => self.outbound.play(reply, now),

@@ -22,10 +22,18 @@ pub enum Output {
     Transcribe(Frame),
     /// Ask the recogniser for what it has.
     Finalize,
+    /// Hand the caller's sound since then to another recogniser, or to the same one over a new connection, and go on with
+    /// that one.
+    Rehear {
+        /// From where on, since the call began; keep some 20 s.
+        since: Duration,
+    },
     /// Run the language model.
     Generate {
         /// The reply it writes.
         reply: ReplyId,
+        /// Which of the configured models: 0 is the first choice, 1 its backup.
+        rank: u8,
         /// What it is told, system prompt first.
         messages: Vec<Message>,
     },
@@ -33,6 +41,8 @@ pub enum Output {
     Synthesize {
         /// Which reply.
         reply: ReplyId,
+        /// Which of the configured voices: 0 is the first choice, 1 its backup. The same for all pieces of a reply.
+        rank: u8,
         /// The next piece of its text.
         text: String,
     },

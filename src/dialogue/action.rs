@@ -9,10 +9,18 @@ use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall};
 pub enum Action {
     /// Ask the recogniser for what it has: the caller has stopped.
     Finalize,
+    /// Hand the caller's sound since then to another recogniser, or to the same one over a new connection, and go on with
+    /// that one.
+    Rehear {
+        /// From where on, since the call began; the body keeps some 20 s.
+        since: Duration,
+    },
     /// Run the language model.
     Generate {
         /// The reply it writes.
         reply: ReplyId,
+        /// Which of the configured models: 0 is the first choice, 1 its backup.
+        rank: u8,
         /// What it is told, system prompt first.
         messages: Vec<Message>,
     },
@@ -20,6 +28,8 @@ pub enum Action {
     Synthesize {
         /// Which reply.
         reply: ReplyId,
+        /// Which of the configured voices: 0 is the first choice, 1 its backup. The same for all pieces of a reply.
+        rank: u8,
         /// The piece, with its own trailing space.
         text: String,
     },

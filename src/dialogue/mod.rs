@@ -30,5 +30,5 @@ mod words;
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{DialogueSpec, Direction, Timing};
+pub use spec::{Backups, DialogueSpec, Direction, Timing};
 pub use tools::END_CALL;

@@ -34,7 +34,40 @@ macro_rules! named_timings {
     };
 }
 
+// One setting a line, so that additions do not touch each other.
+#[rustfmt::skip]
 named_timings!(
-    duck_after, hold_after, interrupt_after, resume_after, verdict_after, verdict_cap, resume_rewind, backchannel_boundary, endpoint_confident, endpoint_normal, endpoint_unsure, endpoint_cap, final_wait, interim_grace, stuck_turn, merge_audio, first_token, whole_answer, first_audio, audio_stall, segment_flush, idle_prompt, max_silence, max_duration, tool, filler_after, filler_again, key_wait, greeting_delay, drain, goodbye_cap;
+    duck_after,
+    hold_after,
+    interrupt_after,
+    resume_after,
+    verdict_after,
+    verdict_cap,
+    resume_rewind,
+    backchannel_boundary,
+    endpoint_confident,
+    endpoint_normal,
+    endpoint_unsure,
+    endpoint_cap,
+    final_wait,
+    interim_grace,
+    stuck_turn,
+    merge_audio,
+    first_token,
+    whole_answer,
+    first_audio,
+    audio_stall,
+    segment_flush,
+    idle_prompt,
+    max_silence,
+    max_duration,
+    tool,
+    filler_after,
+    filler_again,
+    key_wait,
+    greeting_delay,
+    drain,
+    goodbye_cap
+    ;
     idle_prompts
 );

@@ -85,7 +85,7 @@ impl Dialogue {
         reply.answer_due = Some(now + timing.whole_answer);
         self.replies.push_back(reply);
         let messages = self.history.prompt();
-        self.act(Action::Generate { reply: id, messages });
+        self.act(Action::Generate { reply: id, rank: 0, messages });
     }
 
     /// A piece of the model's text.
@@ -114,7 +114,7 @@ impl Dialogue {
         if !reply.ready {
             reply.awaits.get_or_insert(now);
         }
-        self.act(Action::Synthesize { reply: id, text });
+        self.act(Action::Synthesize { reply: id, rank: 0, text });
     }
 
     /// No more text comes for a reply.

@@ -49,8 +49,21 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
+    /// Which services have a backup to fall back on.
+    pub backups: Backups,
     /// The clock's rules.
     pub timing: Timing,
+}
+
+/// Which services have a backup to fall back on.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Backups {
+    /// Another recogniser.
+    pub stt: bool,
+    /// Another model.
+    pub llm: bool,
+    /// Another voice.
+    pub tts: bool,
 }
 
 impl Default for DialogueSpec {
@@ -66,6 +79,7 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
+            backups: Backups::default(),
             timing: Timing::default(),
         }
     }

@@ -2,9 +2,23 @@
 
 use std::time::Instant;
 
-/// What a dialogue may be waiting for. Each has at most one deadline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Timer {
+/// Makes the enum of timers and the list of them from one list; of equal deadlines the first in it fires first.
+macro_rules! timers {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a dialogue may be waiting for. Each has at most one deadline.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(super) enum Timer {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Timer {
+            const ALL: &[Self] = &[$(Self::$name),*];
+            const COUNT: usize = Self::ALL.len();
+        }
+    };
+}
+
+timers! {
     /// The recogniser is asked for what it has.
     Finalize,
     /// The caller's turn is over.
@@ -43,31 +57,6 @@ pub(super) enum Timer {
     Drain,
 }
 
-impl Timer {
-    const COUNT: usize = Self::Drain as usize + 1;
-
-    const ALL: [Self; Self::COUNT] = [
-        Self::Finalize,
-        Self::Endpoint,
-        Self::Verdict,
-        Self::Stuck,
-        Self::VoiceLost,
-        Self::FirstToken,
-        Self::WholeAnswer,
-        Self::SegmentFlush,
-        Self::FirstAudio,
-        Self::Stall,
-        Self::Overdue,
-        Self::Tool,
-        Self::Filler,
-        Self::Greeting,
-        Self::Idle,
-        Self::MaxSilence,
-        Self::MaxDuration,
-        Self::Drain,
-    ];
-}
-
 /// A fixed table of deadlines, one place for each [`Timer`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers([Option<Instant>; Timer::COUNT]);
@@ -103,7 +92,8 @@ impl Timers {
     /// Takes the earliest timer that is due; of equal ones the first of the enum.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
         let timer = Timer::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter_map(|timer| self.at(timer).filter(|&at| at <= now).map(|at| (at, timer)))
             .min_by_key(|&(at, _)| at)
             .map(|(_, timer)| timer)?;
@@ -124,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_timer_has_its_own_place() {
-        for (place, timer) in Timer::ALL.into_iter().enumerate() {
+        for (place, timer) in Timer::ALL.iter().copied().enumerate() {
             assert_eq!(timer as usize, place);
         }
     }

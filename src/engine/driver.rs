@@ -304,11 +304,12 @@ impl Driver {
                     stt.finalize();
                 }
             }
-            Output::Generate { reply, messages } => {
+            Output::Rehear { .. } => tracing::warn!(call = %self.id, "there is no other recogniser"),
+            Output::Generate { reply, messages, .. } => {
                 let request = LlmRequest { messages, ..self.request.clone() };
                 sources.replies.generate(reply, providers.llm.open(request));
             }
-            Output::Synthesize { reply, text } => {
+            Output::Synthesize { reply, text, .. } => {
                 let open = || providers.tts.open(self.voice.clone());
                 if let Err(error) = sources.replies.speak(reply, text, open) {
                     self.failed.push((Service::Tts, Some(reply), error));

@@ -352,12 +352,12 @@ impl<'a> World<'a> {
                     let at = self.now + self.scenario.spec.line.lead;
                     self.schedule(at, Happening::Input { reply: None, input: Owned::Played(mark) });
                 }
-                Output::Generate { reply, messages } => {
+                Output::Generate { reply, messages, .. } => {
                     self.moment("generate", format!("reply {reply}, {} messages", messages.len()));
                     let said = self.services.generate(reply, self.now);
                     self.schedule_all(said);
                 }
-                Output::Synthesize { reply, text } => {
+                Output::Synthesize { reply, text, .. } => {
                     self.ear.expect(reply);
                     self.moment("synthesize", format!("reply {reply} \"{}\"", text.trim_end()));
                     let said = self.services.synthesize(reply, &text, self.now);
@@ -380,6 +380,7 @@ impl<'a> World<'a> {
                 Output::ClearFar
                 | Output::Transcribe(_)
                 | Output::Finalize
+                | Output::Rehear { .. }
                 | Output::Record(_)
                 | Output::SendDigits(_)
                 | Output::Transfer { .. } => {}

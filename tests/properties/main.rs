@@ -116,7 +116,7 @@ impl Bench {
             match output {
                 Output::Close { .. } => self.ended = true,
                 Output::Transmit(packet) => self.sent(&packet),
-                Output::Generate { reply, messages } => {
+                Output::Generate { reply, messages, .. } => {
                     assert!(!messages.is_empty(), "a model was asked nothing");
                     self.pending.push(reply);
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{DialogueSpec, Direction, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -71,6 +71,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        backups,
         timing,
     } = dialogue;
     let event = telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
@@ -101,6 +102,27 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     for (name, value) in timing.named() {
         let _ = write!(line, " {name}={value}");
     }
+    // Options that came later stand behind, by name, so that older logs can still be read.
+    let Backups { stt, llm, tts } = *backups;
+    put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+}
+
+/// Appends an option by its name; [`set_option`] reads it.
+fn put_option(line: &mut String, name: &str, value: &str) {
+    let _ = write!(line, " @{name}=");
+    put_text(line, value);
+}
+
+/// Sets an option of [`put_option`]; `None` when there is no such option or the value is none of its.
+fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()> {
+    match name {
+        "backups" => {
+            let [stt, llm, tts] = value.as_bytes() else { return None };
+            dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 /// Reads the line of [`put_spec`]. Timings this version does not know are refused, missing ones keep their default.
@@ -130,7 +152,10 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     let mut timing = Timing::default();
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
-        timing.set_named(name, value.parse().ok()?).then_some(())?;
+        match name.strip_prefix('@') {
+            Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
+            None => timing.set_named(name, value.parse().ok()?).then_some(())?,
+        }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
@@ -176,6 +201,7 @@ mod tests {
         };
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
+        dialogue.backups = Backups { stt: true, llm: false, tts: true };
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

@@ -99,13 +99,13 @@ impl Bench {
                         self.dialogue.handle(Fact::Flushed { reply, heard, share: 0.5 }, now);
                     }
                 }
-                Action::Synthesize { reply, text } => {
+                Action::Synthesize { reply, text, .. } => {
                     assert!(text.contains(char::is_alphanumeric), "{text:?} cannot be spoken");
                     assert!(reply.0 > 0);
                     self.last_reply = self.last_reply.max(reply.0);
                     self.waiting = None;
                 }
-                Action::Generate { reply, messages } => {
+                Action::Generate { reply, messages, .. } => {
                     assert!(self.generated.insert(reply), "an id is used once");
                     self.last_reply = self.last_reply.max(reply.0);
                     assert!(messages.len() <= 4 * 200);

@@ -239,7 +239,7 @@ impl Stage {
         let (now, at) = (self.instant(), self.now);
         match action {
             Action::Finalize => self.note("finalize".into()),
-            Action::Generate { reply, messages } => {
+            Action::Generate { reply, messages, .. } => {
                 self.note(format!("generate {reply}"));
                 self.prompts.push(messages);
                 let answer = self.answers.pop_front().unwrap_or_else(|| says("All right then."));
@@ -259,7 +259,7 @@ impl Stage {
                 let end = if answer.tools.is_empty() { GenerationEnd::Stop } else { GenerationEnd::ToolCalls };
                 self.at(done, Coming::Ended(reply, end));
             }
-            Action::Synthesize { reply, text } => {
+            Action::Synthesize { reply, text, .. } => {
                 self.note(format!("speak {reply} {text:?}"));
                 let sound = self.sounds.entry(reply).or_default();
                 let is_first = sound.text.is_empty();
