@@ -10,6 +10,8 @@
 
 mod caller;
 mod check;
+mod ear;
+mod moment;
 mod network;
 mod random;
 mod replay;
@@ -20,8 +22,9 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use moment::Moment;
 pub use network::{Delivery, Network, NetworkSpec};
 pub use random::Random;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
-pub use world::{Moment, Outcome, run};
+pub use world::{Outcome, run};

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::audio::Decoder;
@@ -13,28 +12,11 @@ use crate::rtp::Packet;
 
 use super::caller::{Caller, PTIME};
 use super::check;
+use super::ear::Ear;
+use super::moment::{Moment, describe};
 use super::network::Network;
 use super::scenario::{Deed, Scenario, Step};
 use super::services::{self, LATE, Services};
-use super::sound;
-
-/// Something that happened in a scenario, with its time since the answer (negative while it rang).
-#[derive(Clone, PartialEq, Debug)]
-pub struct Moment {
-    /// Milliseconds since the answer.
-    pub at: i64,
-    /// What kind of moment: `commit`, `held`, `audio` …
-    pub kind: &'static str,
-    /// The rest.
-    pub text: String,
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>7} {:<11} {}", self.at, self.kind, self.text)?;
-        Ok(())
-    }
-}
 
 /// What came of a scenario.
 #[derive(Clone, Debug)]
@@ -499,123 +481,3 @@ impl<'a> World<'a> {
 
 /// How far in the past a deadline may lie before the world calls it stuck.
 const STUCK: Duration = Duration::from_secs(1);
-
-/// The caller's ear: whose sound is on the line, and since when.
-#[derive(Debug)]
-struct Ear {
-    decoder: Decoder,
-    replies: BTreeSet<u32>,
-    /// The agent's utterances in the order they were first heard.
-    utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
-    last_sent: Option<(u16, u32, Duration)>,
-    longest_gap: Duration,
-    /// How much sound was heard of each reply.
-    audible: BTreeMap<u32, Duration>,
-    /// How often a reply was resumed, and so some of it heard twice.
-    rewound: u32,
-    idle_rounds: (Duration, u32),
-}
-
-struct HeardPacket {
-    began: Option<u32>,
-    problem: Option<String>,
-}
-
-impl Ear {
-    fn new(decoder: Decoder) -> Self {
-        Self {
-            decoder,
-            replies: BTreeSet::new(),
-            utterances: Vec::new(),
-            last_audible: None,
-            last_sent: None,
-            longest_gap: Duration::ZERO,
-            audible: BTreeMap::new(),
-            rewound: 0,
-            idle_rounds: (Duration::ZERO, 0),
-        }
-    }
-
-    fn expect(&mut self, reply: ReplyId) {
-        self.replies.insert(reply.0);
-    }
-
-    fn hear(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
-        let mut problem = None;
-        if let Some((sequence, timestamp, _)) = self.last_sent {
-            let step = packet.header.timestamp.wrapping_sub(timestamp);
-            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % 160 != 0 {
-                problem = Some("the stream is not contiguous".to_owned());
-            }
-        }
-        self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
-        if let Ok(frame) = self.decoder.decode(packet.payload)
-            && sound::is_audible(frame.samples())
-        {
-            // Neighbouring replies are told apart; older ones would alias.
-            let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
-            let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
-            match (whose, current) {
-                (Some(whose), Some(current)) if whose < current => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
-                }
-                (Some(whose), current) if current != Some(whose) => began = Some(whose),
-                // The first packet may begin with a fade: the newest reply it can be.
-                (None, None) => began = recent.first().copied(),
-                _ => {}
-            }
-            match began {
-                Some(reply) => self.utterances.push((reply, now)),
-                None => {
-                    let gap = self.last_audible.map_or(Duration::ZERO, |last| now.saturating_sub(last));
-                    self.longest_gap = self.longest_gap.max(gap);
-                }
-            }
-            if let Some((reply, _)) = self.utterances.last() {
-                *self.audible.entry(*reply).or_default() += PTIME;
-            }
-            self.last_audible = Some(now);
-        }
-        HeardPacket { began, problem }
-    }
-
-    /// Whether deadlines came many times at one moment without the clock moving.
-    fn stuck_at(&mut self, now: Duration) -> bool {
-        if self.idle_rounds.0 == now {
-            self.idle_rounds.1 += 1;
-        } else {
-            self.idle_rounds = (now, 1);
-        }
-        self.idle_rounds.1 > 100
-    }
-}
-
-fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
-    Some(match event {
-        DialogueEvent::CallerStarted => ("caller", "is heard".into()),
-        DialogueEvent::CallerHeard { .. } => return None,
-        DialogueEvent::TurnCommitted { turn, text, why, .. } => {
-            ("commit", format!("turn {turn} \"{text}\" [{}]", why.rule))
-        }
-        DialogueEvent::Ducked { reply, why } => ("ducked", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
-        DialogueEvent::AgentSaid { reply, text, interrupted } => {
-            ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
-        }
-        DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
-        DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
-        DialogueEvent::ServiceFailed { service, failure, why } => {
-            ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
-        }
-        DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
-        DialogueEvent::Dropped { .. } => return None,
-        DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
-    })
-}

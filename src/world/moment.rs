@@ -1,0 +1,51 @@
+//! Something that happened in a scenario, for its timeline.
+
+use std::fmt;
+
+use crate::call::DialogueEvent;
+
+/// Something that happened in a scenario, with its time since the answer (negative while it rang).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Moment {
+    /// Milliseconds since the answer.
+    pub at: i64,
+    /// What kind of moment: `commit`, `held`, `audio` …
+    pub kind: &'static str,
+    /// The rest.
+    pub text: String,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>7} {:<11} {}", self.at, self.kind, self.text)?;
+        Ok(())
+    }
+}
+
+/// How a decision reads in the timeline; `None`: it is left out.
+pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
+    Some(match event {
+        DialogueEvent::CallerStarted => ("caller", "is heard".into()),
+        DialogueEvent::CallerHeard { .. } => return None,
+        DialogueEvent::TurnCommitted { turn, text, why, .. } => {
+            ("commit", format!("turn {turn} \"{text}\" [{}]", why.rule))
+        }
+        DialogueEvent::Ducked { reply, why } => ("ducked", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
+        DialogueEvent::AgentSaid { reply, text, interrupted } => {
+            ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
+        }
+        DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
+        DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
+        DialogueEvent::ServiceFailed { service, failure, why } => {
+            ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
+        }
+        DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
+        DialogueEvent::Dropped { .. } => return None,
+        DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
+    })
+}
