@@ -112,7 +112,7 @@ fn same(expected: usize, found: usize) -> Result<(), Missed> {
 /// within 12 s.
 fn answered_in_time(scenario: &Scenario, outcome: &Outcome) -> Vec<Failure> {
     let end = scenario.length.as_millis() as i64;
-    let answers = ["audio", "commit", "ended", "ending", "tool"];
+    let answers = ["audio", "commit", "ended", "ending", "tool", "taken-back", "interrupted"];
     moments(outcome, "commit")
         .filter(|&committed| committed + LIVENESS_MS < end)
         .filter(|&committed| {

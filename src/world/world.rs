@@ -92,6 +92,8 @@ struct World<'a> {
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     cancelled: Vec<(ReplyId, Duration)>,
+    /// When each reply was written down.
+    over: BTreeMap<ReplyId, Duration>,
     /// What the voices have to say that the call does not want yet, in order.
     unread: BTreeMap<ReplyId, VecDeque<Owned>>,
     ear: Ear,
@@ -166,6 +168,7 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
+            over: BTreeMap::new(),
             unread: BTreeMap::new(),
             ear: Ear::new(Decoder::new(line.codec)),
             encoder,
@@ -273,6 +276,12 @@ impl<'a> World<'a> {
     /// Whether a reply was cancelled so long ago that its services have gone quiet.
     fn is_quiet(&self, reply: ReplyId) -> bool {
         self.cancelled.iter().any(|(id, since)| *id == reply && self.now > *since + LATE)
+    }
+
+    /// Whether a reply was written down so long ago that nothing of it may be on its way any more.
+    fn is_over(&self, reply: ReplyId) -> bool {
+        let slack = LATE + self.scenario.spec.line.lead;
+        self.over.get(&reply).is_some_and(|since| self.now > *since + slack)
     }
 
     /// A voice has something to say: read in order, and only while the call wants it.
@@ -417,8 +426,8 @@ impl<'a> World<'a> {
         if let Some(problem) = heard.problem {
             self.violate(&problem);
         }
-        if let Some(whose) = heard.whose.filter(|&whose| self.is_quiet(ReplyId(whose))) {
-            self.violate(&format!("reply {whose} is heard although it was cancelled"));
+        if let Some(whose) = heard.whose.filter(|&whose| self.is_over(ReplyId(whose))) {
+            self.violate(&format!("reply {whose} is heard although it is over"));
         }
         self.alive = self.alive.max(self.ear.last_audible.unwrap_or_default());
         if let Some(reply) = heard.began {
@@ -435,6 +444,7 @@ impl<'a> World<'a> {
         match event.kind {
             EventKind::Dialogue(event) => {
                 if let DialogueEvent::AgentSaid { reply, text, interrupted } = &event {
+                    self.over.insert(*reply, self.now);
                     self.compare_with_heard(*reply, text, *interrupted);
                 }
                 if matches!(event, DialogueEvent::Resumed { .. }) {
