@@ -11,14 +11,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
+use crate::audio::SampleRate;
 use crate::conversation::Service;
 
 use super::alarm::Alarm;
 use super::config::SimulatorConfig;
 use super::fault::{Cut, Faults, Trouble};
 use super::lines::Lines;
+use super::prompter::{ORDERS, Order};
+use super::voice::Speech;
 
 /// What the simulators received since they started.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
@@ -56,6 +59,12 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// The place in the script when all connections share one.
     pub(super) lines: Lines,
+    /// What befalls the recogniser's open streams.
+    pub(super) orders: broadcast::Sender<Order>,
+    /// The different requests the model has had, as digests of their messages.
+    requests: Mutex<Vec<u64>>,
+    /// Streams of speech begun so far.
+    voices: AtomicU64,
     sessions: Arc<Semaphore>,
     received: Mutex<Received>,
     ids: AtomicU64,
@@ -73,6 +82,9 @@ impl State {
         }
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
+            orders: broadcast::Sender::new(ORDERS),
+            requests: Mutex::default(),
+            voices: AtomicU64::new(0),
             sessions: Arc::new(Semaphore::new(config.sessions.min(Semaphore::MAX_PERMITS))),
             alarm: Alarm::start()?,
             faults,
@@ -94,6 +106,35 @@ impl State {
     pub(super) fn request_id(&self) -> String {
         let n = self.ids.fetch_add(1, Ordering::Relaxed);
         format!("51a0{:04x}-0000-4000-8000-{:012x}", n >> 48, n & 0xFFFF_FFFF_FFFF)
+    }
+
+    /// Which request of the model this is, from 1, `messages` being a digest of what it says; the same messages once more
+    /// are the same request. Beyond [`State::REQUESTS`] different ones all are new.
+    pub(super) fn request_number(&self, messages: u64) -> usize {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = requests.iter().position(|known| *known == messages) {
+            return at + 1;
+        }
+        if requests.len() < Self::REQUESTS {
+            requests.push(messages);
+        }
+        requests.len()
+    }
+
+    /// Different requests that are told apart.
+    const REQUESTS: usize = 4_096;
+
+    /// `text` as the voice of the `stream`-th stream of speech says it.
+    pub(super) fn speech(&self, text: &str, voice: &str, speed: f32, rate: SampleRate, stream: u64) -> Speech {
+        match &self.config.voice.tones {
+            None => Speech::plan(text, voice, speed, rate),
+            Some(tones) => Speech::tones(text, tones, stream, rate),
+        }
+    }
+
+    /// Which stream of speech this is, from 0.
+    pub(super) fn voice_number(&self) -> u64 {
+        self.voices.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Everything received so far.

@@ -41,7 +41,7 @@ fn met(what: &What, outcome: &Outcome) -> Result<(), String> {
         What::Lines(count) => same(*count, outcome.report.lines.len()),
         What::Gap(most) => {
             let gap = outcome.longest_gap;
-            if gap <= *most { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis())) }
+            if gap <= *most + outcome.tolerance { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis())) }
         }
         What::Line { nth, agent, text, exact, cut } => {
             let line = outcome.report.lines.get(nth - 1).ok_or("there is no such line")?;
@@ -62,8 +62,9 @@ fn moments<'a>(outcome: &'a Outcome, kind: &'a str) -> impl Iterator<Item = i64>
 }
 
 fn within(at: i64, from: When, to: Option<When>, outcome: &Outcome) -> Result<(), String> {
-    let from = resolve(from, outcome)?;
-    let to = to.map(|to| resolve(to, outcome)).transpose()?;
+    let tolerance = outcome.tolerance.as_millis() as i64;
+    let from = resolve(from, outcome)? - tolerance;
+    let to = to.map(|to| resolve(to, outcome)).transpose()?.map(|to| to + tolerance);
     if at >= from && to.is_none_or(|to| at <= to) { Ok(()) } else { Err(format!("it happened at {at}")) }
 }
 

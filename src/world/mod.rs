@@ -13,6 +13,7 @@ mod check;
 mod ear;
 mod moment;
 mod network;
+mod part;
 mod random;
 mod replay;
 mod scenario;
@@ -22,8 +23,10 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use caller::Caller;
 pub use moment::Moment;
 pub use network::{Delivery, Network, NetworkSpec};
+pub use part::{Act, AnswerEnd, Answered, Pace, Part, ToolAnswer, VoiceTrouble, What, read};
 pub use random::Random;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
