@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::engine::{DialogueEvent, Event, EventKind, Report};
-use crate::world::{Moment, Outcome, read};
+use crate::world::{Failure, Moment, Outcome, read};
 
 use super::ear::Ear;
 
@@ -13,7 +13,7 @@ use super::ear::Ear;
 pub(super) struct Account {
     began: Instant,
     moments: Vec<Moment>,
-    violations: Vec<String>,
+    violations: Vec<Failure>,
     answered: BTreeSet<u32>,
     /// What the agent is said to have said, as words.
     said: Vec<usize>,
@@ -23,6 +23,8 @@ pub(super) struct Account {
     /// When it went on, or something else was heard of it.
     sounded: Vec<Instant>,
     ended: bool,
+    /// How long it went on.
+    lasted: Duration,
 }
 
 /// Moments one account keeps.
@@ -43,12 +45,18 @@ impl Account {
             silenced: Vec::new(),
             sounded: Vec::new(),
             ended: false,
+            lasted: Duration::ZERO,
         }
     }
 
     /// Whether the call is over.
     pub(super) fn is_over(&self) -> bool {
         self.ended
+    }
+
+    /// The scenario is over.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.lasted = now.saturating_duration_since(self.began);
     }
 
     /// Something happened at `at`.
@@ -84,7 +92,7 @@ impl Account {
             }
             EventKind::TurnAnswered(turn) => {
                 if !self.answered.insert(turn.turn) {
-                    self.violations.push(format!("turn {} is answered twice", turn.turn));
+                    self.violations.push(format!("turn {} is answered twice", turn.turn).into());
                 }
                 let parts = turn.waterfall.parts().map(|part| part.as_millis().to_string()).join(" + ");
                 let total = turn.waterfall.total().as_millis();
@@ -112,11 +120,12 @@ impl Account {
         word_times: bool,
         tolerance: Duration,
     ) -> Outcome {
-        self.violations.extend(ear.problems().iter().cloned());
+        self.violations.extend(ear.problems().iter().cloned().map(Failure::from));
         self.check_silences(ear);
         self.check_history(ear, word, word_times, tolerance);
         self.moments.sort_by_key(|moment| moment.at);
         let began = self.began;
+        let lasted = self.lasted;
         let heard = ear.utterances().iter().map(|utterance| utterance.began.saturating_duration_since(began));
         Outcome {
             moments: self.moments,
@@ -126,6 +135,7 @@ impl Account {
             utterances: heard.collect(),
             tolerance,
             digest: 0,
+            lasted,
             log: String::new(),
             failures: self.violations,
         }
@@ -139,9 +149,9 @@ impl Account {
             if let Some((at, _)) = heard
                 && until.is_none_or(|until| *at + UNDER_WAY < until)
             {
-                let since = |at: Instant| at.saturating_duration_since(self.began).as_millis();
-                let problem = format!("silent at {}, but still heard at {}", since(silent), since(*at));
-                self.violations.push(problem);
+                let since = |at: Instant| at.saturating_duration_since(self.began).as_millis() as i64;
+                let text = format!("silent at {}, but still heard at {}", since(silent), since(*at));
+                self.violations.push(Failure { at: Some(since(*at)), text });
             }
         }
     }
@@ -161,7 +171,7 @@ impl Account {
             if (sounded - written as f64).abs() > slack {
                 let nth = nth + 1;
                 self.violations
-                    .push(format!("history has {written} words of utterance {nth}, {sounded:.1} were heard"));
+                    .push(format!("history has {written} words of utterance {nth}, {sounded:.1} were heard").into());
             }
         }
     }

@@ -8,8 +8,8 @@ use crate::rtp::Packet;
 /// How utterances of the agent are told apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Hearing {
-    /// By the silence between them: longer than any inside one.
-    ByPauses,
+    /// By the silence between them: at least this long, longer than any inside one.
+    ByPauses(Duration),
     /// By the tone of the voice, one of these half periods in samples of 8 kHz: each reply has its own.
     ByTones(Vec<u32>),
 }
@@ -46,8 +46,6 @@ pub struct Ear {
 const AUDIBLE: u16 = 120;
 /// What a tone's samples exceed, softened and all.
 const LOUD: u16 = 300;
-/// Silence this long ends an utterance heard by its pauses; the pauses inside one are shorter.
-pub(crate) const UTTERANCE_GAP: Duration = Duration::from_millis(650);
 /// Silence within which a packet too short to have a tone belongs to what was heard last.
 const WORD_GAP: Duration = Duration::from_millis(150);
 /// Packets that are remembered: four hours.
@@ -90,8 +88,8 @@ impl Ear {
         let sounded = Duration::from_micros(loud as u64 * 125);
         let before = self.utterances.len();
         match &self.hearing {
-            Hearing::ByPauses => match self.utterances.last_mut() {
-                Some(current) if now - current.last < UTTERANCE_GAP => self.go_on(now, sounded),
+            Hearing::ByPauses(pause) => match self.utterances.last() {
+                Some(current) if now - current.last < *pause => self.go_on(now, sounded),
                 _ => self.begin(now, now, sounded, None),
             },
             Hearing::ByTones(half_periods) => {
@@ -210,6 +208,7 @@ mod tests {
     use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
     const PTIME: Duration = Duration::from_millis(20);
+    const UTTERANCE_GAP: Duration = Duration::from_millis(650);
 
     #[test]
     fn the_ear_finds_the_first_silent_packet_and_not_a_pause_between_words() {
@@ -267,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_stream_whose_timestamps_do_not_keep_step_is_a_problem() {
-        let mut ear = Ear::new(Codec::Pcmu, Hearing::ByPauses);
+        let mut ear = Ear::new(Codec::Pcmu, Hearing::ByPauses(UTTERANCE_GAP));
         let start = Instant::now();
         hear(&mut ear, start, &[0, 0, 0]);
         assert!(ear.problems().is_empty());

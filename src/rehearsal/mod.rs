@@ -14,12 +14,14 @@
 #![expect(clippy::disallowed_methods, reason = "doors live in real time")]
 
 mod account;
+mod campaign;
 mod ear;
 mod rehearse;
 mod skip;
 mod stage;
 mod telephone;
 
+pub use campaign::{Campaign, campaign};
 pub use ear::{Ear, Hearing, Utterance};
 pub use rehearse::{RehearsalError, Rehearsed, Settings, rehearse};
-pub use telephone::{Happened, Lateness, Telephone};
+pub use telephone::{Happened, Lateness, Telephone, recording};

@@ -15,12 +15,12 @@ use crate::engine::{
 use crate::gateway::{RtpConfig, RtpGateway};
 use crate::provider::ProviderError;
 use crate::simulator::{Cue, Utter};
-use crate::world::{Act, Caller, Network, Outcome, Part, Scenario, What};
+use crate::world::{Act, Caller, Failure, Network, Outcome, Part, Recorded, Scenario, What};
 
 use super::account::Account;
 use super::ear::{Ear, Hearing};
 use super::skip;
-use super::stage::{Stage, TONES};
+use super::stage::{Stage, TONES, Voice};
 use super::telephone::{Happened, Lateness, Telephone};
 
 /// How a scenario is rehearsed.
@@ -47,6 +47,9 @@ pub struct Rehearsed {
     pub outcome: Option<Outcome>,
     /// Why the scenario cannot be played over RTP; then it was not played at all.
     pub skipped: Vec<String>,
+    /// Of each sound of the caller, in order: from its first sample to the first packet of the agent's silence, by the
+    /// caller's ear. `None`: the agent did not fall silent after it.
+    pub silences: Vec<Option<Duration>>,
     /// How late the caller's own packets were: the machine's share.
     pub sending: Lateness,
     /// The engine's own figures, how late its packets left among them.
@@ -57,7 +60,7 @@ pub struct Rehearsed {
 
 impl Rehearsed {
     /// What should not have happened, or should have and did not.
-    pub fn failures(&self) -> &[String] {
+    pub fn failures(&self) -> &[Failure] {
         self.outcome.as_ref().map_or(&[], |outcome| &outcome.failures)
     }
 }
@@ -95,6 +98,10 @@ impl From<io::Error> for RehearsalError {
     }
 }
 
+/// Silence this long ends an utterance of a murmuring agent: longer than what a cough may cost it.
+const UTTERANCE_PAUSE: Duration = Duration::from_millis(1_200);
+/// The agent has fallen silent when nothing is heard of it for so long: longer than any pause within what it says.
+const SILENCE: Duration = Duration::from_millis(650);
 /// How long a call may take to end once the caller has hung up: longer than it waits for the last words.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -104,17 +111,29 @@ pub async fn rehearse(scenario: &Scenario, settings: &Settings) -> Result<Rehear
     let part = scenario.part();
     let skipped = skip::reasons(scenario, &part);
     if !skipped.is_empty() {
-        let (sending, engine) = (Lateness::default(), None);
-        return Ok(Rehearsed { passed: false, outcome: None, skipped, sending, engine, log: None });
+        let (sending, engine, silences) = (Lateness::default(), None, Vec::new());
+        return Ok(Rehearsed { passed: false, outcome: None, skipped, silences, sending, engine, log: None });
     }
-    let stage = Stage::start(&part).await?;
-    let engine = Engine::new(EngineConfig::default());
+    perform(scenario, &part, Voice::Tones, &Engine::new(EngineConfig::default()), settings).await
+}
+
+/// Plays a part that can be played, with this voice of the agent and on this engine.
+pub(super) async fn perform(
+    scenario: &Scenario,
+    part: &Part,
+    voice: Voice,
+    engine: &Engine,
+    settings: &Settings,
+) -> Result<Rehearsed, RehearsalError> {
+    let stage = Stage::start(part, voice).await?;
     let log = settings.logs.as_ref().map(|folder| folder.join(format!("{}.log", scenario.name)));
-    let mut telephone = telephone(scenario).await?;
-    let (handle, began) = call(scenario, &stage, &engine, &mut telephone, log.clone()).await?;
+    let mut telephone = telephone(scenario, voice).await?;
+    let (handle, began) = call(scenario, &stage, engine, &mut telephone, log.clone()).await?;
     let watched = handle.subscribe().await.ok_or(RehearsalError::Engine("the call ended before it began"))?;
-    let mut play = Play { part: &part, stage: &stage, telephone, handle: &handle, account: Account::new(began) };
+    let account = Account::new(began);
+    let mut play = Play { part, stage: &stage, telephone, handle: &handle, account, sounds: Vec::new() };
     play.run(watched, began, began + scenario.length).await;
+    play.account.end(Instant::now());
     // What the record says when the scenario is over, not what comes of hanging up.
     let live = handle.report().await.map(|(report, _)| report);
     handle.hang_up();
@@ -123,24 +142,31 @@ pub async fn rehearse(scenario: &Scenario, settings: &Settings) -> Result<Rehear
     let report = if play.account.is_over() { ended.report.clone() } else { live.unwrap_or(ended.report.clone()) };
     let pace = part.pace;
     let (telephone, account) = (play.telephone, play.account);
-    let word = pace.per_word * 4 / 5;
+    // What a murmur's words sound is not known.
+    let word = if voice == Voice::Tones { pace.per_word * 4 / 5 } else { Duration::ZERO };
+    let silences = play.sounds.iter().map(|&at| telephone.ear().silence_after(at, SILENCE)).collect();
     let generations = stage.generations();
     let mut outcome = account.close(telephone.ear(), report, generations, word, pace.word_times, settings.tolerance);
     scenario.judge(&mut outcome);
     Ok(Rehearsed {
         passed: outcome.failures.is_empty(),
         outcome: Some(outcome),
-        skipped,
+        skipped: Vec::new(),
+        silences,
         sending: telephone.lateness().clone(),
         engine: Some(engine.stats()),
         log,
     })
 }
 
-async fn telephone(scenario: &Scenario) -> io::Result<Telephone> {
+async fn telephone(scenario: &Scenario, voice: Voice) -> io::Result<Telephone> {
     let line = scenario.spec.line;
     let caller = Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11));
-    let ear = Ear::new(line.codec, Hearing::ByTones(TONES.to_vec()));
+    let hearing = match voice {
+        Voice::Tones => Hearing::ByTones(TONES.to_vec()),
+        Voice::Murmur => Hearing::ByPauses(UTTERANCE_PAUSE),
+    };
+    let ear = Ear::new(line.codec, hearing);
     Telephone::new(caller, Network::new(scenario.network), ear).await
 }
 
@@ -181,6 +207,8 @@ struct Play<'a> {
     telephone: Telephone,
     handle: &'a CallHandle,
     account: Account,
+    /// When each of the caller's sounds began.
+    sounds: Vec<Instant>,
 }
 
 impl Play<'_> {
@@ -228,29 +256,36 @@ impl Play<'_> {
     }
 
     fn act(&mut self, what: &What, at: Instant) {
-        let Self { stage, telephone, handle, account, .. } = self;
+        let Self { stage, telephone, handle, account, sounds, .. } = self;
         let wordless = |lasts| Cue { text: String::new(), lasts, word_ends: Vec::new(), final_after: None };
         let (told, done) = match what {
             What::Says { length, text, final_lag } => {
                 let (length, text) = (*length, text.clone());
                 let told = format!("speaks for {} ms: \"{text}\"", length.as_millis());
                 stage.cue(Cue { text, lasts: length, word_ends: Vec::new(), final_after: *final_lag });
-                telephone.act(at, |caller, at| caller.speak(at, length));
+                sounds.push(telephone.act(at, |caller, at| caller.speak(at, length)));
                 (told, true)
             }
             What::Cough(length) => {
                 stage.cue(wordless(*length));
-                telephone.act(at, |caller, at| caller.cough(at, *length));
+                sounds.push(telephone.act(at, |caller, at| caller.cough(at, *length)));
                 (format!("coughs for {} ms", length.as_millis()), true)
             }
             What::Hum(length) => {
                 stage.cue(wordless(*length));
-                telephone.act(at, |caller, at| caller.speak(at, *length));
+                sounds.push(telephone.act(at, |caller, at| caller.speak(at, *length)));
                 (format!("hums for {} ms", length.as_millis()), true)
             }
             What::Noise { length, dbfs } => {
-                telephone.act(at, |caller, at| caller.noise(at, *length, *dbfs));
+                sounds.push(telephone.act(at, |caller, at| caller.noise(at, *length, *dbfs)));
                 (format!("is in noise of {dbfs} dBFS for {} ms", length.as_millis()), true)
+            }
+            What::Plays(Recorded { name, samples, text, word_ends, final_lag }) => {
+                let lasts = Duration::from_micros(samples.len() as u64 * 125);
+                let (text, word_ends) = (text.clone(), word_ends.clone());
+                stage.cue(Cue { text, lasts, word_ends, final_after: *final_lag });
+                sounds.push(telephone.act(at, |caller, at| caller.play(at, samples.clone())));
+                (format!("plays {name}"), true)
             }
             What::Hears(kind, text) => {
                 let is_final = *kind != TranscriptKind::Interim;

@@ -21,6 +21,15 @@ use super::skip::status;
 /// Half periods of the tones of a voice, in samples of 8 kHz: any two neighbours differ by at least two edges a packet.
 pub(super) const TONES: [u32; 8] = [4, 5, 6, 8, 10, 13, 17, 23];
 
+/// What the agent sounds like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Voice {
+    /// Every word equally long, every reply with a tone of its own.
+    Tones,
+    /// With the rhythm of speech.
+    Murmur,
+}
+
 /// The services of one call.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -30,8 +39,8 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts the services of `part`.
-    pub(super) async fn start(part: &Part) -> io::Result<Self> {
-        let simulators = Simulators::start(config(part)).await?;
+    pub(super) async fn start(part: &Part, voice: Voice) -> io::Result<Self> {
+        let simulators = Simulators::start(config(part, voice)).await?;
         Ok(Self { simulators, tools: part.tools.clone() })
     }
 
@@ -95,7 +104,7 @@ pub(crate) fn providers(simulators: &Simulators, tools: Arc<dyn Tools>) -> Resul
     })
 }
 
-fn config(part: &Part) -> SimulatorConfig {
+fn config(part: &Part, voice: Voice) -> SimulatorConfig {
     let pace = part.pace;
     let answers = part.answers.iter().enumerate().map(|(n, answered)| answer(n + 1, answered));
     // What the virtual services say when the script is over.
@@ -117,7 +126,7 @@ fn config(part: &Part) -> SimulatorConfig {
             // As the virtual voice delivers.
             speed_over_real_time: 10.0,
             word_times: pace.word_times,
-            tones: Some(Tones {
+            tones: (voice == Voice::Tones).then(|| Tones {
                 word: pace.per_word,
                 half_periods: TONES.iter().map(|half| Duration::from_micros(125) * *half).collect(),
             }),

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 
+use crate::audio::wav::Wav;
+use crate::audio::{Resampler, SampleRate};
 use crate::rtp::PacketBuf;
 use crate::world::{Caller, Network};
 
@@ -141,10 +143,11 @@ impl Telephone {
     }
 
     /// Has the caller do something at the instant `at`, counted on its own clock; what should have begun before the packet
-    /// under way begins with it, so that nothing is cut off.
-    pub fn act(&mut self, at: Instant, deed: impl FnOnce(&mut Caller, Duration)) {
-        let packet_began = self.due - PTIME;
-        deed(&mut self.caller, at.max(packet_began).saturating_duration_since(self.began));
+    /// under way begins with it, so that nothing is cut off. Gives the instant of its first sample.
+    pub fn act(&mut self, at: Instant, deed: impl FnOnce(&mut Caller, Duration)) -> Instant {
+        let at = at.max(self.due - PTIME);
+        deed(&mut self.caller, at.saturating_duration_since(self.began));
+        at
     }
 
     /// The caller.
@@ -232,6 +235,15 @@ async fn until(instant: Option<Instant>) {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// The samples of a WAV file as a telephone sends them: mono, 8 kHz.
+pub fn recording(file: &[u8]) -> io::Result<Vec<i16>> {
+    let wav = Wav::parse(file).map_err(io::Error::other)?;
+    let mut samples = Vec::new();
+    let mut resampler = Resampler::new(wav.rate(), SampleRate::HZ_8000);
+    resampler.process(&wav.into_mono(), |piece| samples.extend_from_slice(piece));
+    Ok(samples)
 }
 
 #[cfg(test)]

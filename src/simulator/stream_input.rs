@@ -18,7 +18,7 @@ use super::deepgram::close;
 use super::elevenlabs::{Asked, VoicePath, VoiceSettings, key, refused};
 use super::fault::Cut;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
-use super::state::{Key, Session, State, faster};
+use super::state::{Key, Refusal, Session, State, faster};
 use super::voice::{CharTime, Piece, Speech};
 
 /// Upgrades a request. A key may still come in the first message, and what is wrong with the query is told on the socket.
@@ -37,7 +37,13 @@ pub(super) async fn open(
     };
     let mut session = match state.admit(Service::Tts, key) {
         Ok(session) => session,
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            // Trouble within a service shows when it would have spoken.
+            if matches!(refusal, Refusal::Status(500..=599)) {
+                state.alarm.until(Instant::now() + state.config.voice.first_byte).await;
+            }
+            return refused(refusal);
+        }
     };
     let Ok(upgrade) = upgrade else {
         session.refuse();

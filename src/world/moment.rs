@@ -22,6 +22,33 @@ impl fmt::Display for Moment {
     }
 }
 
+/// What should not have happened in a scenario, or should have and did not.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Failure {
+    /// Around which moment to look, in milliseconds since the answer; `None`: it concerns the whole call.
+    pub at: Option<i64>,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Failure {
+    pub(super) fn at(at: i64, text: impl Into<String>) -> Self {
+        Self { at: Some(at), text: text.into() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self { at: None, text }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// How a decision reads in the timeline; `None`: it is left out.
 pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
     Some(match event {

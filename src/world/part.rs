@@ -56,6 +56,8 @@ pub enum What {
         /// How loud.
         dbfs: f64,
     },
+    /// The caller makes a recorded sound.
+    Plays(Recorded),
     /// The recogniser says this, whatever it heard.
     Hears(TranscriptKind, String),
     /// The caller presses a key.
@@ -76,6 +78,21 @@ pub enum What {
     RecogniserFails(Failure),
     /// Something that only the virtual body can do.
     Other(String),
+}
+
+/// A recorded sound of the caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// What it is, for the timeline.
+    pub name: String,
+    /// Its samples, of 8 kHz.
+    pub samples: Vec<i16>,
+    /// Its words; empty: none.
+    pub text: String,
+    /// When each word ends, from the beginning of the sound; empty: they take equal shares of it.
+    pub word_ends: Vec<Duration>,
+    /// How long after a pause of the voice the recogniser's final comes; `None`: never.
+    pub final_lag: Option<Duration>,
 }
 
 /// What ails the voice.

@@ -38,7 +38,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::call::{CallSpec, Direction, LineSpec};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec};
 use crate::conversation::ToolSpec;
 
 use super::NetworkSpec;
@@ -49,7 +49,8 @@ pub use expectation::Expectation;
 pub(super) use expectation::What;
 pub(super) use script::{LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
 pub(super) use value::When;
-use value::{duration, duration_or_never, when};
+pub(super) use value::duration;
+use value::{duration_or_never, when};
 
 mod deed;
 mod expectation;
@@ -94,11 +95,16 @@ impl fmt::Display for BadScenario {
 impl std::error::Error for BadScenario {}
 
 impl Scenario {
-    /// Reads a scenario file.
+    /// Reads a scenario file, for an agent with the default settings.
     pub fn parse(name: &str, file: &str) -> Result<Self, BadScenario> {
+        Self::parse_for(&DialogueSpec::default(), name, file)
+    }
+
+    /// Reads a scenario file for this agent; what the file says of the agent goes before.
+    pub fn parse_for(agent: &DialogueSpec, name: &str, file: &str) -> Result<Self, BadScenario> {
         let mut scenario = Self {
             name: name.to_owned(),
-            spec: CallSpec { seed: 1, ..CallSpec::new(crate::call::DialogueSpec::default()) },
+            spec: CallSpec { seed: 1, ..CallSpec::new(agent.clone()) },
             network: NetworkSpec::default(),
             stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
             llm: LlmScript {
@@ -126,6 +132,13 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The same call with other chances: another voice of the caller, another fate of each packet.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.network.seed = seed;
+        self
+    }
+
     /// The same call over a gateway that buffers (60 ms lead, marks), with no expectations: times differ.
     #[must_use]
     pub fn over_a_buffering_line(mut self) -> Self {
@@ -149,13 +162,7 @@ impl Scenario {
             "agent" => self.agent(&mut args)?,
             "set" => {
                 while let Some((name, value)) = args.setting() {
-                    let number = match name {
-                        "idle_prompts" => value.parse().map_err(|_| format!("`{value}` is no count"))?,
-                        _ => duration(value)?.as_nanos() as u64,
-                    };
-                    if !self.spec.dialogue.timing.set_named(name, number) {
-                        return Err(format!("no timing is called `{name}`"));
-                    }
+                    super::policy::set(&mut self.spec, &format!("{name}={value}"))?;
                 }
             }
             "network" => {

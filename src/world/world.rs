@@ -13,7 +13,7 @@ use crate::rtp::Packet;
 use super::caller::{Caller, PTIME};
 use super::check;
 use super::ear::Ear;
-use super::moment::{Moment, describe};
+use super::moment::{Failure, Moment, describe};
 use super::network::Network;
 use super::scenario::{Deed, Scenario, Step};
 use super::services::{self, LATE, Services};
@@ -35,22 +35,35 @@ pub struct Outcome {
     pub tolerance: Duration,
     /// The digest of everything the call did.
     pub digest: u64,
+    /// How long the call was run, ringing included.
+    pub lasted: Duration,
     /// The call's log.
     pub log: String,
     /// What should not have happened, or should have and did not.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
 }
 
 impl Outcome {
     /// The timeline as text, one moment a line.
     pub fn timeline(&self) -> String {
-        let mut text = String::new();
-        for moment in &self.moments {
-            text.push_str(moment.to_string().trim_end());
-            text.push('\n');
-        }
-        text
+        lines(&self.moments)
     }
+
+    /// The part of the timeline in which a failure lies: the moments from 2 s before to 2 s after it, at least ten of
+    /// them; all of it for a failure of the whole call.
+    pub fn around(&self, failure: &Failure) -> String {
+        const NEAR_MS: i64 = 2_000;
+        const LEAST: usize = 5;
+        let Some(at) = failure.at else { return self.timeline() };
+        let middle = self.moments.partition_point(|moment| moment.at < at);
+        let first = self.moments.partition_point(|moment| moment.at < at - NEAR_MS).min(middle.saturating_sub(LEAST));
+        let last = self.moments.partition_point(|moment| moment.at <= at + NEAR_MS).max(middle + LEAST);
+        lines(self.moments.get(first..last.min(self.moments.len())).unwrap_or_default())
+    }
+}
+
+fn lines(moments: &[Moment]) -> String {
+    moments.iter().map(|moment| format!("{}\n", moment.to_string().trim_end())).collect()
 }
 
 /// Plays a scenario in virtual time.
@@ -86,7 +99,7 @@ struct World<'a> {
     digest: Digest,
     moments: Vec<Moment>,
     answered: BTreeSet<u32>,
-    violations: Vec<String>,
+    violations: Vec<Failure>,
 }
 
 #[derive(Debug)]
@@ -185,7 +198,7 @@ impl<'a> World<'a> {
                 break;
             }
             if next < self.now && event.is_none_or(|event| event > next) && next + STUCK < self.now {
-                self.violations.push(format!("a deadline stays {:?} in the past", self.now - next));
+                self.violate(&format!("a deadline stays {:?} in the past", self.now - next));
                 break;
             }
             self.now = self.now.max(next);
@@ -199,7 +212,7 @@ impl<'a> World<'a> {
                 self.call.handle_timeout(now);
                 self.drain();
                 if self.call.poll_timeout().is_some_and(|due| due <= now) && self.ear.stuck_at(self.now) {
-                    self.violations.push(format!("a deadline at {} ms does not go away", self.since_answer(self.now)));
+                    self.violate("a deadline does not go away");
                     break;
                 }
             }
@@ -376,12 +389,12 @@ impl<'a> World<'a> {
     /// What the caller hears.
     fn hear(&mut self, datagram: &[u8]) {
         let Ok(packet) = Packet::parse(datagram) else {
-            self.violations.push("the call sent something that is not RTP".into());
+            self.violate("the call sent something that is not RTP");
             return;
         };
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
-            self.violations.push(format!("at {} ms: {problem}", self.since_answer(self.now)));
+            self.violate(&problem);
         }
         if let Some(reply) = heard.began {
             self.moment("audio", format!("reply {reply} is first heard"));
@@ -409,13 +422,13 @@ impl<'a> World<'a> {
             EventKind::TurnAnswered(turn) => {
                 let waterfall = turn.waterfall;
                 if !self.answered.insert(turn.turn) {
-                    self.violations.push(format!("turn {} is answered twice", turn.turn));
+                    self.violate(&format!("turn {} is answered twice", turn.turn));
                 }
                 let parts = waterfall.parts().map(|part| part.as_millis().to_string()).join(" + ");
                 self.moment("answered", format!("turn {}: {parts} = {} ms", turn.turn, waterfall.total().as_millis()));
                 let stopped = turn.stopped + waterfall.total();
                 if stopped.abs_diff(self.now) > Duration::from_millis(1) {
-                    self.violations.push(format!("turn {}: the waterfall does not sum to the whole", turn.turn));
+                    self.violate(&format!("turn {}: the waterfall does not sum to the whole", turn.turn));
                 }
             }
             EventKind::Silenced { reply, after } => {
@@ -436,9 +449,7 @@ impl<'a> World<'a> {
         let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
         let slack = 1.3 + repeated + if self.scenario.tts.word_times { 0.0 } else { 1.0 };
         if (heard - written).abs() > slack {
-            let at = self.since_answer(self.now);
-            self.violations
-                .push(format!("at {at} ms: history has {written} words of reply {reply}, {heard:.1} were heard"));
+            self.violate(&format!("history has {written} words of reply {reply}, {heard:.1} were heard"));
         }
     }
 
@@ -451,10 +462,17 @@ impl<'a> World<'a> {
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
             tolerance: Duration::ZERO,
             digest: self.digest.value(),
+            lasted: self.now,
             log: self.log,
             failures: self.violations,
             moments: self.moments,
         }
+    }
+
+    /// Something happened that must not, now.
+    fn violate(&mut self, what: &str) {
+        let at = self.since_answer(self.now);
+        self.violations.push(Failure::at(at, format!("at {at} ms: {what}")));
     }
 
     fn moment(&mut self, kind: &'static str, text: String) {

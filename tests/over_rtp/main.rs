@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agentphone::rehearsal::{Rehearsed, Settings, rehearse};
+use agentphone::rehearsal::{Campaign, Rehearsed, Settings, campaign, rehearse};
 use agentphone::world::Scenario;
 
 /// The scenarios that must hold over real sockets, by the beginning of their file's name.
@@ -75,7 +75,7 @@ async fn scenarios_hold_over_real_sockets() {
                 continue;
             }
             let timeline = run.outcome.as_ref().map(|outcome| outcome.timeline()).unwrap_or_default();
-            let failures = run.failures().join("\n  ");
+            let failures = run.failures().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
             writeln!(complaints, "{name}, caller late by {late:?}:\n  {failures}\n{:?}\n{timeline}", run.skipped)
                 .unwrap();
             if run.skipped.is_empty() && late.1 > BUSY {
@@ -90,6 +90,41 @@ async fn scenarios_hold_over_real_sockets() {
         }
     }
     panic!("the machine is too busy to tell:\n{complaints}");
+}
+
+/// All files there are, for whoever wants to see: `cargo test --test over_rtp -- --ignored --nocapture every`.
+#[ignore = "a look at all files; those that must hold are in `SCENARIOS`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_as_far_as_it_can_be_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut names: Vec<String> = files.map(stem).collect();
+    names.sort();
+    for some in names.chunks(12) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        for (name, run) in some.iter().zip(rehearse_all(&some).await) {
+            let verdict = if run.passed { "passed" } else { "NOT PASSED" };
+            println!("{name}: {verdict} (caller late by {:?} at p99)", run.sending.quantile(0.99));
+            run.skipped.iter().for_each(|why| println!("    {why}"));
+            run.failures().iter().for_each(|failure| println!("    {failure}"));
+        }
+    }
+}
+
+/// `AGENTPHONE_CAMPAIGN=50 cargo test --release --test over_rtp -- --ignored --nocapture campaign`
+#[ignore = "takes minutes"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_campaign_holds() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let defaults = Campaign::default();
+    let told = Campaign {
+        repeat: number("AGENTPHONE_CAMPAIGN").unwrap_or(defaults.repeat),
+        at_once: number("AGENTPHONE_CAMPAIGN_AT_ONCE").map_or(defaults.at_once, |calls| calls as usize),
+        only: std::env::var("AGENTPHONE_CAMPAIGN_ONLY").unwrap_or_default(),
+        settings: Settings { logs: Some(logs()), ..Settings::default() },
+    };
+    assert!(campaign(&told, &mut std::io::stdout()).await.unwrap());
 }
 
 #[tokio::test]
@@ -110,5 +145,5 @@ async fn an_expectation_that_is_not_met_fails_the_rehearsal() {
     assert!(!run.passed);
     let failures = run.failures();
     assert_eq!(failures.len(), 2, "{failures:?}");
-    assert!(failures[0].starts_with("line 4: ") && failures[1].starts_with("line 5: "), "{failures:?}");
+    assert!(failures[0].text.starts_with("line 4: ") && failures[1].text.starts_with("line 5: "), "{failures:?}");
 }

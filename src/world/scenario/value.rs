@@ -48,7 +48,7 @@ pub(super) fn when(text: &str) -> Result<When, String> {
     Ok(When { anchor, offset })
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(in crate::world) fn duration(text: &str) -> Result<Duration, String> {
     let (number, scale) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 0.001),
         (None, Some(number)) => (number, 1.0),
