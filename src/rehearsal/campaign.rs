@@ -63,8 +63,11 @@ struct Situation {
     /// Whether the caller's last sound must silence the agent.
     silences: bool,
     /// The scenario's file and what the caller plays, for one call.
-    make: fn(&mut Random) -> io::Result<(String, Vec<Act>)>,
+    make: fn(&mut Random) -> Made,
 }
+
+/// A scenario's file and what the caller does in it.
+type Made = io::Result<(String, Vec<Act>)>;
 
 const SITUATIONS: [Situation; 5] = [
     Situation { name: "cough", goal: "the answer goes on to its end", silences: false, make: cough },
@@ -87,12 +90,7 @@ const ANSWER: &str = "Very well, tomorrow evening at seven thirty, a table for t
 const QUESTION: &str = "Hi, I'd like to book a table for two, please.";
 
 /// A question and an answer, and something that happens during the answer which must not end it.
-fn undisturbed(
-    random: &mut Random,
-    disturbance: Recorded,
-    from_ms: u64,
-    span_ms: u64,
-) -> io::Result<(String, Vec<Act>)> {
+fn undisturbed(random: &mut Random, disturbance: Recorded, from_ms: u64, span_ms: u64) -> Made {
     let file = format!(
         "reply \"{ANSWER}\"\nrun 22000\nexpect never interrupted\nexpect generations 1\n\
          expect line 1 caller \"{QUESTION}\"\nexpect line 2 agent \"{ANSWER}\" whole\nexpect lines 2\n"
@@ -121,18 +119,18 @@ fn recorded(name: &str, file: &[u8], text: &str) -> io::Result<Recorded> {
     })
 }
 
-fn cough(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
+fn cough(random: &mut Random) -> Made {
     let cough = recorded("a cough", sound!("cough.wav"), "")?;
     undisturbed(random, cough, 500, 7_500)
 }
 
-fn mm_hmm(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
+fn mm_hmm(random: &mut Random) -> Made {
     let hum = recorded("mm-hmm", sound!("mm-hmm.wav"), "mm-hmm")?;
     undisturbed(random, hum, 500, 7_500)
 }
 
 /// Six voices at once, 5 dB below the caller's own level, under the whole rest of the answer. No word of it is recognised.
-fn babble(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
+fn babble(random: &mut Random) -> Made {
     let mut noise = recorded("babble, 5 dB below the voice", sound!("babble-5db.wav"), "")?;
     let turn = random.below(noise.samples.len() as u64) as usize;
     noise.samples.rotate_left(turn);
@@ -141,7 +139,7 @@ fn babble(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
     undisturbed(random, noise, 200, 1_500)
 }
 
-fn interruption(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
+fn interruption(random: &mut Random) -> Made {
     let words = "No wait, I meant Tuesday.";
     let file = format!(
         "reply \"{ANSWER}\"\nreply \"Tuesday it is.\"\nrun 18000\nexpect interrupted a1+0..\nexpect silent a1+0..\n\
@@ -152,7 +150,7 @@ fn interruption(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
     Ok((file, vec![question()?, during_answer(random, sound, 1_200, 5_000)]))
 }
 
-fn digits(random: &mut Random) -> io::Result<(String, Vec<Act>)> {
+fn digits(random: &mut Random) -> Made {
     let text = "4 1 5 5 5 5 0 1 3 4";
     let mut sound = recorded("ten digits, 700 ms apart", sound!("digits-slow.wav"), text)?;
     // Each voiced stretch of the labels is a digit.
