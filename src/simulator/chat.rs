@@ -86,6 +86,12 @@ pub(super) async fn complete(Shared(state): Shared<Arc<State>>, headers: HeaderM
     if session.trouble.is_blackhole() {
         return session.swallow().await;
     }
+    session.state.requests().note(request.digest(), session.at);
+    let model = &state.config.model;
+    if model.script.is_counted() {
+        // Which one it is shows when it would be given: until then an earlier one may be taken back.
+        state.alarm.until(session.at + model.first_token).await;
+    }
     let reply = Reply::to(&request, &session);
     session.note_text(&request.last_said());
     if let Ending::Refusal(status) = reply.ending {
@@ -225,7 +231,7 @@ impl Reply {
         let config = &session.state.config.model;
         let turn = request.messages.iter().filter(|message| message.role == "user").count();
         let tool_result = request.messages.last().filter(|message| message.role == "tool").map(RequestMessage::text);
-        let number = session.state.request_number(request.digest());
+        let number = session.state.requests().number(request.digest());
         let answer = config.script.choose(number, turn, &request.last_said(), tool_result.as_deref());
         let mut tokens = tokens(&answer.text);
         let id = session.state.request_id();

@@ -111,7 +111,7 @@ pub enum When {
     /// It is the n-th turn: the request holds `n` user messages. The first is 1.
     Turn(usize),
     /// It is the n-th request since the simulators started, the first being 1; the same messages once more are the same
-    /// request.
+    /// request, and one taken back ([`Simulators::forget_request`](super::Simulators::forget_request)) does not count.
     Request(usize),
 }
 
@@ -187,6 +187,11 @@ impl AnswerScript {
     /// A script of `answers`.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self { answers: answers.into_iter().collect() }
+    }
+
+    /// Whether answers are counted.
+    pub(super) fn is_counted(&self) -> bool {
+        self.answers.iter().any(|answer| matches!(answer.when, When::Request(_)))
     }
 
     /// The answer to the `request`-th request, in the `turn`-th turn (both from 1), to what was said or, after a tool, to

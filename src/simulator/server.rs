@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -113,6 +114,12 @@ impl Simulators {
     pub fn utter(&self, utter: Utter) {
         // Nobody may be listening.
         let _ = self.state.orders.send(Order::Report(utter));
+    }
+
+    /// Takes the model's last request before `before` for not made: its answer, when answers are counted
+    /// ([`When::Request`](super::When::Request)), is still to be given.
+    pub fn forget_request(&self, before: Instant) {
+        self.state.requests().forget(before);
     }
 
     /// Drops the recogniser's open connections without a word. The next one is served.

@@ -20,7 +20,7 @@ use super::alarm::Alarm;
 use super::config::SimulatorConfig;
 use super::fault::{Cut, Faults, Trouble};
 use super::lines::Lines;
-use super::prompter::{ORDERS, Order};
+use super::prompter::{ORDERS, Order, Requests};
 use super::voice::Speech;
 
 /// What the simulators received since they started.
@@ -61,8 +61,8 @@ pub(super) struct State {
     pub(super) lines: Lines,
     /// What befalls the recogniser's open streams.
     pub(super) orders: broadcast::Sender<Order>,
-    /// The different requests the model has had, as digests of their messages.
-    requests: Mutex<Vec<u64>>,
+    /// The different requests the model has had.
+    requests: Requests,
     /// Streams of speech begun so far.
     voices: AtomicU64,
     sessions: Arc<Semaphore>,
@@ -83,7 +83,7 @@ impl State {
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
             orders: broadcast::Sender::new(ORDERS),
-            requests: Mutex::default(),
+            requests: Requests::default(),
             voices: AtomicU64::new(0),
             sessions: Arc::new(Semaphore::new(config.sessions.min(Semaphore::MAX_PERMITS))),
             alarm: Alarm::start()?,
@@ -108,21 +108,10 @@ impl State {
         format!("51a0{:04x}-0000-4000-8000-{:012x}", n >> 48, n & 0xFFFF_FFFF_FFFF)
     }
 
-    /// Which request of the model this is, from 1, `messages` being a digest of what it says; the same messages once more
-    /// are the same request. Beyond [`State::REQUESTS`] different ones all are new.
-    pub(super) fn request_number(&self, messages: u64) -> usize {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = requests.iter().position(|known| *known == messages) {
-            return at + 1;
-        }
-        if requests.len() < Self::REQUESTS {
-            requests.push(messages);
-        }
-        requests.len()
+    /// The different requests the model has had.
+    pub(super) fn requests(&self) -> &Requests {
+        &self.requests
     }
-
-    /// Different requests that are told apart.
-    const REQUESTS: usize = 4_096;
 
     /// `text` as the voice of the `stream`-th stream of speech says it.
     pub(super) fn speech(&self, text: &str, voice: &str, speed: f32, rate: SampleRate, stream: u64) -> Speech {
