@@ -19,4 +19,4 @@ pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
-pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, TurnReport, Waterfall};

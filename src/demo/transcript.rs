@@ -47,6 +47,9 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()>
         DialogueEvent::ServiceFailed { service, failure, why } => {
             line(out, event.at, "engine", &format!("! {} {}  [{}]", service.name(), failure.name(), why.rule))
         }
+        DialogueEvent::Hedged { service, why, .. } => {
+            line(out, event.at, "engine", &format!("+ backup {}  [{}]", service.name(), why.rule))
+        }
         DialogueEvent::Unstuck { why } => line(out, event.at, "engine", &format!("! [{}]", why.rule)),
         _ => Ok(()),
     }

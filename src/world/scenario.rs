@@ -12,10 +12,13 @@
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
 //! llm first=300 token=16                   to the first token, then between tokens
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
+//! llm backup=300 | tts backup=120          there is a backup, so late; `never`: one that is dead too
+//! stt backup=ok                            there is another recogniser; `deaf` or `fail`: one that is dead too
 //! reply "Sure. What time?"                 the model's answers, in the order it is asked …
 //! reply "Well" then-stall                  … sends this and then nothing
 //! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
 //! reply fail unavailable                   … fails
+//! backup "Sure."                           the backup model's answers, as above; without: those of the first choice
 //! tool end_call 500 "done"                 how long a tool takes and what it answers
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
@@ -24,6 +27,10 @@
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
+//! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
+//! 0 tts backup blackhole                   the backup voice, likewise
+//! 900 stt drop 300                         its connection is reset; it comes back so late and hears what it missed
+//! 0 stt deaf                               its connection hears nothing; a new one does
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
@@ -37,12 +44,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::audio::Codec;
+use crate::audio::{Codec, SampleRate, g711};
 use crate::call::{CallSpec, Direction, LineSpec};
 use crate::conversation::{Digit, Failure, ToolSpec, TranscriptKind};
 
-use super::NetworkSpec;
 use super::words::{Args, Word, split};
+use super::{NetworkSpec, sound};
 
 /// One scenario, read from its file.
 #[derive(Clone, Debug)]
@@ -68,10 +75,22 @@ pub struct Scenario {
 pub(super) struct SttScript {
     pub(super) interim_lag: Duration,
     pub(super) final_lag: Option<Duration>,
+    pub(super) backup: Option<Ear>,
+}
+
+/// How another recogniser hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ear {
+    Well,
+    Deaf,
+    Fails,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct LlmScript {
+    /// The backup's first token; `None`: never.
+    pub(super) backup: Option<Duration>,
+    pub(super) backup_replies: Vec<ReplyScript>,
     pub(super) first_token: Duration,
     pub(super) per_token: Duration,
     pub(super) replies: Vec<ReplyScript>,
@@ -88,6 +107,8 @@ pub(super) enum ReplyScript {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TtsScript {
     pub(super) first_byte: Duration,
+    /// The backup's first sound; `None`: never.
+    pub(super) backup: Option<Duration>,
     pub(super) per_word: Duration,
     pub(super) word_times: bool,
 }
@@ -127,8 +148,10 @@ pub(super) enum Deed {
     Hangup,
     Hold(bool),
     LineDead,
-    Tts(Fault),
+    Tts { rank: u8, fault: Fault },
     SttFails(Failure),
+    SttDrops(Duration),
+    SttDeaf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +159,10 @@ pub(super) enum Fault {
     None,
     Blackhole,
     Fail(Failure),
+    /// Nothing after so much sound of an utterance.
+    Stall(Duration),
+    /// Failure after so much sound of an utterance.
+    Break(Duration),
 }
 
 /// One thing that must come of a scenario, with the line it was written on.
@@ -199,14 +226,21 @@ impl Scenario {
             name: name.to_owned(),
             spec: CallSpec { seed: 1, ..CallSpec::new(crate::call::DialogueSpec::default()) },
             network: NetworkSpec::default(),
-            stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
+            stt: SttScript {
+                interim_lag: Duration::from_millis(200),
+                final_lag: Some(Duration::from_millis(250)),
+                backup: None,
+            },
             llm: LlmScript {
                 first_token: Duration::from_millis(300),
                 per_token: Duration::from_millis(16),
                 replies: Vec::new(),
+                backup: None,
+                backup_replies: Vec::new(),
             },
             tts: TtsScript {
                 first_byte: Duration::from_millis(120),
+                backup: None,
                 per_word: Duration::from_millis(300),
                 word_times: true,
             },
@@ -222,6 +256,7 @@ impl Scenario {
                 scenario.statement(line, text.trim(), &words).map_err(|problem| BadScenario { line, problem })?;
             }
         }
+        scenario.spec.last_resort = Some(kept(&scenario.spec.dialogue.last_resort, scenario.tts.per_word));
         Ok(scenario)
     }
 
@@ -285,6 +320,10 @@ impl Scenario {
                     match name {
                         "interim" => self.stt.interim_lag = duration(value)?,
                         "final" => self.stt.final_lag = duration_or_never(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.stt = true;
+                            self.stt.backup = Some(ear(value)?);
+                        }
                         _ => return Err(format!("the recogniser has no `{name}`")),
                     }
                 }
@@ -293,6 +332,10 @@ impl Scenario {
                 while let Some((name, value)) = args.setting() {
                     match name {
                         "first" => self.llm.first_token = duration(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.llm = true;
+                            self.llm.backup = duration_or_never(value)?;
+                        }
                         "token" => self.llm.per_token = duration(value)?,
                         _ => return Err(format!("the model has no `{name}`")),
                     }
@@ -302,6 +345,10 @@ impl Scenario {
                 while let Some((name, value)) = args.setting() {
                     match name {
                         "first" => self.tts.first_byte = duration(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.tts = true;
+                            self.tts.backup = duration_or_never(value)?;
+                        }
                         "word" => self.tts.per_word = duration(value)?,
                         "times" => self.tts.word_times = value == "yes",
                         _ => return Err(format!("the voice has no `{name}`")),
@@ -311,6 +358,10 @@ impl Scenario {
             "reply" => {
                 let reply = reply(&mut args)?;
                 self.llm.replies.push(reply);
+            }
+            "backup" => {
+                let reply = reply(&mut args)?;
+                self.llm.backup_replies.push(reply);
             }
             "tool" => {
                 let name = args.word()?.bare()?.to_owned();
@@ -438,15 +489,26 @@ fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
             "dead" => Deed::LineDead,
             other => return Err(format!("expected `dead`, found `{other}`")),
         },
-        "tts" => Deed::Tts(match args.word()?.bare()? {
-            "ok" => Fault::None,
-            "blackhole" => Fault::Blackhole,
-            "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `ok`, `blackhole` or `fail`, found `{other}`")),
-        }),
+        "tts" => {
+            let (rank, word) = match args.word()?.bare()? {
+                "backup" => (1, args.word()?.bare()?),
+                word => (0, word),
+            };
+            let fault = match word {
+                "ok" => Fault::None,
+                "blackhole" => Fault::Blackhole,
+                "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
+                "stall" => Fault::Stall(duration(args.word()?.bare()?)?),
+                "break" => Fault::Break(duration(args.word()?.bare()?)?),
+                other => return Err(format!("a voice can be ok, blackhole, fail, stall or break, not `{other}`")),
+            };
+            Deed::Tts { rank, fault }
+        }
         "stt" => match args.word()?.bare()? {
             "fail" => Deed::SttFails(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `fail`, found `{other}`")),
+            "drop" => Deed::SttDrops(duration(args.word()?.bare()?)?),
+            "deaf" => Deed::SttDeaf,
+            other => return Err(format!("expected `fail`, `drop` or `deaf`, found `{other}`")),
         },
         other => return Err(format!("nobody can `{other}`")),
     })
@@ -495,7 +557,8 @@ fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
+    "hedged",
     "commit",
     "audio",
     "ducked",
@@ -512,6 +575,24 @@ const KINDS: [&str; 15] = [
     "unstuck",
     "ending",
 ];
+
+fn ear(name: &str) -> Result<Ear, String> {
+    Ok(match name {
+        "ok" => Ear::Well,
+        "deaf" => Ear::Deaf,
+        "fail" => Ear::Fails,
+        _ => return Err(format!("a recogniser's backup is `ok`, `deaf` or `fail`, not `{name}`")),
+    })
+}
+
+/// The sound kept for the case that every voice is down, as long as the voices of the scenario would speak it.
+fn kept(text: &str, per_word: Duration) -> Vec<u8> {
+    let word = sound::agent_word(sound::KEPT, SampleRate::HZ_8000.samples_in(per_word));
+    let samples = word.repeat(text.split_whitespace().count());
+    let mut bytes = vec![0; samples.len()];
+    g711::encode_ulaw(&samples, &mut bytes);
+    bytes
+}
 
 fn kind(name: &str) -> Result<String, String> {
     if KINDS.contains(&name) {
