@@ -107,9 +107,22 @@ impl Reply {
 }
 
 impl Dialogue {
+    /// The waits before a backup is asked: none while the first choice has just been late or has failed. It is asked as
+    /// well all the same, and is the first again as soon as it wins.
+    pub(super) fn hedge_timing(&self) -> Timing {
+        let mut timing = self.spec.timing;
+        if self.slow.llm {
+            timing.hedge_first_token = Duration::ZERO;
+        }
+        if self.slow.tts {
+            timing.hedge_first_audio = Duration::ZERO;
+        }
+        timing
+    }
+
     /// Models that are late get their backup beside them.
     pub(super) fn hedge_models(&mut self, now: Instant) {
-        let timing = self.spec.timing;
+        let timing = self.hedge_timing();
         let is_due = |reply: &&Reply| reply.model_hedge_due(&timing).is_some_and(|at| at <= now);
         let late: Vec<_> = self.replies.iter().filter(is_due).map(|reply| reply.id).collect();
         for id in late {
@@ -134,6 +147,7 @@ impl Dialogue {
             return false;
         }
         reply.backup.has_run = true;
+        self.slow.llm = true;
         self.tell_failed(Service::Llm, failure, rule, "its backup is asked");
         let backup = self.next_id();
         if let Some(reply) = self.reply(id) {
@@ -177,9 +191,14 @@ impl Dialogue {
             Some(first) => {
                 let failure = Failure::Timeout;
                 self.tell_failed(Service::Llm, failure, "llm.hedge", "the backup was first: it answers");
+                self.slow.llm = true;
                 self.run_wins(first, true);
             }
-            None => _ = self.run_wins(id, false),
+            None => {
+                if self.run_wins(id, false) {
+                    self.slow.llm = false;
+                }
+            }
         }
     }
 
@@ -245,7 +264,7 @@ impl Dialogue {
 
     /// Voices that are late get their backup beside them; one that has been heard and then stalled is replaced.
     pub(super) fn hedge_voices(&mut self, now: Instant) {
-        let timing = self.spec.timing;
+        let timing = self.hedge_timing();
         let is_due = |reply: &&Reply| reply.voice_hedge_due(&timing).is_some_and(|at| at <= now);
         let late: Vec<_> = self.replies.iter().filter(is_due).map(|r| (r.id, r.voice, r.ready)).collect();
         for (id, voice, has_spoken) in late {
@@ -271,6 +290,7 @@ impl Dialogue {
         if let Some(reply) = self.replies.iter_mut().find(|reply| reply.backup.rival_id() == Some(voice)) {
             let (id, loser) = (reply.id, reply.voice);
             reply.take_rival();
+            self.slow.tts = true;
             self.tell_failed(Service::Tts, Failure::Timeout, "tts.hedge", "the backup was first: it speaks");
             self.act(Action::Flush { reply: loser });
             self.cancel_voice(id, loser);
@@ -278,6 +298,7 @@ impl Dialogue {
             let id = reply.id;
             // It may yet be needed, should the first fail later on.
             reply.backup.has_voice = false;
+            self.slow.tts = false;
             self.drop_rival(id);
         }
     }
@@ -321,6 +342,7 @@ impl Dialogue {
             _ => "its backup speaks",
         };
         self.tell_failed(Service::Tts, failure, rule, deed);
+        self.slow.tts = true;
         let Some(reply) = self.reply(id) else { return };
         if has_rival {
             reply.take_rival();
@@ -338,7 +360,8 @@ impl Dialogue {
     /// Nothing more is heard of a reply's voice: what was heard of it decides where its backup begins.
     pub(super) fn leave_voice(&mut self, id: ReplyId, now: Instant) {
         let Some(reply) = self.reply(id) else { return };
-        (reply.backup.moves, reply.ready, reply.awaits) = (true, false, Some(now));
+        (reply.backup.has_voice, reply.backup.moves) = (true, true);
+        (reply.ready, reply.starved, reply.awaits) = (false, None, Some(now));
         let voice = reply.voice;
         self.act(Action::Flush { reply: voice });
     }
