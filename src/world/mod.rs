@@ -10,7 +10,12 @@
 
 mod caller;
 mod check;
+mod ear;
+mod from_log;
+mod minimize;
+mod moment;
 mod network;
+mod policy;
 mod random;
 mod replay;
 mod scenario;
@@ -20,8 +25,12 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use from_log::scenario_of;
+pub use minimize::minimize;
+pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
+pub use policy::set;
 pub use random::Random;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
-pub use world::{Moment, Outcome, run};
+pub use world::{Outcome, run};
