@@ -77,7 +77,7 @@ impl Dialogue {
         }
         let id = reply.id;
         reply.broken = true;
-        let has_more = reply.is_sounding() && reply.starved.is_none();
+        let has_more = reply.started.is_some() && reply.starved.is_none();
         reply.is_last_of_voice = has_more;
         let deed = match (has_more, reply.is_sounding()) {
             (true, _) => "what has come is heard out",
