@@ -256,7 +256,8 @@ impl Stage {
                 }
             }
             Coming::Failed(service, reply) => {
-                d.handle(Fact::Failed { service, reply: Some(reply), failure: Failure::Unavailable }, now);
+                let reply = Some(reply).filter(|_| service != Service::Stt);
+                d.handle(Fact::Failed { service, reply, failure: Failure::Unavailable }, now);
             }
             Coming::Result(result) => d.handle(Fact::ToolResult(&result), now),
             Coming::Command(command) => d.handle(Fact::Command(&command), now),
