@@ -54,8 +54,10 @@ pub(super) struct Turn {
     pub(super) stopped: Option<Instant>,
     /// When the detector said so.
     pub(super) quiet_at: Option<Instant>,
-    /// The longest stretch of voice.
+    /// The longest stretch of voice …
     pub(super) voiced: Duration,
+    /// … and when it began.
+    pub(super) longest: Option<Instant>,
     final_at: Option<Instant>,
     text_at: Option<Instant>,
     end_of_turn: Option<Instant>,
@@ -172,7 +174,9 @@ impl Turn {
     /// New voice: whatever was settled may change.
     pub(super) fn voice(&mut self, began: Instant, voiced: Duration) {
         self.began.get_or_insert(began);
-        self.voiced = self.voiced.max(voiced);
+        if voiced >= self.voiced {
+            (self.voiced, self.longest) = (voiced, Some(began));
+        }
         self.stopped = None;
         self.finalized = false;
         self.end_of_turn = None;

@@ -199,11 +199,9 @@ impl Dialogue {
             .filter(|_| listens && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after)
             .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
             .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
-        let rehear = self.rehear_at().filter(|_| listens);
         let verdict = self.verdict_at().filter(|_| listens);
         self.timers.set(Timer::Endpoint, endpoint);
         self.timers.set(Timer::Finalize, finalize);
-        self.timers.set(Timer::Rehear, rehear);
         self.timers.set(Timer::Stuck, stuck);
         self.timers.set(Timer::Verdict, verdict);
     }

@@ -284,6 +284,7 @@ impl Dialogue {
         let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
         let warning = self.duration_warning_at().filter(|_| is_quiet).map(|at| at.max(now));
         let greeting = self.greeting_at().filter(|&at| at > now);
+        self.timers.set(Timer::Rehear, self.rehear_at().map(|at| at.max(now)));
         self.timers.set(Timer::Idle, idle);
         self.timers.set(Timer::MaxSilence, silence);
         self.timers.set(Timer::DurationWarning, warning);
