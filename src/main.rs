@@ -13,7 +13,8 @@ use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
 use agentphone::engine::{
-    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Stt, SttSpec, Timing, Tts, TtsSpec,
+    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Standby, Stt, SttSpec, Timing, Tts,
+    TtsSpec,
 };
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::{
@@ -433,6 +434,7 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
             speed: agent.voice_speed,
             rate: SampleRate::HZ_8000,
         },
+        standby: Standby::default(),
     }
 }
 

@@ -143,6 +143,7 @@ impl Calls {
             stt: agent.stt.clone(),
             llm: agent.llm.clone(),
             tts: agent.tts.clone(),
+            standby: agent.standby.clone(),
             recording,
             log,
         };

@@ -7,17 +7,19 @@ use tokio::sync::{mpsc, watch};
 
 use super::files::Files;
 use super::handle::Request;
+use super::hearing::Hearing;
 use super::journal::Journal;
 use super::log::LogSink;
 use super::recording::Recording;
 use super::replies::ReplyEvent;
+use super::services::Services;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
-use super::{CallId, Outcome, Providers, Start};
+use super::{CallId, Outcome, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
 use crate::conversation::{Digit, Failure, ReplyId, Service};
 use crate::gateway::{Leg, LegEvent};
-use crate::provider::{LlmEvent, LlmRequest, ProviderError, SttEvent, TtsEvent, TtsSpec};
+use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
 
 /// One call and everything at work for it: owned by one task, which runs it from beginning to end.
 pub(super) struct Driver {
@@ -25,9 +27,7 @@ pub(super) struct Driver {
     began: Instant,
     call: Call,
     sources: Sources,
-    providers: Providers,
-    request: LlmRequest,
-    voice: TtsSpec,
+    services: Services,
     journal: Journal,
     recording: Option<Recording>,
     log: Option<LogSink>,
@@ -62,24 +62,17 @@ impl Driver {
         counters: Arc<Counters>,
         files: &Files,
     ) -> Self {
-        let Start { id, call: mut spec, leg, providers, mut stt, llm, mut tts, recording, log } = start;
+        let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
+        let rate = leg.codec.sample_rate();
+        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.tools, rate);
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
-        // The rate of the line is the rate of everything: no service is asked for sound nobody can hear.
-        stt.rate = leg.codec.sample_rate();
-        tts.rate = leg.codec.sample_rate();
-        let request = LlmRequest {
-            model: llm.model,
-            messages: Vec::new(),
-            tools: spec.dialogue.tools.clone(),
-            max_tokens: llm.max_tokens,
-            temperature: llm.temperature,
-        };
+        spec.dialogue.backups = services.backups();
         let sources = Sources {
             leg,
             line_open: true,
-            stt: Some(providers.stt.open(stt)),
+            hearing: Hearing::new(rate, services.hear(0)),
             replies: Default::default(),
             tools: ToolRuns::default(),
             requests,
@@ -95,9 +88,7 @@ impl Driver {
             log: log.map(|path| LogSink::new(files.create(path), &spec, began)),
             call: Call::new(spec, began),
             sources,
-            providers,
-            request,
-            voice: tts,
+            services,
             journal: Journal::new(),
             recording: recording.map(|path| Recording::new(files.create(path))),
             counters,
@@ -198,6 +189,7 @@ impl Driver {
             }
             Wake::Request(Request::Subscribe(reply)) => _ = reply.send(self.journal.subscribe()),
             Wake::Stt(event) => self.handle_stt(event, now),
+            Wake::SttRoom => self.sources.hearing.feed(),
             Wake::Reply(reply, ReplyEvent::Llm(event)) => self.handle_llm(reply, event, now),
             Wake::Reply(reply, ReplyEvent::Tts(event)) => self.handle_tts(reply, event, now),
             Wake::Tool(result) => self.tell(&Input::ToolResult(&result), now),
@@ -234,13 +226,13 @@ impl Driver {
     fn handle_stt(&mut self, event: Option<SttEvent>, now: Instant) {
         let error = match event {
             Some(SttEvent::Transcript(transcript)) => return self.tell(&Input::Transcript(&transcript), now),
-            Some(SttEvent::Reconnected) => {
-                return tracing::info!(call = %self.id, "the recogniser was reconnected");
+            Some(SttEvent::Reconnected { lost }) => {
+                return tracing::info!(call = %self.id, ?lost, "the recogniser was reconnected");
             }
             Some(SttEvent::Failed(error)) => error,
             None => ProviderError::new(Failure::Unavailable, "the recogniser's stream ended early"),
         };
-        self.sources.stt = None;
+        self.sources.hearing.stop();
         self.service_failed(Service::Stt, None, &error, now);
     }
 
@@ -284,7 +276,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output, now: Instant) {
-        let Self { sources, providers, .. } = self;
+        let Self { sources, services, .. } = self;
         match output {
             Output::Transmit(packet) => {
                 sources.leg.line.send(&packet);
@@ -295,23 +287,19 @@ impl Driver {
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
-                if let Some(stt) = &mut sources.stt {
-                    stt.send(frame);
-                }
+                sources.hearing.hear(frame, now.saturating_duration_since(self.began));
             }
-            Output::Finalize => {
-                if let Some(stt) = &mut sources.stt {
-                    stt.finalize();
-                }
+            Output::Finalize => sources.hearing.finalize(),
+            Output::Rehear { since } => {
+                let rank = services.other_ears(sources.hearing.rank());
+                tracing::info!(call = %self.id, rank, ?since, "a recogniser hears the last seconds again");
+                sources.hearing.rehear(rank, services.hear(rank), since);
             }
-            Output::Rehear { .. } => tracing::warn!(call = %self.id, "there is no other recogniser"),
-            Output::Generate { reply, messages, .. } => {
-                let request = LlmRequest { messages, ..self.request.clone() };
-                sources.replies.generate(reply, providers.llm.open(request));
+            Output::Generate { reply, rank, messages } => {
+                sources.replies.generate(reply, services.think(rank, messages));
             }
-            Output::Synthesize { reply, text, .. } => {
-                let open = || providers.tts.open(self.voice.clone());
-                if let Err(error) = sources.replies.speak(reply, text, open) {
+            Output::Synthesize { reply, rank, text } => {
+                if let Err(error) = sources.replies.speak(reply, text, || services.speak(rank)) {
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
             }
@@ -321,7 +309,7 @@ impl Driver {
                 }
             }
             Output::Cancel { reply } => sources.replies.cancel(reply),
-            Output::Invoke { call, .. } => sources.tools.invoke(&*providers.tools, call),
+            Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
             Output::Record(sound) => {
                 if let Some(recording) = &mut self.recording {
                     recording.write(&sound);

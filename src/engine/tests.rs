@@ -150,6 +150,7 @@ fn start(providers: Providers) -> (Start, LoopbackPeer) {
         stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_16000, model: None },
         llm: LlmSettings::default(),
         tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_24000 },
+        standby: Standby::default(),
         recording: None,
         log: None,
     };
