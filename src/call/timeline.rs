@@ -102,6 +102,8 @@ pub struct Report {
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+    /// Time that passed unrecorded because the machine stood still.
+    pub unrecorded: Duration,
 }
 
 /// Takes the stamps of the turn under way. Stamps that come early (thinking ahead) or never (a scripted answer has no

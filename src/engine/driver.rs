@@ -13,9 +13,10 @@ use super::log::LogSink;
 use super::recording::Recording;
 use super::replies::ReplyEvent;
 use super::services::Services;
+use super::spare::Spare;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
-use super::{CallId, Outcome, Start};
+use super::{CallId, Outcome, ServiceCounters, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
 use crate::conversation::{Digit, Failure, ReplyId, Service};
 use crate::gateway::{Leg, LegEvent};
@@ -32,6 +33,8 @@ pub(super) struct Driver {
     recording: Option<Recording>,
     log: Option<LogSink>,
     counters: Arc<Counters>,
+    /// How the services did, but for what `sources` count themselves.
+    served: ServiceCounters,
     /// What `counters` have been told of this call, and when.
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
@@ -74,6 +77,7 @@ impl Driver {
             line_open: true,
             hearing: Hearing::new(rate, services.hear(0)),
             replies: Default::default(),
+            spare: Spare::default(),
             tools: ToolRuns::default(),
             requests,
             // An engine that is gone stops its calls too.
@@ -92,6 +96,7 @@ impl Driver {
             journal: Journal::new(),
             recording: recording.map(|path| Recording::new(files.create(path))),
             counters,
+            served: ServiceCounters::default(),
             told: (Totals::default(), began),
             failed: Vec::new(),
             due: None,
@@ -106,6 +111,7 @@ impl Driver {
         let mut wakes = 0;
         loop {
             self.carry_out_all(now);
+            self.sources.spare.expire(now);
             if self.call.is_over() || self.stop_at.is_some_and(|stop_at| stop_at <= now) {
                 return;
             }
@@ -154,13 +160,14 @@ impl Driver {
         self.tell_counters(now);
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
+        let services = self.service_counters();
         if let Some(recording) = self.recording {
             recording.finish().await;
         }
         if let Some(log) = self.log {
             log.finish().await;
         }
-        Outcome { report, leg: self.sources.leg.line.counters(), events: self.journal.close() }
+        Outcome { report, leg: self.sources.leg.line.counters(), services, events: self.journal.close() }
     }
 
     /// Tells the call one thing that happened, and its log that it was told.
@@ -185,7 +192,8 @@ impl Driver {
             Wake::Request(Request::HangUp) => self.tell(&Input::Closed, now),
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.
-                let _ = reply.send((self.call.report(), self.sources.leg.line.counters()));
+                let services = self.service_counters();
+                let _ = reply.send((self.call.report(), self.sources.leg.line.counters(), services));
             }
             Wake::Request(Request::Subscribe(reply)) => _ = reply.send(self.journal.subscribe()),
             Wake::Stt(event) => self.handle_stt(event, now),
@@ -227,6 +235,8 @@ impl Driver {
         let error = match event {
             Some(SttEvent::Transcript(transcript)) => return self.tell(&Input::Transcript(&transcript), now),
             Some(SttEvent::Reconnected { lost }) => {
+                self.served.reconnects += 1;
+                self.served.unheard += lost;
                 return tracing::info!(call = %self.id, ?lost, "the recogniser was reconnected");
             }
             Some(SttEvent::Failed(error)) => error,
@@ -276,7 +286,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output, now: Instant) {
-        let Self { sources, services, .. } = self;
+        let Self { sources, services, served, .. } = self;
         match output {
             Output::Transmit(packet) => {
                 sources.leg.line.send(&packet);
@@ -293,13 +303,25 @@ impl Driver {
             Output::Rehear { since } => {
                 let rank = services.other_ears(sources.hearing.rank());
                 tracing::info!(call = %self.id, rank, ?since, "a recogniser hears the last seconds again");
+                served.rehears += 1;
                 sources.hearing.rehear(rank, services.hear(rank), since);
             }
             Output::Generate { reply, rank, messages } => {
+                served.llm_standby += u64::from(rank > 0);
                 sources.replies.generate(reply, services.think(rank, messages));
+                // Its words will come sooner than a connection.
+                sources.spare.prepare(|| services.speak(0), now);
             }
             Output::Synthesize { reply, rank, text } => {
-                if let Err(error) = sources.replies.speak(reply, text, || services.speak(rank)) {
+                let (spare, standby) = (&mut sources.spare, &mut served.tts_standby);
+                let open = || match rank {
+                    0 => spare.take(now).unwrap_or_else(|| services.speak(0)),
+                    _ => {
+                        *standby += 1;
+                        services.speak(rank)
+                    }
+                };
+                if let Err(error) = sources.replies.speak(reply, text, open) {
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
             }
@@ -342,6 +364,12 @@ impl Driver {
     fn reason(&self, reason: EndReason) -> EndReason {
         let stopping = self.stop_at.is_some() && reason == EndReason::Ended;
         if stopping { EndReason::Shutdown } else { reason }
+    }
+
+    fn service_counters(&self) -> ServiceCounters {
+        let Sources { hearing, spare, .. } = &self.sources;
+        let unheard = self.served.unheard + hearing.unheard();
+        ServiceCounters { unheard, tts_unused: spare.unused(), ..self.served }
     }
 
     fn tell_counters(&mut self, now: Instant) {

@@ -23,6 +23,7 @@ mod registry;
 mod replies;
 mod ring;
 mod services;
+mod spare;
 mod start;
 mod stats;
 #[cfg(test)]
@@ -43,4 +44,4 @@ pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
 pub use start::{LlmSettings, Providers, Standby, Start};
-pub use stats::{EngineStats, Histogram, Totals};
+pub use stats::{EngineStats, Histogram, ServiceCounters, Totals};

@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 use super::handle::Request;
 use super::hearing::Hearing;
 use super::replies::{Replies, ReplyEvent, poll_once};
+use super::spare::Spare;
 use crate::conversation::{ReplyId, ToolCall, ToolResult};
 use crate::gateway::{Leg, LegEvent};
 use crate::provider::{SttEvent, ToolStream, Tools};
@@ -43,6 +44,7 @@ pub(super) struct Sources {
     pub(super) line_open: bool,
     pub(super) hearing: Hearing,
     pub(super) replies: Replies,
+    pub(super) spare: Spare,
     pub(super) tools: ToolRuns,
     pub(super) requests: mpsc::Receiver<Request>,
     /// Ends when the engine stops; `None` once it has.
@@ -60,7 +62,7 @@ const SOURCES: usize = 7;
 impl Sources {
     /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
-        let Self { leg, line_open, hearing, replies, tools, requests, stop, timer, buffer, served } = self;
+        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served } = self;
         timer.set(deadline);
         // A socket and a full channel forget whom to wake when a wait for them is dropped, so these live as long as we
         // wait. The streams are the other ends of channels, which remember.
@@ -74,7 +76,10 @@ impl Sources {
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             },
             2 => hearing.poll_event(cx).map(Wake::Stt),
-            3 => replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
+            3 => {
+                spare.poll(cx);
+                replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event))
+            }
             4 => tools.poll_result(cx).map(Wake::Tool),
             5 => match room.as_mut().as_pin_mut() {
                 Some(room) => room.poll(cx).map(|()| Wake::SttRoom),
