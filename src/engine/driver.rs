@@ -388,3 +388,6 @@ fn line_spec(leg: &Leg) -> LineSpec {
         far_buffer: leg.far_buffer,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,7 @@ pub(super) async fn open(
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let Ok(upgrade) = upgrade else {
         session.refuse();
         return (StatusCode::UPGRADE_REQUIRED, "open a WebSocket").into_response();
