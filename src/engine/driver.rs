@@ -39,6 +39,8 @@ pub(super) struct Driver {
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
     failed: Vec<(Service, Option<ReplyId>, ProviderError)>,
+    /// Whether the other side is yet to answer.
+    ringing: bool,
     /// The deadline that woke the call, until a packet has left for it.
     due: Option<Instant>,
     /// When a stopping engine waits no longer for the call's own end.
@@ -67,7 +69,7 @@ impl Driver {
     ) -> Self {
         let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
-        let rate = leg.codec.sample_rate();
+        let (rate, ringing) = (leg.codec.sample_rate(), leg.ringing);
         let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.tools, rate);
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
@@ -99,6 +101,7 @@ impl Driver {
             served: ServiceCounters::default(),
             told: (Totals::default(), began),
             failed: Vec::new(),
+            ringing,
             due: None,
             stop_at: None,
         }
@@ -107,7 +110,9 @@ impl Driver {
     /// Runs the call to its end. Reads the clock once per wake.
     pub(super) async fn run(&mut self) {
         let mut now = self.began;
-        self.tell(&Input::Answered, now);
+        if !self.ringing {
+            self.tell(&Input::Answered, now);
+        }
         let mut wakes = 0;
         loop {
             self.carry_out_all(now);
@@ -212,6 +217,7 @@ impl Driver {
 
     fn handle_line(&mut self, event: LegEvent, now: Instant) {
         match event {
+            LegEvent::Answered => self.tell(&Input::Answered, now),
             LegEvent::Packet(length) => {
                 let buffer = std::mem::take(&mut self.sources.buffer);
                 self.tell(&Input::Packet(buffer.get(..length).unwrap_or_default()), now);
