@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use crate::engine::{
-    Event, EventKind, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, ServiceCounters, Speaker,
-    Waterfall,
+    Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, ServiceCounters,
+    Speaker, Waterfall,
 };
 use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
@@ -53,6 +53,7 @@ impl Facts {
             holds: report.holds,
             interruptions: report.interruptions,
             silenced: report.silenced.clone(),
+            hedges: hedges(&report.hedges),
             dropped: report.dropped,
             inbound: inbound(&report.inbound),
             outbound: outbound(&report.outbound),
@@ -142,6 +143,10 @@ fn outbound(report: &OutboundReport) -> Vec<Counter> {
         count("skipped", report.skipped),
         Counter { name: "worstLatenessMs", value: Value::Time(report.worst_lateness) },
     ]
+}
+
+fn hedges(report: &Hedges) -> Vec<Counter> {
+    vec![count("stt", u64::from(report.stt)), count("llm", u64::from(report.llm)), count("tts", u64::from(report.tts))]
 }
 
 fn counters(leg: &LegCounters) -> Vec<Counter> {

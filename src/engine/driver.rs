@@ -337,6 +337,8 @@ impl Driver {
                 }
             }
             Output::Cancel { reply } => sources.replies.cancel(reply),
+            Output::CancelModel { reply } => sources.replies.cancel_model(reply),
+            Output::CancelVoice { reply } => sources.replies.cancel_voice(reply),
             Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
             Output::Record(sound) => {
                 if let Some(recording) = &mut self.recording {

@@ -181,6 +181,7 @@ mod tests {
             holds: 0,
             interruptions: 0,
             silenced: Vec::new(),
+            hedges: Vec::new(),
             dropped: 0,
             inbound: Vec::new(),
             outbound: Vec::new(),
