@@ -2,3 +2,4 @@
 
 mod caller;
 mod services;
+mod standby;

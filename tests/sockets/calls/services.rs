@@ -8,8 +8,8 @@ use agentphone::simulator::{After, Answer, AnswerScript, Fault, FaultKind, Line,
 
 use super::caller::{call, lines, simulators};
 
-const BOOKING: &[u8] = include_bytes!("../../../fixtures/audio/caller-booking.wav");
-const WORDS: &str = "Hi, I'd like to book a table for two, please.";
+pub const BOOKING: &[u8] = include_bytes!("../../../fixtures/audio/caller-booking.wav");
+pub const WORDS: &str = "Hi, I'd like to book a table for two, please.";
 const ANSWER: &str = "Gladly, for which day?";
 const MS: Duration = Duration::from_millis(1);
 
