@@ -77,7 +77,7 @@ impl Dialogue {
         }
         let id = reply.id;
         reply.broken = true;
-        let has_more = reply.is_sounding() && reply.starved.is_none();
+        let has_more = reply.started.is_some() && reply.starved.is_none();
         reply.is_last_of_voice = has_more;
         let deed = match (has_more, reply.is_sounding()) {
             (true, _) => "what has come is heard out",
@@ -101,7 +101,6 @@ impl Dialogue {
         match hangs_up {
             // There was nothing left to say but goodbye.
             Some((reason, _)) => self.finish(reason),
-            None if purpose == Purpose::Filler => self.tools.filled(now),
             None => self.apologise(Service::Tts, purpose, now),
         }
     }
@@ -126,8 +125,10 @@ impl Dialogue {
             if self.failures >= FAILURES {
                 return self.end_with_kept(EndReason::ServiceFailure, now);
             }
-            if self.spec.backups.tts {
-                // Two voices have failed: a third try would be silence again.
+            if self.spec.backups.tts || purpose == Purpose::Filler {
+                // Two voices have failed: a third try would be silence again. And who waits for a tool has nothing to say
+                // again.
+                self.tools.filled(now);
                 self.quiet_since = now;
                 self.play_kept(Purpose::Apology, now);
                 return;

@@ -334,7 +334,7 @@ impl Dialogue {
     pub(super) fn change_voice(&mut self, voice: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
         let Some(reply) = self.voiced(voice) else { return };
         let (id, has_rival) = (reply.id, reply.backup.rival.is_some());
-        let has_more = reply.is_sounding() && reply.starved.is_none();
+        let has_more = reply.started.is_some() && reply.starved.is_none();
         let deed = match (has_rival, has_more, reply.is_sounding()) {
             (true, _, _) => "its backup was asked already: that one speaks",
             (_, true, _) => "what has come is heard out, then its backup goes on",

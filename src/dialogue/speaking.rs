@@ -419,13 +419,14 @@ impl Dialogue {
         }
     }
 
-    /// Drops the lines that are not worth hearing any more, unless they are being heard.
-    pub(super) fn drop_unheard(&mut self, purpose: Purpose) {
+    /// Drops the lines that are not worth hearing any more, unless they are being heard; whether there were any.
+    pub(super) fn drop_unheard(&mut self, purpose: Purpose) -> bool {
         let ids: Vec<_> =
             self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
-        for id in ids {
+        for &id in &ids {
             self.drop_reply(id);
         }
+        !ids.is_empty()
     }
 
     /// The other side has put us on hold, or has taken us back.
