@@ -474,10 +474,12 @@ impl Dialogue {
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
         let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
         let (backups, hedges) = (self.spec.backups, self.hedge_timing());
+        // A service that has just been found slow shortens a wait that had begun.
+        let from_now = |due: Option<Instant>| due.map(|at| at.max(now));
         let flush = |reply: &Reply| reply.flush_due.into_iter().chain(reply.backup.flush_due()).min();
         let dues = [
-            (Timer::HedgeModel, earliest(&|reply| reply.model_hedge_due(&hedges)).filter(|_| backups.llm)),
-            (Timer::HedgeVoice, earliest(&|reply| reply.voice_hedge_due(&hedges)).filter(|_| backups.tts)),
+            (Timer::HedgeModel, from_now(earliest(&|reply| reply.model_hedge_due(&hedges)).filter(|_| backups.llm))),
+            (Timer::HedgeVoice, from_now(earliest(&|reply| reply.voice_hedge_due(&hedges)).filter(|_| backups.tts))),
             (Timer::FirstToken, earliest(&|reply| reply.token_due)),
             (Timer::WholeAnswer, earliest(&|reply| reply.answer_due)),
             (Timer::SegmentFlush, earliest(&flush)),

@@ -21,7 +21,7 @@ pub(super) struct Ear {
     pub(super) voices: BTreeMap<u32, u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
+    pub(super) last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
     pub(super) longest_gap: Duration,
     /// How much sound was heard of each reply.
@@ -32,7 +32,10 @@ pub(super) struct Ear {
 }
 
 pub(super) struct HeardPacket {
+    /// The reply that is heard for the first time.
     pub(super) began: Option<u32>,
+    /// The reply that is heard, as far as this packet tells.
+    pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
 }
 
@@ -66,7 +69,7 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
+        let (mut began, mut whose) = (None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
@@ -74,13 +77,17 @@ impl Ear {
             let mut recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             recent.push(sound::KEPT);
             let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
+            whose = sound::sounds_like(frame.samples(), &recent);
             let is_kept_again = whose == Some(sound::KEPT) && std::mem::take(&mut self.is_kept_next);
             // Whoever speaks it, it is the same utterance.
-            let whose = whose.map(|voice| self.voices.get(&voice).copied().unwrap_or(voice));
+            whose = whose.map(|voice| self.voices.get(&voice).copied().unwrap_or(voice));
             match (whose, current) {
-                (Some(whose), Some(current)) if whose < current && current != sound::KEPT => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                (Some(whose), Some(current))
+                    if whose != current
+                        && whose != sound::KEPT
+                        && self.utterances.iter().any(|(earlier, _)| *earlier == whose) =>
+                {
+                    problem = Some(format!("reply {whose} is heard again after reply {current}"));
                 }
                 (Some(whose), current) if is_kept_again || current != Some(whose) => began = Some(whose),
                 // The first packet may begin with a fade: the newest reply it can be.
@@ -99,7 +106,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, problem }
+        HeardPacket { began, whose, problem }
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.

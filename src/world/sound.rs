@@ -80,8 +80,11 @@ pub(super) fn sounds_like(samples: &[i16], replies: &[u32]) -> Option<u32> {
     if loud.len() < samples.len() * 3 / 4 {
         return None;
     }
-    let crossings = samples.windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
-    let expected = |reply: u32| samples.len() as f64 / half_period(reply) as f64;
+    // Where a word begins or ends within the packet, only what sounds counts.
+    let (Some(&first), Some(&last)) = (loud.first(), loud.last()) else { return None };
+    let sounding = &samples[first..=last];
+    let crossings = sounding.windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
+    let expected = |reply: u32| sounding.len() as f64 / half_period(reply) as f64;
     replies
         .iter()
         .copied()
@@ -102,7 +105,7 @@ pub(super) const KEPT: u32 = u32::MAX;
 
 fn half_period(reply: u32) -> usize {
     if reply == KEPT {
-        return 30;
+        return 45;
     }
     // At least two crossings apart over 160 samples for any two.
     [4, 5, 6, 8, 10, 13, 17, 23][(reply % 8) as usize]
