@@ -36,6 +36,7 @@ pub(super) async fn listen(
         Ok(session) => session,
         Err(refusal) => return refused(refusal, &request_id),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: &str| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "Bad Request", message, &request_id)

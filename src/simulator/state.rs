@@ -221,6 +221,13 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Waits until it may be answered.
+    pub(super) async fn connect(&self) {
+        if let Some(due) = self.trouble.answer_due() {
+            self.state.alarm.until(due).await;
+        }
+    }
+
     /// It was served to its end.
     pub(super) fn complete(&mut self) {
         if !self.ended {
