@@ -9,6 +9,9 @@ use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::history::History;
+use super::language::Language;
+use super::pauses::Pauses;
+use super::profile::Sounds;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
@@ -27,6 +30,7 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
 #[derive(Clone, Debug)]
 pub struct Dialogue {
     pub(super) spec: DialogueSpec,
+    pub(super) language: &'static Language,
     begun: Instant,
     pub(super) barge_in: BargeIn,
     actions: VecDeque<Action>,
@@ -35,6 +39,8 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// The caller's own pauses.
+    pub(super) pauses: Pauses,
     /// The turn committed last, for words that come too late.
     pub(super) committed: Option<Committed>,
     pub(super) history: History,
@@ -83,6 +89,10 @@ pub(super) struct Committed {
     pub(super) at: Instant,
     /// Those of its words that had not been final.
     pub(super) promoted: String,
+    /// The end of its last voiced sample.
+    pub(super) stopped: Option<Instant>,
+    /// How its words sounded.
+    pub(super) sounds: Sounds,
 }
 
 /// A reply that was flushed.
@@ -102,6 +112,7 @@ impl Dialogue {
         let mut dialogue = Self {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
+            language: Language::of(&spec.language),
             spec,
             begun: now,
             actions: VecDeque::new(),
@@ -109,6 +120,7 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            pauses: Pauses::default(),
             committed: None,
             replies: VecDeque::new(),
             floor: Floor::Free,

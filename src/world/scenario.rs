@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
@@ -38,7 +39,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::call::{CallSpec, Direction, LineSpec};
+use crate::call::{CallSpec, Direction, LineSpec, SttMode};
 use crate::conversation::{Digit, Failure, ToolSpec, TranscriptKind};
 
 use super::NetworkSpec;
@@ -352,6 +353,11 @@ impl Scenario {
                         "outbound" => Direction::Outbound,
                         _ => return Err(format!("`{value}` is no direction")),
                     }
+                }
+                "language" => dialogue.language = value.to_owned(),
+                "stt" => {
+                    dialogue.stt_mode =
+                        SttMode::from_name(value).ok_or(format!("`{value}` is neither fast nor accurate"))?;
                 }
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, SttMode, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -62,6 +62,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
+        language,
+        stt_mode,
         system_prompt,
         begin_message,
         tools,
@@ -105,6 +107,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+    put_option(line, "language", language);
+    put_option(line, "stt_mode", stt_mode.name());
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -120,6 +124,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
+        "language" => dialogue.language = value.to_owned(),
+        "stt_mode" => dialogue.stt_mode = SttMode::from_name(value)?,
         _ => return None,
     }
     Some(())
@@ -202,6 +208,8 @@ mod tests {
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
+        dialogue.language = "de-AT".into();
+        dialogue.stt_mode = SttMode::Accurate;
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
