@@ -244,7 +244,8 @@ impl Turn {
                 let from = self.text_at.map_or(anchor, |at| at.max(anchor)) + timing.final_wait + ACCURATE_GRACE;
                 if is_delicate { from.max(anchor + timing.endpoint_cap) } else { from }
             }
-            (false, _) => match self.final_at {
+            (false, _) => match self.end_of_turn.or(self.final_at) {
+                Some(told) if self.end_of_turn.is_some() => told,
                 Some(at) if self.stopped.is_none_or(|stopped| at >= stopped) => at,
                 _ => anchor + timing.final_wait,
             },

@@ -26,7 +26,7 @@ impl Dialogue {
         }
         self.voice.current = Some((began, voiced));
         self.voice_told = Some(now);
-        let worded = self.turn.text_at().map_or(began, |at| at.max(began));
+        let worded = self.turn.text_at().map_or(began, |at| at.max(began)).max(self.words_at.min(now));
         let wordless = now.saturating_duration_since(worded).min(voiced);
         if wordless >= self.spec.timing.stuck_turn && !self.voice.is_noise {
             // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
@@ -46,6 +46,7 @@ impl Dialogue {
             }
             self.learn_pause(began);
             self.turn.voice(began, voiced, now);
+            self.hear_on(now);
             self.announce();
         }
         self.weigh(now);
@@ -102,8 +103,15 @@ impl Dialogue {
         let unchanged = Some(transcript.text.clone());
         let Some(committed) = self.committed.clone() else { return unchanged };
         let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
-        if old.is_empty() || new.is_empty() || now > committed.at + LATE_WORDS {
+        if old.is_empty() || new.is_empty() || (now > committed.at + LATE_WORDS && !committed.goes_on) {
             return unchanged;
+        }
+        if committed.goes_on {
+            // The recogniser is still at the words that were cut in on.
+            if settled {
+                self.forget_promoted();
+            }
+            return Some(tail(&transcript.text, old.len())).filter(|tail| settled || !tail.is_empty());
         }
         if new == old || (!settled && old.starts_with(&new)) {
             if settled {
@@ -133,9 +141,7 @@ impl Dialogue {
         }
         if continues {
             // The words that were answered, and a tail.
-            let known = committed.promoted.split_whitespace().filter(|word| !normalise(word).is_empty()).count();
-            let words = transcript.text.split_whitespace().filter(|word| !normalise(word).is_empty());
-            return Some(words.skip(known).collect::<Vec<_>>().join(" "));
+            return Some(tail(&transcript.text, old.len()));
         }
         if settled {
             self.tell(DialogueEvent::Dropped { what: "late correction of words already answered" });
@@ -244,7 +250,7 @@ impl Dialogue {
     }
 
     /// Writes the turn and has it answered, by `answer` when that is already on its way.
-    fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
+    pub(super) fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
         let turn = std::mem::take(&mut self.turn);
         let mut new = turn.text();
         append(&mut new, &turn.keys);
@@ -281,7 +287,8 @@ impl Dialogue {
             why: why(endpoint.rule, inputs),
         });
         let promoted = if endpoint.promoted { turn.interim().to_owned() } else { String::new() };
-        self.committed = Some(Committed { at: now, promoted, stopped: turn.stopped, sounds: endpoint.sounds });
+        self.committed =
+            Some(Committed { at: now, promoted, stopped: turn.stopped, sounds: endpoint.sounds, goes_on: false });
         if answer.is_none() {
             self.owed = Some(reply);
         }
@@ -319,4 +326,9 @@ impl Dialogue {
         let line = self.spec.apology.clone();
         self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
     }
+}
+
+/// The words of a text behind the first `known`.
+fn tail(text: &str, known: usize) -> String {
+    text.split_whitespace().filter(|word| !normalise(word).is_empty()).skip(known).collect::<Vec<_>>().join(" ")
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Failure, ReplyId, Service};
 
+use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
@@ -41,6 +42,8 @@ pub struct Dialogue {
     pub(super) turn: Turn,
     /// The caller's own pauses.
     pub(super) pauses: Pauses,
+    /// What the agent says while the caller speaks.
+    pub(super) backchannel: Backchannel,
     /// The turn committed last, for words that come too late.
     pub(super) committed: Option<Committed>,
     pub(super) history: History,
@@ -93,6 +96,8 @@ pub(super) struct Committed {
     pub(super) stopped: Option<Instant>,
     /// How its words sounded.
     pub(super) sounds: Sounds,
+    /// Whether the caller was cut in on and speaks on.
+    pub(super) goes_on: bool,
 }
 
 /// A reply that was flushed.
@@ -121,6 +126,7 @@ impl Dialogue {
             voice_told: None,
             turn: Turn::default(),
             pauses: Pauses::default(),
+            backchannel: Backchannel::default(),
             committed: None,
             replies: VecDeque::new(),
             floor: Floor::Free,
@@ -225,6 +231,8 @@ impl Dialogue {
             }
             Timer::Endpoint => self.endpoint_reached(now),
             Timer::Verdict => self.decide(now),
+            Timer::TurnLimit => self.cut_in(now),
+            Timer::Backchannel => self.say_in_between(now),
             Timer::Stuck => self.ask_to_repeat(now),
             Timer::VoiceLost => self.silence(self.voice_told.unwrap_or(now), now),
             Timer::FirstToken => self.model_late(|reply| reply.token_due, "llm.first-token", now),
@@ -247,6 +255,7 @@ impl Dialogue {
     fn settle(&mut self, now: Instant) {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
+            self.drop_in_between();
             self.answer_owed(now);
             self.play_next(now);
             self.end_if_done(now);
@@ -273,6 +282,8 @@ impl Dialogue {
             return self.arm_replies(now);
         }
         self.arm_listening();
+        self.arm_turn_limit();
+        self.arm_backchannel();
         self.arm_replies(now);
         self.arm_tools();
         let timing = &self.spec.timing;
@@ -317,6 +328,9 @@ impl Dialogue {
     }
 
     fn failed(&mut self, service: Service, reply: Option<ReplyId>, failure: Failure, now: Instant) {
+        if let Some(reply) = reply.filter(|_| service == Service::Tts) {
+            self.in_between_failed(reply);
+        }
         match (service, reply) {
             (Service::Stt, _) => self.stt_failed(failure, now),
             (Service::Llm, Some(reply)) => self.llm_failed(reply, failure, "llm.failed", now),
@@ -354,6 +368,7 @@ impl Dialogue {
         self.is_over = true;
         self.timers.clear();
         self.replies.clear();
+        self.backchannel = Backchannel::default();
         self.tools = Tools::default();
     }
 

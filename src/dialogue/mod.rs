@@ -6,6 +6,7 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod backchannel;
 mod barge_in;
 mod ending;
 mod endpointing;
@@ -29,6 +30,7 @@ mod spec;
 mod tests;
 mod timer;
 mod tools;
+mod turn_limit;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};

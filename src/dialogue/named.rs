@@ -54,6 +54,7 @@ named_timings!(
     endpoint_entity_cap,
     pause_floor,
     pause_ceiling,
+    turn_limit,
     final_wait,
     interim_grace,
     stuck_turn,
@@ -74,5 +75,6 @@ named_timings!(
     drain,
     goodbye_cap
     ;
-    idle_prompts
+    idle_prompts,
+    turn_words
 );

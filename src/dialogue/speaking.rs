@@ -186,6 +186,7 @@ impl Dialogue {
 
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
+        self.in_between_ready(id);
         if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
             reply.ready = true;
             reply.awaits = None;
@@ -254,6 +255,7 @@ impl Dialogue {
 
     /// Everything was heard.
     pub(super) fn playout_ended(&mut self, id: ReplyId, _heard: Duration, now: Instant) {
+        self.in_between_heard(id);
         if self.replies.front().is_none_or(|front| front.id != id || !front.playing) {
             return;
         }

@@ -82,6 +82,12 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
+    /// Said to a caller who has had the floor for longer than [`Timing::turn_limit`] allows.
+    pub cut_in: String,
+    /// Whether the agent says a short "mm-hmm" now and then while the caller speaks at length.
+    pub backchannel: bool,
+    /// What it then says, one after the other.
+    pub backchannels: Vec<String>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
@@ -114,6 +120,9 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
+            cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
+            backchannel: false,
+            backchannels: ["mm-hmm", "uh-huh", "right"].map(str::to_owned).into(),
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -157,6 +166,10 @@ pub struct Timing {
     pub pause_floor: Duration,
     /// … and lengthen the wait after words that sound finished by at most this; zero: they are not learned.
     pub pause_ceiling: Duration,
+    /// A turn of the caller is cut in on when it has lasted so long …
+    pub turn_limit: Duration,
+    /// … or has so many words; zero: never.
+    pub turn_words: u32,
     /// How long the recogniser's final may take after the voice ended.
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
@@ -220,6 +233,8 @@ impl Default for Timing {
             endpoint_entity_cap: ms(3_500),
             pause_floor: ms(200),
             pause_ceiling: ms(1_000),
+            turn_limit: Duration::ZERO,
+            turn_words: 0,
             final_wait: ms(350),
             interim_grace: ms(150),
             stuck_turn: ms(4_000),

@@ -25,6 +25,10 @@ timers! {
     Endpoint,
     /// A duck, a hold or a withheld reply is decided.
     Verdict,
+    /// The caller has had the floor for as long as they may.
+    TurnLimit,
+    /// The agent may say "mm-hmm".
+    Backchannel,
     /// Voice without words: the caller is asked to repeat.
     Stuck,
     /// The detector has told nothing more of a voice.

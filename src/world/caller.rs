@@ -62,12 +62,11 @@ impl Caller {
         let start = now.saturating_sub(PTIME);
         let mut mixed = [0i32; 160];
         for sound in &self.sounds {
-            for (index, mixed) in mixed.iter_mut().enumerate() {
-                let at = start + Duration::from_micros(index as u64 * 125);
-                let Some(offset) = at.checked_sub(sound.start) else { continue };
-                if let Some(&sample) = sound.samples.get(offset.as_micros() as usize / 125) {
-                    *mixed += i32::from(sample);
-                }
+            // Either the sound begins within this packet, or the packet within the sound.
+            let skipped = samples(sound.start.saturating_sub(start)).min(mixed.len());
+            let offset = samples(start.saturating_sub(sound.start)).min(sound.samples.len());
+            for (mixed, &sample) in mixed[skipped..].iter_mut().zip(&sound.samples[offset..]) {
+                *mixed += i32::from(sample);
             }
         }
         self.sounds.retain(|sound| sound.start + Duration::from_micros(sound.samples.len() as u64 * 125) > start);

@@ -73,6 +73,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        cut_in,
+        backchannel,
+        backchannels,
         backups,
         timing,
     } = dialogue;
@@ -109,6 +112,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
     put_option(line, "language", language);
     put_option(line, "stt_mode", stt_mode.name());
+    put_option(line, "cut_in", cut_in);
+    put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
+    put_option(line, "backchannels", &backchannels.join("\n"));
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -125,6 +131,9 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
         "language" => dialogue.language = value.to_owned(),
+        "cut_in" => dialogue.cut_in = value.to_owned(),
+        "backchannel" => dialogue.backchannel = value == "1",
+        "backchannels" => dialogue.backchannels = value.lines().map(str::to_owned).collect(),
         "stt_mode" => dialogue.stt_mode = SttMode::from_name(value)?,
         _ => return None,
     }
@@ -210,6 +219,9 @@ mod tests {
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
         dialogue.language = "de-AT".into();
         dialogue.stt_mode = SttMode::Accurate;
+        dialogue.cut_in = "One moment!".into();
+        dialogue.backchannel = true;
+        dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

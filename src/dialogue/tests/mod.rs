@@ -1,7 +1,9 @@
 //! Whole conversations at the level of facts and actions, with exact virtual times.
 
+mod edges;
 mod endings;
 mod floor;
+mod listening;
 mod properties;
 mod stage;
 mod troubles;
