@@ -50,8 +50,10 @@ impl Manner<'_> {
     /// What the words plainly lack goes before what the recogniser says: many a recogniser only means a pause.
     pub(super) fn profile(&self, text: &str, ended: bool, gap: Duration) -> Profile {
         let Self { timing, language, pauses, .. } = *self;
+        let text = tail(text);
         let said = normalise(text);
-        let asked = self.agent_said.and_then(|said| Asked::by(said, language));
+        let agent_said = self.agent_said.map(tail);
+        let asked = agent_said.and_then(|said| Asked::by(said, language));
         let value = entity::value(&said, asked, language);
         let profile = |rule, delay, sounds| Profile {
             rule,
@@ -63,8 +65,8 @@ impl Manner<'_> {
         if words::ends_in(&said, language.fillers) {
             return profile("endpoint.filler", timing.endpoint_cap, Sounds::Unfinished);
         }
-        let is_closed = self.agent_said.is_some_and(|said| words::is_closed_question(said, language));
-        if is_closed && words::is_yes_or_no(&said, language) {
+        let is_closed = || agent_said.is_some_and(|said| words::is_closed_question(said, language));
+        if words::is_yes_or_no(&said, language) && is_closed() {
             return profile("endpoint.yes-no", timing.endpoint_yes_no, Sounds::Finished);
         }
         if let Some((kind, state)) = value {
@@ -101,6 +103,13 @@ impl Manner<'_> {
         (words::ends_in(said, self.language.unfinished) && !is_answer)
             || (words::ends_in(said, self.language.loose) && !is_stopped)
     }
+}
+
+/// The end of a text, which is all that tells whether it is finished.
+fn tail(text: &str) -> &str {
+    const MOST: usize = 1_024;
+    let from = (text.len().saturating_sub(MOST)..text.len()).find(|&at| text.is_char_boundary(at));
+    text.get(from.unwrap_or_default()..).unwrap_or_default()
 }
 
 /// A gap inside a value may be followed by one that is longer by this.
@@ -162,6 +171,13 @@ mod tests {
         ] {
             assert_eq!(profile_in("en", text, asked), (rule, delay), "{text:?} after {asked:?}");
         }
+    }
+
+    #[test]
+    fn of_a_long_text_the_end_counts() {
+        let long = "é and so on ".repeat(200) + "that is what I would like to";
+        assert_eq!(profile_in("en", &long, None), ("endpoint.unsure", 1_200));
+        assert_eq!((tail("ab"), tail(""), tail(&long).len() <= 1_024), ("ab", "", true));
     }
 
     #[test]
