@@ -258,9 +258,11 @@ fn token<'a>(word: &'a str, language: &Language) -> Option<Token<'a>> {
     if [language.at, language.dot, language.joiners].iter().any(|joiners| joiners.contains(&word)) {
         return Some(Token::Joiner);
     }
-    if word.starts_with(|c: char| c.is_ascii_digit())
-        && word.chars().all(|c| c.is_ascii_digit() || "-./,:()".contains(c))
-    {
+    // A date with two strokes, an amount with commas and a time with a colon are values, but whole ones.
+    let is_numeral = word.starts_with(|c: char| c.is_ascii_digit())
+        && word.chars().all(|c| c.is_ascii_digit() || "-./()".contains(c))
+        && word.matches('/').count() < 2;
+    if is_numeral {
         return Some(Token::Numeral(word));
     }
     is_letter(word).then_some(Token::Letter)
@@ -435,6 +437,10 @@ mod tests {
             ("i have two", "", None),
             ("at five thirty", "", None),
             ("a table for two", "", None),
+            ("on 12/05/1990.", "", None),
+            ("it costs 1,250,000", "", None),
+            ("at 5:30", "", None),
+            ("0171/555-0100", "", Some((Digits, Open))),
             ("can i", "", None),
         ] {
             assert_eq!(value_of(text, asked), expected, "{text:?} after {asked:?}");

@@ -98,8 +98,7 @@ impl Manner<'_> {
             return false;
         }
         let is_stopped = text.ends_with(FULL_STOPS);
-        // "Yes, I would." is an answer.
-        let is_answer = is_stopped && words::is_short_answer(said, self.language);
+        let is_answer = words::is_short_answer(said, self.language);
         (words::ends_in(said, self.language.unfinished) && !is_answer)
             || (words::ends_in(said, self.language.loose) && !is_stopped)
     }
@@ -154,6 +153,8 @@ mod tests {
             ("I think so.", None, "endpoint.complete", 250),
             ("Come in.", None, "endpoint.complete", 250),
             ("Yes, I would.", None, "endpoint.complete", 250),
+            ("yes I would", None, "endpoint.normal", 500),
+            ("Yes, but.", None, "endpoint.unsure", 1_200),
             ("on Tuesday,", None, "endpoint.unsure", 1_200),
             ("Who should I give it to?", None, "endpoint.complete", 250),
             ("my name is um", None, "endpoint.filler", 2_500),

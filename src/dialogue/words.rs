@@ -56,9 +56,10 @@ pub(super) fn is_yes_or_no(words: &[String], language: &Language) -> bool {
     !words.is_empty() && words.len() <= 4 && words.iter().all(|word| language.yes_no.contains(&word.as_str()))
 }
 
-/// Whether a text is a short answer that begins with a yes or a no and may well end in "I am", "I would".
+/// Whether a text is a short answer like "yes, I would".
 pub(super) fn is_short_answer(words: &[String], language: &Language) -> bool {
-    (2..=4).contains(&words.len()) && words.first().is_some_and(|word| language.yes_no.contains(&word.as_str()))
+    let [first, .., last] = words else { return false };
+    words.len() <= 4 && language.yes_no.contains(&first.as_str()) && language.auxiliaries.contains(&last.as_str())
 }
 
 /// Whether the end of a text is a question that yes or no answers.

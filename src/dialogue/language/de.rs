@@ -14,6 +14,7 @@ pub(super) static LANGUAGE: Language = Language {
         "soll", "ich", "wir", "nicht", "sehr", "halb", "viertel nach", "viertel vor",
     ],
     loose: &["so", "also", "in", "an", "auf", "auch", "noch", "vielleicht"],
+    auxiliaries: &[],
     stop: &[
         "stopp", "stop", "halt", "warte", "warten sie", "moment", "einen moment", "sekunde", "entschuldigung",
         "nein nein", "genug", "hören sie",

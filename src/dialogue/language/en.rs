@@ -23,6 +23,10 @@ pub(super) static LANGUAGE: Language = Language {
         "each", "very", "really", "just", "what", "where", "how", "why", "who", "want", "need", "around", "over",
         "under", "near", "without", "before", "after", "not", "maybe", "though", "may",
     ],
+    auxiliaries: &[
+        "am", "is", "are", "was", "were", "do", "does", "did", "will", "would", "could", "should", "can", "might", "must",
+        "have", "has", "had",
+    ],
     stop: &[
         "stop", "wait", "hold on", "hang on", "hold up", "one moment", "one second", "just a moment",
         "just a second", "excuse me", "no no", "shut up", "be quiet", "pause", "enough", "listen", "let me talk",

@@ -13,6 +13,7 @@ pub(super) static LANGUAGE: Language = Language {
         "ha", "quiero", "quisiera", "puedo", "puede", "yo", "muy", "me", "se", "lo", "como", "más",
     ],
     loose: &["entonces", "también", "no"],
+    auxiliaries: &[],
     stop: &[
         "pare", "espera", "espere", "un momento", "un segundo", "disculpe", "perdón", "no no", "basta", "escuche",
         "oiga",

@@ -14,6 +14,7 @@ pub(super) static LANGUAGE: Language = Language {
         "très", "ne", "puis",
     ],
     loose: &["alors", "donc", "aussi", "pas"],
+    auxiliaries: &[],
     stop: &[
         "stop", "arrêtez", "arrête", "attendez", "attends", "un moment", "un instant", "une seconde", "excusez-moi",
         "pardon", "non non", "ça suffit", "écoutez",

@@ -13,6 +13,7 @@ pub(super) static LANGUAGE: Language = Language {
         "ho", "ha", "vorrei", "posso", "può", "io", "molto", "mi", "si", "non",
     ],
     loose: &["quindi", "poi", "anche"],
+    auxiliaries: &[],
     stop: &[
         "stop", "basta", "aspetta", "aspetti", "un momento", "un attimo", "un secondo", "mi scusi", "scusi",
         "no no", "ascolti",

@@ -24,6 +24,8 @@ pub(super) struct Language {
     pub(super) unfinished: &'static [&'static str],
     /// The same, unless the recogniser has set a full stop behind them.
     pub(super) loose: &'static [&'static str],
+    /// Those of them that end a short answer all the same: "yes, I would".
+    pub(super) auxiliaries: &'static [&'static str],
     /// What always stops the agent.
     pub(super) stop: &'static [&'static str],
     /// What only says "go on".
@@ -77,6 +79,7 @@ static OTHER: Language = Language {
     fillers: &["um", "uh", "hm", "hmm", "mm", "eh", "äh", "ähm"],
     unfinished: &[],
     loose: &[],
+    auxiliaries: &[],
     stop: &["stop"],
     backchannel: &["mm-hmm", "mhm", "mm", "hm", "hmm", "uh-huh", "aha", "ah", "oh", "ok", "okay"],
     yes_no: &["ok", "okay"],
@@ -115,6 +118,7 @@ mod tests {
                 language.fillers,
                 language.unfinished,
                 language.loose,
+                language.auxiliaries,
                 language.stop,
                 language.backchannel,
                 language.yes_no,

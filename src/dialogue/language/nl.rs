@@ -13,6 +13,7 @@ pub(super) static LANGUAGE: Language = Language {
         "heel", "half", "kwart over", "kwart voor",
     ],
     loose: &["dus", "ook", "in", "op", "aan", "om", "nog", "misschien"],
+    auxiliaries: &[],
     stop: &[
         "stop", "wacht", "wacht even", "momentje", "een moment", "seconde", "sorry", "pardon", "nee nee", "genoeg",
         "luister",

@@ -13,6 +13,7 @@ pub(super) static LANGUAGE: Language = Language {
         "estou", "está", "tenho", "tem", "quero", "queria", "gostaria", "posso", "pode", "eu", "muito", "me",
     ],
     loose: &["então", "também", "não", "aí"],
+    auxiliaries: &[],
     stop: &[
         "pare", "espera", "espere", "um momento", "um segundo", "um instante", "com licença", "desculpe", "não não",
         "chega", "escuta",
