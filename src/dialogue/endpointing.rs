@@ -61,6 +61,8 @@ pub(super) struct Turn {
     end_of_turn: Option<Instant>,
     /// Whether the recogniser was asked for what it has since the voice stopped.
     pub(super) finalized: bool,
+    /// Whether it was given to a recogniser once more.
+    pub(super) reheard: bool,
     /// Whether somebody was told that the caller began.
     pub(super) announced: bool,
 }
@@ -151,6 +153,15 @@ impl Turn {
     /// Whether something is still to come from the recogniser.
     pub(super) fn is_pending(&self) -> bool {
         !self.interim.is_empty() || (self.began.is_some() && self.final_at.is_none())
+    }
+
+    /// From when on the caller's voice has not become final words; `None`: nothing is open.
+    pub(super) fn unsettled_since(&self) -> Option<Instant> {
+        let from = self.began?;
+        match self.final_at {
+            None => Some(from),
+            Some(at) => self.is_pending().then_some(at.max(from)),
+        }
     }
 
     /// The recogniser's confidence: that of its least certain final, or 0.5 when there was only an interim.

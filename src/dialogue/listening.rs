@@ -199,9 +199,11 @@ impl Dialogue {
             .filter(|_| listens && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after)
             .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
             .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
+        let rehear = self.rehear_at().filter(|_| listens);
         let verdict = self.verdict_at().filter(|_| listens);
         self.timers.set(Timer::Endpoint, endpoint);
         self.timers.set(Timer::Finalize, finalize);
+        self.timers.set(Timer::Rehear, rehear);
         self.timers.set(Timer::Stuck, stuck);
         self.timers.set(Timer::Verdict, verdict);
     }
@@ -305,6 +307,9 @@ impl Dialogue {
 
     /// There is no recogniser any more.
     pub(super) fn stt_failed(&mut self, failure: Failure, now: Instant) {
+        if std::mem::take(&mut self.has_spare_stt) {
+            return self.replace_stt(failure, now);
+        }
         if !std::mem::take(&mut self.has_stt) {
             return;
         }

@@ -36,6 +36,8 @@ pub struct Ear {
     utterances: Vec<Utterance>,
     /// Sound whose tone is not known yet: since when, and how much.
     pending: Option<(Instant, Duration)>,
+    /// The next new tone goes on with the current utterance: another voice takes over.
+    is_taken_over: bool,
     longest_gap: Duration,
     /// Sequence number and timestamp of the last packet.
     last: Option<(u16, u32)>,
@@ -62,6 +64,7 @@ impl Ear {
             heard: Vec::new(),
             utterances: Vec::new(),
             pending: None,
+            is_taken_over: false,
             longest_gap: Duration::ZERO,
             last: None,
             problems: Vec::new(),
@@ -97,6 +100,13 @@ impl Ear {
                 let current = self.utterances.last().map(|current| (current.tone, now - current.last));
                 match (tone, current) {
                     (Some(_), Some((of, _))) if of == tone => self.go_on(now, sounded),
+                    (Some(_), Some(_)) if self.is_taken_over => {
+                        self.is_taken_over = false;
+                        self.go_on(now, sounded);
+                        if let Some(current) = self.utterances.last_mut() {
+                            current.tone = tone;
+                        }
+                    }
                     (Some(_), _) => {
                         let (since, more) = self.pending.take().unwrap_or((now, Duration::ZERO));
                         self.begin(since, now, sounded + more, tone);
@@ -110,6 +120,11 @@ impl Ear {
             }
         }
         (self.utterances.len() > before).then_some(self.utterances.len())
+    }
+
+    /// Whether another voice may take over: then the next new tone goes on with the current utterance.
+    pub fn expect_another_voice(&mut self, expected: bool) {
+        self.is_taken_over = expected;
     }
 
     /// The agent's utterances so far.

@@ -72,6 +72,7 @@ pub(super) async fn complete(Shared(state): Shared<Arc<State>>, headers: HeaderM
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: String, param: Option<&str>| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "invalid_request_error", &message, None, param)

@@ -50,6 +50,7 @@ pub(super) async fn speak(
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let asked = match Asked::parse(query.as_deref().unwrap_or_default()) {
         Ok(asked) => asked,
         Err(message) => {

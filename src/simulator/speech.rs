@@ -41,6 +41,7 @@ pub(super) async fn speak(Shared(state): Shared<Arc<State>>, headers: HeaderMap,
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: &str, param: Option<&str>| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "invalid_request_error", message, None, param)

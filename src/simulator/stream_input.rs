@@ -45,6 +45,7 @@ pub(super) async fn open(
             return refused(refusal);
         }
     };
+    session.connect().await;
     let Ok(upgrade) = upgrade else {
         session.refuse();
         return (StatusCode::UPGRADE_REQUIRED, "open a WebSocket").into_response();
