@@ -281,9 +281,9 @@ impl Dialogue {
             self.timers.set(Timer::Drain, drain);
             return self.arm_replies(now);
         }
-        self.arm_listening();
-        self.arm_turn_limit();
-        self.arm_backchannel();
+        self.arm_listening(now);
+        self.arm_turn_limit(now);
+        self.arm_backchannel(now);
         self.arm_replies(now);
         self.arm_tools();
         let timing = &self.spec.timing;
