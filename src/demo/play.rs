@@ -1,13 +1,12 @@
 //! Puts the demo together and runs it.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 use crate::audio::Codec;
@@ -20,6 +19,7 @@ use crate::provider::{
     Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, ProviderError,
     Secret,
 };
+use crate::rehearsal::Telephone;
 use crate::simulator::{SimulatorConfig, Simulators};
 
 use super::caller::{self, Measured};
@@ -94,12 +94,13 @@ pub async fn run(demo: Demo, out: &mut (impl Write + Send)) -> Result<bool, Demo
 
     let cpu_before = cpu_time();
     let call = start(&demo, &simulators).await?;
-    let (outcome, measured) = converse(&call, &steps, out).await?;
+    let engine = call.engine.clone();
+    let (outcome, measured) = converse(call, &steps, out).await?;
     let cpu = cpu_before.zip(cpu_time()).map(|(before, after)| after.saturating_sub(before));
 
     let simulated = demo.stt.is_none() && demo.llm.is_none() && demo.tts.is_none();
     let scripted = simulated && demo.play_file.is_none();
-    let stats = call.engine.stats();
+    let stats = engine.stats();
     scorecard::write_figures(out, &outcome, &measured, &stats, simulated.then_some(told), cpu)?;
     let assertions = if scripted {
         scorecard::assertions(&outcome, &measured)
@@ -167,15 +168,15 @@ struct LiveCall {
     handle: CallHandle,
     /// Where the engine receives.
     local: SocketAddr,
-    socket: UdpSocket,
+    telephone: Telephone,
 }
 
 async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoError> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let telephone = caller::telephone().await?;
     let engine = Engine::new(EngineConfig::default());
     let permit = engine.reserve().map_err(|_| DemoError::Engine("the engine has no room for one call"))?;
     let gateway = RtpGateway::new(RtpConfig::default());
-    let leg = gateway.open(LegSpec::new(Codec::Pcmu, Some(socket.local_addr()?))).await.map_err(DemoError::Leg)?;
+    let leg = gateway.open(LegSpec::new(Codec::Pcmu, Some(telephone.address()?))).await.map_err(DemoError::Leg)?;
     let local = leg.local.ok_or(DemoError::Engine("the RTP gateway gave no address"))?;
     let providers = providers(demo, simulators)?;
     let mut dialogue = DialogueSpec {
@@ -199,7 +200,7 @@ async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoErr
             log: Some(demo.out.join("call.log")),
         },
     );
-    Ok(LiveCall { engine, handle, local, socket })
+    Ok(LiveCall { engine, handle, local, telephone })
 }
 
 fn providers(demo: &Demo, simulators: &Simulators) -> Result<Providers, DemoError> {
@@ -240,17 +241,14 @@ fn own_caller(file: Vec<u8>) -> Vec<Step> {
 }
 
 /// Runs the conversation to its end, printing it.
-async fn converse(
-    call: &LiveCall,
-    steps: &[Step],
-    out: &mut impl Write,
-) -> Result<(Arc<Outcome>, Measured), DemoError> {
+async fn converse(call: LiveCall, steps: &[Step], out: &mut impl Write) -> Result<(Arc<Outcome>, Measured), DemoError> {
     let longest = PATIENCE + steps.iter().map(|step| caller::length(step.deed)).sum::<Duration>();
     let began = Instant::now();
     let mut events = call.handle.subscribe().await.ok_or(DemoError::Engine("the call ended before it began"))?;
     let (tell, mut told) = mpsc::channel(16);
     let (hang_up, over) = watch::channel(false);
-    let talk = caller::call(&call.socket, call.local, steps, tell, over);
+    let LiveCall { handle, local, telephone, .. } = call;
+    let talk = caller::call(telephone, local, steps, tell, over);
     let print = async {
         for event in &events.past {
             transcript::write_event(out, event)?;
@@ -268,11 +266,11 @@ async fn converse(
                     Some(caller::Told::Done) | None => {
                         on_line = false;
                         transcript::write_deed(out, began.elapsed(), "hangs up")?;
-                        call.handle.hang_up();
+                        handle.hang_up();
                     }
                 },
                 () = tokio::time::sleep(longest.saturating_sub(began.elapsed())) => {
-                    call.handle.hang_up();
+                    handle.hang_up();
                     break;
                 }
             }
@@ -282,7 +280,7 @@ async fn converse(
     };
     let (measured, printed) = tokio::join!(talk, print);
     printed?;
-    Ok((call.handle.ended().await, measured?))
+    Ok((handle.ended().await, measured?))
 }
 
 /// A conversation that takes this much longer than what the caller says has gone wrong.

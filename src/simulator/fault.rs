@@ -76,6 +76,11 @@ impl Faults {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Forgets those of one service.
+    pub(super) fn clear_of(&self, service: Service) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).retain(|fault| fault.service != service);
+    }
+
     /// The trouble of a request that came at `now`.
     pub(super) fn take(&self, service: Service, now: Instant) -> Trouble {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -184,15 +184,9 @@ mod tests {
 
     #[test]
     fn what_holds_for_every_call_holds_for_random_ones() {
-        let seeds = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(8_u64);
-        let from = std::env::var("FROM").ok().and_then(|s| s.parse().ok()).unwrap_or(0_u64);
-        for seed in from..from + seeds {
+        for seed in 0..8 {
             let file = random_call(seed);
             let outcome = run(&Scenario::parse("random", &file).unwrap());
-            if seeds > 8 && !outcome.failures.is_empty() {
-                eprintln!("seed {seed}: {:?}", outcome.failures);
-                continue;
-            }
             assert_eq!(outcome.failures, [], "seed {seed}\n{file}\n{}", outcome.timeline());
             assert_eq!(replay(&outcome.log).unwrap().divergence, None, "seed {seed}");
         }
