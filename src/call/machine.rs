@@ -169,7 +169,9 @@ impl Call {
 
     /// The record so far.
     pub fn report(&self) -> Report {
-        Report { inbound: self.inbound.report(), outbound: self.outbound.report(), ..self.report.clone() }
+        let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
+        let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
+        Report { inbound, outbound, unrecorded, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {

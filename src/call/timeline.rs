@@ -104,6 +104,8 @@ pub struct Report {
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+    /// Time that passed unrecorded because the machine stood still.
+    pub unrecorded: Duration,
 }
 
 /// How often a backup was asked, or the same recogniser once more.

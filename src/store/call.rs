@@ -58,6 +58,10 @@ pub struct CallRecord {
     pub outbound: Vec<Counter>,
     /// What happened on the line.
     pub line: Vec<Counter>,
+    /// How its services did.
+    pub services: Vec<Counter>,
+    /// Time missing from its recording.
+    pub unrecorded: Duration,
     /// File name of its recording.
     pub recording: Option<String>,
     /// Its events, oldest first; empty while it is live.

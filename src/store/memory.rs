@@ -186,6 +186,8 @@ mod tests {
             inbound: Vec::new(),
             outbound: Vec::new(),
             line: Vec::new(),
+            services: Vec::new(),
+            unrecorded: Duration::ZERO,
             recording: None,
             events: Vec::new(),
         }

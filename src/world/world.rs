@@ -32,6 +32,8 @@ pub struct Outcome {
     pub longest_gap: Duration,
     /// When each of the agent's utterances was first heard, since the answer.
     pub utterances: Vec<Duration>,
+    /// How far a time may be off: zero in virtual time.
+    pub tolerance: Duration,
     /// The digest of everything the call did.
     pub digest: u64,
     /// How long the call was run, ringing included.
@@ -556,6 +558,7 @@ impl<'a> World<'a> {
             generations: self.services.generations,
             longest_gap: self.ear.longest_gap,
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
+            tolerance: Duration::ZERO,
             digest: self.digest.value(),
             lasted: self.now,
             log: self.log,

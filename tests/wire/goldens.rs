@@ -233,6 +233,15 @@ fn over() -> CallRecord {
         inbound: vec![count("received", 2_070), Counter { name: "jitterMs", value: Value::Time(ms(1)) }],
         outbound: vec![count("sent", 2_068)],
         line: vec![count("foreignSource", 0)],
+        services: vec![
+            Counter { name: "unheardMs", value: Value::Time(Duration::from_millis(120)) },
+            count("sttReconnects", 1),
+            count("sttRehears", 0),
+            count("llmStandby", 0),
+            count("ttsStandby", 2),
+            count("ttsUnused", 1),
+        ],
+        unrecorded: Duration::ZERO,
         recording: Some("call_7qm2.wav".into()),
         events: vec![EventRecord { name: "answered", data: "{}".into() }],
     }

@@ -65,6 +65,8 @@ struct Extras {
     inbound: Counters,
     outbound: Counters,
     leg: Counters,
+    services: Counters,
+    unrecorded_ms: f64,
     recording: Option<String>,
 }
 
@@ -156,6 +158,8 @@ impl Extras {
             inbound: Counters(call.inbound.clone()),
             outbound: Counters(call.outbound.clone()),
             leg: Counters(call.line.clone()),
+            services: Counters(call.services.clone()),
+            unrecorded_ms: ms(call.unrecorded),
             recording: call.recording.clone(),
         }
     }
