@@ -13,10 +13,12 @@ mod replies;
 mod spec;
 mod timeline;
 
-pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, Why};
+pub use crate::dialogue::{
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Speculation, Timing, Why,
+};
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
-pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

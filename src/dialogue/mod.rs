@@ -21,6 +21,7 @@ mod segment;
 mod speakable;
 mod speaking;
 mod spec;
+mod speculation;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -30,5 +31,5 @@ mod words;
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, Timing};
+pub use spec::{Backups, DialogueSpec, Direction, Speculation, Timing};
 pub use tools::END_CALL;

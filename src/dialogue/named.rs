@@ -51,6 +51,8 @@ named_timings!(
     endpoint_cap,
     final_wait,
     interim_grace,
+    think_after,
+    think_speech,
     stuck_turn,
     merge_audio,
     first_token,

@@ -51,6 +51,8 @@ pub struct DialogueSpec {
     pub filler: String,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
+    /// Whether and how far the agent thinks ahead.
+    pub speculation: Speculation,
     /// The clock's rules.
     pub timing: Timing,
 }
@@ -64,6 +66,25 @@ pub struct Backups {
     pub llm: bool,
     /// Another voice.
     pub tts: bool,
+}
+
+/// Whether and how far the agent thinks ahead: the model begins on an answer before the caller's turn is over, and the
+/// answer is used only if the turn ends as it was thought about. Its waits are in [`Timing`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speculation {
+    /// Whether it does at all.
+    pub enabled: bool,
+    /// How often in one turn, at the most.
+    pub tries: u32,
+    /// Not while the runs dropped so far have cost more than this share of the call's tokens, in percent. Tokens are
+    /// estimated, sent and received alike: one for four bytes of text.
+    pub share: u32,
+}
+
+impl Default for Speculation {
+    fn default() -> Self {
+        Self { enabled: true, tries: 2, share: 30 }
+    }
 }
 
 impl Default for DialogueSpec {
@@ -80,6 +101,7 @@ impl Default for DialogueSpec {
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
             backups: Backups::default(),
+            speculation: Speculation::default(),
             timing: Timing::default(),
         }
     }
@@ -116,6 +138,10 @@ pub struct Timing {
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
     pub interim_grace: Duration,
+    /// The model may begin on words that stay unchanged this long after the detector has told of silence.
+    pub think_after: Duration,
+    /// Speech longer than this is not thought about ahead.
+    pub think_speech: Duration,
     /// Voice without any text: ask the caller to repeat.
     pub stuck_turn: Duration,
     /// An answer of which less than this was heard is taken back when the caller goes on.
@@ -172,6 +198,8 @@ impl Default for Timing {
             endpoint_cap: ms(2_500),
             final_wait: ms(350),
             interim_grace: ms(150),
+            think_after: ms(160),
+            think_speech: ms(10_000),
             stuck_turn: ms(4_000),
             merge_audio: ms(400),
             first_token: ms(5_000),

@@ -74,6 +74,13 @@ pub(super) fn is_closed_question(text: &str) -> bool {
     opens(&words) || opens(&whole)
 }
 
+/// Whether words are a question without a question mark: they hold a question word, or begin as such a question does.
+pub(super) fn sounds_like_question(words: &[String]) -> bool {
+    let asks = |word: &String| QUESTION.contains(&word.as_str());
+    let first = words.iter().find(|word| !OPENERS.contains(&word.as_str()) && !FILLERS.contains(&word.as_str()));
+    words.iter().any(asks) || first.is_some_and(|word| CLOSED.contains(&word.as_str()))
+}
+
 /// Whether the agent has asked for something that is spelled or counted out.
 pub(super) fn asks_for_entity(text: &str) -> bool {
     text.contains('?') && normalise(text).iter().any(|word| ENTITY_NOUNS.contains(&word.as_str()))
@@ -210,6 +217,10 @@ const CLOSED: [&str; 29] = [
     "has", "had", "may", "right", "correct", "okay", "ok", "yes", "isn't", "aren't", "don't", "doesn't", "won't",
     "ready",
 ];
+
+const QUESTION: [&str; 9] = ["who", "whom", "whose", "what", "which", "when", "where", "why", "how"];
+
+const OPENERS: [&str; 12] = ["hi", "hello", "hey", "okay", "ok", "so", "and", "but", "well", "yes", "yeah", "no"];
 
 const ENTITY_NOUNS: [&str; 21] = [
     "number",

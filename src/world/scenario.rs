@@ -5,11 +5,12 @@
 //! was first heard (`a2+500`).
 //!
 //! ```text
-//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
+//! stt eager=100                            it announces the end of a turn so long after the voice, and its final ends it
 //! llm first=300 token=16                   to the first token, then between tokens
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
 //! reply "Sure. What time?"                 the model's answers, in the order it is asked …
@@ -27,6 +28,7 @@
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
+//! expect kept 1600..1700                   a run begun ahead (`thinks`) becomes the answer, or is `dropped`
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -106,7 +108,11 @@ impl Scenario {
             name: name.to_owned(),
             spec: CallSpec { seed: 1, ..CallSpec::new(agent.clone()) },
             network: NetworkSpec::default(),
-            stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
+            stt: SttScript {
+                interim_lag: Duration::from_millis(200),
+                final_lag: Some(Duration::from_millis(250)),
+                eager_lag: None,
+            },
             llm: LlmScript {
                 first_token: Duration::from_millis(300),
                 per_token: Duration::from_millis(16),
@@ -193,6 +199,7 @@ impl Scenario {
                     match name {
                         "interim" => self.stt.interim_lag = duration(value)?,
                         "final" => self.stt.final_lag = duration_or_never(value)?,
+                        "eager" => self.stt.eager_lag = duration_or_never(value)?,
                         _ => return Err(format!("the recogniser has no `{name}`")),
                     }
                 }
@@ -262,6 +269,7 @@ impl Scenario {
                     }
                 }
                 "record" => self.spec.record = value == "yes",
+                "speculation" => dialogue.speculation.enabled = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
         }

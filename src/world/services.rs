@@ -33,6 +33,11 @@ pub(super) struct Services {
     pub(super) stt_failed: bool,
     pub(super) tts_fault: Fault,
     pub(super) generations: usize,
+    /// Text sent to the model and received from it, in bytes.
+    pub(super) model_text: usize,
+    /// The scripted answer that is next, and who was given the last one.
+    next_answer: usize,
+    answering: Option<ReplyId>,
     speaking: BTreeMap<ReplyId, Speaking>,
 }
 
@@ -55,6 +60,9 @@ impl Services {
             stt_failed: false,
             tts_fault: Fault::None,
             generations: 0,
+            model_text: 0,
+            next_answer: 0,
+            answering: None,
             speaking: BTreeMap::new(),
         }
     }
@@ -72,18 +80,26 @@ impl Services {
             let transcript = transcript(TranscriptKind::Interim, &words[..count].join(" "));
             said.push(Said { at: start + spoken + self.stt.interim_lag, reply: None, input: transcript });
         }
-        if let Some(lag) = final_lag {
-            let at = start + length + lag;
-            said.retain(|interim| interim.at < at);
-            said.push(Said { at, reply: None, input: transcript(TranscriptKind::Final, text) });
+        let (eager, settled) = match self.stt.eager_lag {
+            Some(lag) => (Some(lag), TranscriptKind::EndOfTurn),
+            None => (None, TranscriptKind::Final),
+        };
+        for (lag, kind) in [(eager, TranscriptKind::Eager), (final_lag, settled)] {
+            if let Some(lag) = lag {
+                let at = start + length + lag;
+                said.retain(|earlier| earlier.at < at);
+                said.push(Said { at, reply: None, input: transcript(kind, text) });
+            }
         }
         said
     }
 
     /// What the model answers.
     pub(super) fn generate(&mut self, reply: ReplyId, now: Duration) -> Vec<Said> {
-        let script = self.llm.replies.get(self.generations).cloned();
+        let script = self.llm.replies.get(self.next_answer).cloned();
         self.generations += 1;
+        self.next_answer += 1;
+        self.answering = Some(reply);
         let mut at = now + self.llm.first_token;
         let mut said = Vec::new();
         let mut say = |at, input| said.push(Said { at, reply: Some(reply), input });
@@ -110,6 +126,13 @@ impl Services {
             ReplyScript::Fail(failure) => say(at, Owned::Failed(Service::Llm, Some(reply), failure)),
         }
         said
+    }
+
+    /// A run that thought ahead was dropped: its answer is still to be given.
+    pub(super) fn forget_answer(&mut self, reply: ReplyId) {
+        if self.answering.take_if(|answering| *answering == reply).is_some() {
+            self.next_answer -= 1;
+        }
     }
 
     /// What the voice delivers for a piece of text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Speculation, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -72,6 +72,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         goodbye,
         filler,
         backups,
+        speculation,
         timing,
     } = dialogue;
     let event = telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
@@ -105,6 +106,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+    let Speculation { enabled, tries, share } = *speculation;
+    put_option(line, "speculation", &format!("{},{tries},{share}", u8::from(enabled)));
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -119,6 +122,12 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "backups" => {
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
+        }
+        "speculation" => {
+            let mut fields = value.split(',');
+            let enabled = fields.next()? == "1";
+            let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            dialogue.speculation = Speculation { enabled, tries, share };
         }
         _ => return None,
     }
@@ -202,6 +211,7 @@ mod tests {
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
+        dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

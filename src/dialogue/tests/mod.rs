@@ -3,6 +3,7 @@
 mod endings;
 mod floor;
 mod properties;
+mod speculation;
 mod stage;
 mod troubles;
 mod turns;

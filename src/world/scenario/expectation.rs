@@ -86,8 +86,11 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 18] = [
     "commit",
+    "thinks",
+    "kept",
+    "dropped",
     "audio",
     "ducked",
     "held",
