@@ -34,6 +34,15 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()>
         DialogueEvent::AgentSaid { text, interrupted, .. } => {
             line(out, event.at, "AGENT", &format!("{text}{}", if *interrupted { " ✂" } else { "" }))
         }
+        DialogueEvent::ThoughtAhead { why, .. } => {
+            line(out, event.at, "agent", &format!("· thinks ahead  [{}]", why.rule))
+        }
+        DialogueEvent::ThoughtKept { saved, .. } => {
+            line(out, event.at, "agent", &format!("· was right: {} ms saved", saved.as_millis()))
+        }
+        DialogueEvent::ThoughtDropped { why, .. } => {
+            line(out, event.at, "agent", &format!("· drops what it thought  [{}]", why.rule))
+        }
         DialogueEvent::Ducked { why, .. } => line(out, event.at, "agent", &format!("· speaks softer  [{}]", why.rule)),
         DialogueEvent::Held { why, .. } => line(out, event.at, "agent", &format!("· holds its tongue  [{}]", why.rule)),
         DialogueEvent::Resumed { why, .. } => line(out, event.at, "agent", &format!("· goes on  [{}]", why.rule)),

@@ -180,6 +180,7 @@ mod tests {
             turns: Vec::new(),
             holds: 0,
             interruptions: 0,
+            speculation: Vec::new(),
             silenced: Vec::new(),
             dropped: 0,
             inbound: Vec::new(),
