@@ -52,6 +52,7 @@ named_timings!(
     final_wait,
     interim_grace,
     think_after,
+    think_quiet,
     think_speech,
     stuck_turn,
     merge_audio,

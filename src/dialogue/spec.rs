@@ -138,8 +138,10 @@ pub struct Timing {
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
     pub interim_grace: Duration,
-    /// The model may begin on words that stay unchanged this long after the detector has told of silence.
+    /// The model may begin on words that stay unchanged this long …
     pub think_after: Duration,
+    /// … and, when they sound whole, without voice for this long; others after the detector has told of silence.
+    pub think_quiet: Duration,
     /// Speech longer than this is not thought about ahead.
     pub think_speech: Duration,
     /// Voice without any text: ask the caller to repeat.
@@ -199,6 +201,7 @@ impl Default for Timing {
             final_wait: ms(350),
             interim_grace: ms(150),
             think_after: ms(160),
+            think_quiet: ms(100),
             think_speech: ms(10_000),
             stuck_turn: ms(4_000),
             merge_audio: ms(400),

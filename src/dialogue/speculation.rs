@@ -1,7 +1,8 @@
 //! Thinking ahead: the model begins on an answer before the caller's turn is over.
 //!
 //! A *thought* is one run of the model for the turn as it stands, begun when the recogniser announces the end or settles
-//! words, or when words that do not sound unfinished stay unchanged in the silence after them. It is given exactly the
+//! words, or when words that sound whole stay unchanged while it is quiet; words of which that cannot be said must stay so
+//! in a silence that has lasted, and words that sound unfinished are not thought about. It is given exactly the
 //! messages the committed turn would give. What comes of it is kept here: nobody hears it, no tool of it runs, nothing of
 //! it is written to history. When the turn is committed the thought becomes its answer if its input is the committed one;
 //! otherwise, and as soon as the caller goes on, it is dropped. There is never more than one.
@@ -23,9 +24,6 @@ use super::{Action, DialogueEvent, Fact};
 const TOKEN_BYTES: u64 = 4;
 /// What a message costs beside its text: its role and its marks.
 const MESSAGE_BYTES: usize = 16;
-/// Ends of turn that the words speak against. Only a recogniser that announces the end has the model think about them.
-const UNLIKELY: [&str; 3] = ["endpoint.unsure", "endpoint.filler", "endpoint.entity"];
-
 /// What is thought ahead, and what that has cost.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Thinking {
@@ -59,6 +57,19 @@ enum CueKind {
     Settled,
     /// New words, not settled.
     Changed,
+}
+
+/// What the words so far say of the end of the turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outlook {
+    /// More must follow.
+    Unfinished,
+    /// A value that may have more parts.
+    Value,
+    /// Perhaps it is over.
+    Open,
+    /// The words are whole, or the recogniser has announced the end.
+    Whole,
 }
 
 /// One run of the model for a turn that is not committed.
@@ -217,18 +228,39 @@ impl Dialogue {
         if cue.kind == CueKind::Eager {
             return Some((cue.at, "speculation.eager"));
         }
-        let endpoint = self.turn.endpoint(&timing, self.history.last_said())?;
-        if UNLIKELY.contains(&endpoint.rule) {
-            return None;
-        }
-        if self.voice.current.is_some() && !self.voice.is_noise {
-            return None;
-        }
-        match cue.kind {
-            // A recogniser tells words some 200 ms after they are spoken: only what is unchanged in a silence that has
-            // already lasted is likely to be all.
-            CueKind::Changed => Some((self.turn.quiet_at?.max(cue.at) + timing.think_after, "speculation.unchanged")),
-            _ => Some((cue.at, "speculation.settled")),
+        let is_settled = cue.kind == CueKind::Settled;
+        let rule = if is_settled { "speculation.settled" } else { "speculation.unchanged" };
+        let unchanged = if is_settled { cue.at } else { cue.at + timing.think_after };
+        let voice = self.voice.current.filter(|_| !self.voice.is_noise).and(self.voice_told);
+        let at = match self.outlook() {
+            Outlook::Unfinished => return None,
+            // Until it has been quiet for as long as after any other words, more parts are likely.
+            Outlook::Value if is_settled => self.turn.stopped? + timing.endpoint_normal,
+            Outlook::Value => return None,
+            // A recogniser tells words some 200 ms after they are spoken: what is unchanged so soon may not be all.
+            Outlook::Open if voice.is_some() => return None,
+            Outlook::Open if is_settled => unchanged,
+            Outlook::Open => unchanged.max(self.turn.quiet_at? + timing.think_after),
+            Outlook::Whole => {
+                let heard = voice.or(self.turn.stopped);
+                heard.map_or(unchanged, |heard| unchanged.max(heard + timing.think_quiet))
+            }
+        };
+        Some((at.max(cue.at), rule))
+    }
+
+    /// What the words so far say of the end of the turn.
+    fn outlook(&self) -> Outlook {
+        let timing = self.spec.timing;
+        match self.turn.endpoint(&timing, self.history.last_said()) {
+            _ if self.thinking.eager => Outlook::Whole,
+            None => Outlook::Unfinished,
+            Some(endpoint) => match endpoint.rule {
+                "endpoint.unsure" | "endpoint.filler" => Outlook::Unfinished,
+                "endpoint.entity" => Outlook::Value,
+                _ if endpoint.delay <= timing.endpoint_confident => Outlook::Whole,
+                _ => Outlook::Open,
+            },
         }
     }
 
@@ -322,9 +354,7 @@ impl Dialogue {
         if !self.thinking.thought.as_ref().is_some_and(waits) {
             return;
         }
-        let timing = self.spec.timing;
-        let endpoint = self.turn.endpoint(&timing, self.history.last_said());
-        if !self.thinking.eager && endpoint.is_none_or(|endpoint| endpoint.delay > timing.endpoint_confident) {
+        if self.outlook() != Outlook::Whole {
             return;
         }
         let Some(thought) = &mut self.thinking.thought else { return };

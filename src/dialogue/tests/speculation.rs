@@ -256,7 +256,7 @@ fn long_speeches_and_unfinished_words_are_not_thought_about() {
     stage.says(1_000, 12_000, "and that is how it all came about");
     stage.run(15_000);
     assert_eq!(thoughts(&stage), []);
-    for text in ["I would like to", "my name is um", "four one five"] {
+    for text in ["I would like to", "my name is um"] {
         let mut stage = self::stage(&[]);
         stage.says(1_000, 2_000, text);
         stage.run(9_000);
@@ -268,6 +268,34 @@ fn long_speeches_and_unfinished_words_are_not_thought_about() {
     stage.words(1_990, Eager, "four one five");
     stage.run(9_000);
     assert_eq!(thoughts(&stage), [(1_990, "speculation.eager"), (2_900, "speculation.same-input")]);
+}
+
+#[test]
+fn whole_words_are_thought_about_as_soon_as_it_is_quiet() {
+    let mut stage = stage(&["Two people it is, then."]);
+    stage.voice(1_000, 2_000);
+    stage.words(1_800, Interim, "Two people.");
+    stage.words(2_250, Final, "Two people.");
+    stage.run(8_000);
+    // The last voiced hop was told at 1992.
+    assert_eq!(thoughts(&stage), [(2_092, "speculation.unchanged"), (2_250, "speculation.same-input")]);
+    // Not while they may be the beginning of more.
+    let mut stage = self::stage(&["Two people it is, then."]);
+    stage.voice(1_000, 2_000);
+    stage.words(1_300, Interim, "Book a table.");
+    stage.words(1_900, Interim, "Book a table. For two.");
+    stage.words(2_050, Interim, "Book a table. For two people.");
+    stage.words(2_250, Final, "Book a table. For two people.");
+    stage.run(8_000);
+    assert_eq!(thoughts(&stage), [(2_210, "speculation.unchanged"), (2_250, "speculation.same-input")]);
+}
+
+#[test]
+fn a_value_is_thought_about_when_it_has_been_quiet_for_as_long_as_after_any_words() {
+    let mut stage = stage(&["Four one five, thank you."]);
+    stage.says(1_000, 2_000, "four one five");
+    stage.run(9_000);
+    assert_eq!(thoughts(&stage), [(2_500, "speculation.settled"), (2_900, "speculation.same-input")]);
 }
 
 #[test]
