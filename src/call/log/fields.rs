@@ -150,6 +150,8 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         move |direction| direction.name() == name
     })?;
     let mut dialogue = DialogueSpec { direction, ..DialogueSpec::default() };
+    // Calls whose logs do not tell of it did not think ahead.
+    dialogue.speculation.enabled = false;
     for slot in texts_mut(&mut dialogue) {
         *slot = text(next()?)?;
     }
@@ -217,5 +219,16 @@ mod tests {
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));
         assert_eq!(spec(&line.replace("endpoint_normal", "endpoint_unheard_of")), None);
+        assert_eq!(spec(&line.replace("@speculation=0,3,12", "@speculation=0,3")), None);
+    }
+
+    #[test]
+    fn a_call_of_an_older_log_does_not_think_ahead() {
+        let mut line = String::new();
+        put_spec(&mut line, &CallSpec::new(DialogueSpec::default()));
+        let older = line.replace(" @speculation=1,2,30", "");
+        assert_ne!(line, older);
+        assert_eq!(spec(&line).map(|spec| spec.dialogue.speculation.enabled), Some(true));
+        assert_eq!(spec(&older).map(|spec| spec.dialogue.speculation.enabled), Some(false));
     }
 }
