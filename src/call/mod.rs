@@ -15,7 +15,7 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Speculation, Timing, Why,
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Speculation, SttMode, Timing, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
@@ -23,4 +23,4 @@ pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
 pub use story::Story;
-pub use timeline::{Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

@@ -62,12 +62,16 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::TakenBack { why, .. } => told("agent", "· takes its answer back: the caller goes on", Some(why)),
         DialogueEvent::Interrupted { why, .. } => told("agent", "✂ BARGE-IN: the caller takes the floor", Some(why)),
         DialogueEvent::Backchannel { text } => ("caller", format!("· \"{text}\" is no turn"), None),
+        DialogueEvent::AgentBackchannel { text, why, .. } => ("agent", format!("· \"{text}\" in between"), Some(why)),
         DialogueEvent::ToolStarted { name } => ("agent", format!("· runs {name}"), None),
         DialogueEvent::ToolEnded { name, took } => {
             ("agent", format!("· {name} answered after {} ms", took.as_millis()), None)
         }
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
+        }
+        DialogueEvent::Hedged { service, why, .. } => {
+            ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
         }
         DialogueEvent::Unstuck { why } => told("engine", "!", Some(why)),
         DialogueEvent::Ending { reason } => ("agent", format!("· ends the call: {}", reason.name()), None),

@@ -5,15 +5,19 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Failure, ReplyId, Service};
 
+use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::history::History;
+use super::language::Language;
+use super::pauses::Pauses;
+use super::profile::Sounds;
 use super::reply::Reply;
 use super::speculation::Thinking;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
-use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
+use super::{Action, Backups, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -28,6 +32,7 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
 #[derive(Clone, Debug)]
 pub struct Dialogue {
     pub(super) spec: DialogueSpec,
+    pub(super) language: &'static Language,
     begun: Instant,
     pub(super) barge_in: BargeIn,
     actions: VecDeque<Action>,
@@ -36,6 +41,10 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// The caller's own pauses.
+    pub(super) pauses: Pauses,
+    /// What the agent says while the caller speaks.
+    pub(super) backchannel: Backchannel,
     /// The turn committed last, for words that come too late.
     pub(super) committed: Option<Committed>,
     pub(super) history: History,
@@ -61,11 +70,17 @@ pub struct Dialogue {
     /// When the caller's words last came.
     pub(super) words_at: Instant,
     pub(super) idle_prompts: u32,
+    /// Whether the caller was told that the longest call is about to end.
+    pub(super) is_warned: bool,
     /// Services that failed since an answer was last heard.
     pub(super) failures: u32,
+    /// Services whose first choice was late or failed when it was last asked.
+    pub(super) slow: Backups,
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
     pub(super) has_stt: bool,
+    /// Whether a recogniser that fails can be replaced.
+    pub(super) has_spare_stt: bool,
 }
 
 /// How the reply that is heard is heard.
@@ -85,6 +100,12 @@ pub(super) struct Committed {
     pub(super) at: Instant,
     /// Those of its words that had not been final.
     pub(super) promoted: String,
+    /// The end of its last voiced sample.
+    pub(super) stopped: Option<Instant>,
+    /// How its words sounded.
+    pub(super) sounds: Sounds,
+    /// Whether the caller was cut in on and speaks on.
+    pub(super) goes_on: bool,
 }
 
 /// A reply that was flushed.
@@ -104,6 +125,8 @@ impl Dialogue {
         let mut dialogue = Self {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
+            has_spare_stt: spec.backups.stt,
+            language: Language::of(&spec.language),
             spec,
             begun: now,
             actions: VecDeque::new(),
@@ -111,6 +134,8 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            pauses: Pauses::default(),
+            backchannel: Backchannel::default(),
             committed: None,
             replies: VecDeque::new(),
             floor: Floor::Free,
@@ -128,7 +153,9 @@ impl Dialogue {
             quiet_since: now,
             words_at: now,
             idle_prompts: 0,
+            is_warned: false,
             failures: 0,
+            slow: Backups::default(),
             has_stayed: false,
             has_stt: true,
         };
@@ -176,7 +203,7 @@ impl Dialogue {
             return;
         }
         // Whoever flushes tells at once what was heard; after that, nothing was.
-        if let Some(id) = self.cut.as_ref().map(|cut| cut.reply.id) {
+        if let Some(id) = self.cut.as_ref().map(|cut| cut.reply.voice).or(self.moving_voice()) {
             self.flushed(id, Duration::ZERO, 0.0, now);
         }
         // Each timer that fires changes what it was derived from; the bound only guards against a mistake in that.
@@ -219,11 +246,16 @@ impl Dialogue {
             Timer::Endpoint => self.endpoint_reached(now),
             Timer::ThinkAhead => {}
             Timer::Verdict => self.decide(now),
+            Timer::Rehear => self.hear_again(now),
+            Timer::TurnLimit => self.cut_in(now),
+            Timer::Backchannel => self.say_in_between(now),
             Timer::Stuck => self.ask_to_repeat(now),
             Timer::VoiceLost => self.silence(self.voice_told.unwrap_or(now), now),
+            Timer::HedgeModel => self.hedge_models(now),
             Timer::FirstToken => self.model_late(|reply| reply.token_due, "llm.first-token", now),
             Timer::WholeAnswer => self.model_late(|reply| reply.answer_due, "llm.whole-answer", now),
             Timer::SegmentFlush => self.flush_segments(now),
+            Timer::HedgeVoice => self.hedge_voices(now),
             Timer::FirstAudio => self.voice_late("tts.first-audio", now),
             Timer::Stall => self.voice_late("tts.stall", now),
             Timer::Overdue => self.playout_late(now),
@@ -232,6 +264,7 @@ impl Dialogue {
             Timer::Greeting => {}
             Timer::Idle => self.idle(now),
             Timer::MaxSilence => self.say_goodbye(EndReason::Inactivity, "silence.max", true, now),
+            Timer::DurationWarning => self.warn_of_end(now),
             Timer::MaxDuration => self.say_goodbye(EndReason::MaxDuration, "duration.max", false, now),
             Timer::Drain => self.drained(now),
         }
@@ -248,6 +281,7 @@ impl Dialogue {
     fn settle_floor(&mut self, now: Instant) {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
+            self.drop_in_between();
             self.answer_owed(now);
             self.play_next(now);
             self.end_if_done(now);
@@ -274,6 +308,8 @@ impl Dialogue {
             return self.arm_replies(now);
         }
         self.arm_listening();
+        self.arm_turn_limit();
+        self.arm_backchannel();
         self.arm_replies(now);
         self.arm_tools();
         let timing = &self.spec.timing;
@@ -282,9 +318,12 @@ impl Dialogue {
         let silence = (self.answered.is_some() && self.ending.is_none() && !self.line_held && self.replies.is_empty())
             .then_some(self.words_at + timing.max_silence);
         let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
+        let warning = self.duration_warning_at().filter(|_| is_quiet).map(|at| at.max(now));
         let greeting = self.greeting_at().filter(|&at| at > now);
+        self.timers.set(Timer::Rehear, self.rehear_at().map(|at| at.max(now)));
         self.timers.set(Timer::Idle, idle);
         self.timers.set(Timer::MaxSilence, silence);
+        self.timers.set(Timer::DurationWarning, warning);
         self.timers.set(Timer::MaxDuration, duration);
         self.timers.set(Timer::Greeting, greeting);
     }
@@ -318,9 +357,21 @@ impl Dialogue {
     }
 
     fn failed(&mut self, service: Service, reply: Option<ReplyId>, failure: Failure, now: Instant) {
+        if let Some(reply) = reply.filter(|_| service == Service::Tts) {
+            self.in_between_failed(reply);
+        }
         match (service, reply) {
             (Service::Stt, _) => self.stt_failed(failure, now),
-            (Service::Llm, Some(reply)) => self.llm_failed(reply, failure, "llm.failed", now),
+            (Service::Llm, Some(reply)) => {
+                if !self.second_failed(
+                    reply,
+                    failure,
+                    "llm.failed",
+                    "it was the backup: the first choice is waited for",
+                ) {
+                    self.llm_failed(reply, failure, "llm.failed", now);
+                }
+            }
             (Service::Tts, Some(reply)) => self.tts_failed(reply, failure, "tts.failed", now),
             (Service::Tool, reply) => self.tools_failed(reply, failure, now),
             _ => self.tell(DialogueEvent::Dropped { what: "failure of no reply" }),
@@ -351,6 +402,11 @@ impl Dialogue {
         self.replies.iter_mut().find(|reply| reply.id == id)
     }
 
+    /// The reply under way that is spoken by this voice.
+    pub(super) fn voiced(&mut self, voice: ReplyId) -> Option<&mut Reply> {
+        self.replies.iter_mut().find(|reply| reply.voice == voice)
+    }
+
     /// Ends the conversation: the last action.
     pub(super) fn hang_up(&mut self, reason: EndReason) {
         self.drop_thought("speculation.overtaken", "the call ends");
@@ -359,6 +415,7 @@ impl Dialogue {
         self.is_over = true;
         self.timers.clear();
         self.replies.clear();
+        self.backchannel = Backchannel::default();
         self.tools = Tools::default();
     }
 

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use crate::conversation::{GenerationEnd, Message, ReplyId, Role, ToolCall, ToolSpec, TranscriptKind};
 
 use super::endpointing::{Turn, append};
+use super::language::Language;
 use super::machine::{Dialogue, why};
+use super::profile::Sounds;
 use super::reply::Reply;
 use super::timer::Timer;
 use super::tools::MAX_CALLS;
@@ -62,10 +64,8 @@ enum CueKind {
 /// What the words so far say of the end of the turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outlook {
-    /// More must follow.
+    /// More must follow, or may: a value whose parts are told one by one.
     Unfinished,
-    /// A value that may have more parts.
-    Value,
     /// Perhaps it is over.
     Open,
     /// The words are whole, or the recogniser has announced the end.
@@ -105,6 +105,11 @@ impl Thinking {
         self.bytes += received(fact);
     }
 
+    /// Whether there is a thought.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.thought.is_some()
+    }
+
     /// Whether a fact is about the thought under way.
     pub(super) fn is_about(&self, fact: &Fact<'_>) -> bool {
         let reply = match fact {
@@ -130,12 +135,13 @@ impl Thought {
 
     /// Whether it was given what the model would be given now. The caller's last message is compared by its words, the
     /// rest to the byte.
-    fn is_for(&self, messages: &[Message], tools: &[ToolSpec]) -> bool {
+    fn is_for(&self, messages: &[Message], tools: &[ToolSpec], language: &Language) -> bool {
         let (Some((own, earlier)), Some((last, others))) = (self.messages.split_last(), messages.split_last()) else {
             return false;
         };
-        let is_same =
-            own.role == Role::User && last.role == Role::User && Words::of(&own.content) == Words::of(&last.content);
+        let is_same = own.role == Role::User
+            && last.role == Role::User
+            && Words::of(&own.content, language) == Words::of(&last.content, language);
         is_same && earlier == others && self.tools == tools
     }
 
@@ -150,7 +156,7 @@ impl Thought {
 impl Dialogue {
     /// The recogniser's words have been taken into the turn.
     pub(super) fn cue(&mut self, kind: TranscriptKind, now: Instant) {
-        let words = Words::of(&self.turn.text());
+        let words = Words::of(&self.turn.text(), self.language);
         let is_empty = words.words.is_empty();
         let has_changed = self.thinking.words != words;
         if has_changed {
@@ -179,7 +185,7 @@ impl Dialogue {
         if let Some(thought) = &self.thinking.thought {
             if !self.may_think() {
                 self.drop_thought("speculation.overtaken", "the floor is not the caller's alone");
-            } else if thought.words != Words::of(&message(&self.turn)) {
+            } else if thought.words != Words::of(&message(&self.turn), self.language) {
                 self.drop_thought("speculation.other-words", "the caller's words have changed");
             }
         }
@@ -234,9 +240,6 @@ impl Dialogue {
         let voice = self.voice.current.filter(|_| !self.voice.is_noise).and(self.voice_told);
         let at = match self.outlook() {
             Outlook::Unfinished => return None,
-            // Until it has been quiet for as long as after any other words, more parts are likely.
-            Outlook::Value if is_settled => self.turn.stopped? + timing.endpoint_normal,
-            Outlook::Value => return None,
             // A recogniser tells words some 200 ms after they are spoken: what is unchanged so soon may not be all.
             Outlook::Open if voice.is_some() => return None,
             Outlook::Open if is_settled => unchanged,
@@ -251,23 +254,23 @@ impl Dialogue {
 
     /// What the words so far say of the end of the turn.
     fn outlook(&self) -> Outlook {
-        let timing = self.spec.timing;
-        match self.turn.endpoint(&timing, self.history.last_said()) {
+        match self.turn.endpoint(&self.manner()) {
             _ if self.thinking.eager => Outlook::Whole,
             None => Outlook::Unfinished,
-            Some(endpoint) => match endpoint.rule {
-                "endpoint.unsure" | "endpoint.filler" => Outlook::Unfinished,
-                "endpoint.entity" => Outlook::Value,
-                _ if endpoint.delay <= timing.endpoint_confident => Outlook::Whole,
-                _ => Outlook::Open,
+            Some(endpoint) => match endpoint.sounds {
+                Sounds::Unfinished | Sounds::Value => Outlook::Unfinished,
+                Sounds::Finished if endpoint.delay <= self.spec.timing.endpoint_confident => Outlook::Whole,
+                Sounds::Finished => Outlook::Open,
             },
         }
     }
 
     /// Begins a thought.
     fn think(&mut self, rule: &'static str, now: Instant) {
+        // The turn looks over: it is no time to nod.
+        self.cut_in_between();
         let text = message(&self.turn);
-        let words = Words::of(&text);
+        let words = Words::of(&text, self.language);
         let mut history = self.history.clone();
         history.user(text);
         let messages = history.prompt();
@@ -370,7 +373,7 @@ impl Dialogue {
     pub(super) fn keep_thought(&mut self) -> Option<Thought> {
         (self.thinking.tries, self.thinking.eager, self.thinking.cue) = (0, false, None);
         let thought = self.thinking.thought.as_ref()?;
-        if !thought.is_for(&self.history.prompt(), &self.spec.tools) {
+        if !thought.is_for(&self.history.prompt(), &self.spec.tools, self.language) {
             self.drop_thought("speculation.other-input", "the committed turn is not what was thought about");
             return None;
         }
@@ -457,7 +460,7 @@ struct Words {
 }
 
 impl Words {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, language: &Language) -> Self {
         const MARKS: [char; 17] =
             ['.', ',', '!', '?', ';', ':', '…', '"', '“', '”', '(', ')', '—', '。', '，', '？', '！'];
         let words: Vec<String> = text
@@ -465,7 +468,7 @@ impl Words {
             .map(|word| word.trim_matches(MARKS).trim_end_matches('-').replace('’', "'").to_lowercase())
             .filter(|word| !word.is_empty())
             .collect();
-        let rises = text.trim_end().ends_with(['?', '？']) && !words::sounds_like_question(&words);
+        let rises = text.trim_end().ends_with(['?', '？']) && !words::sounds_like_question(&words, language);
         Self { words, rises }
     }
 }
@@ -476,6 +479,7 @@ mod tests {
 
     #[test]
     fn case_and_sentence_marks_change_no_answer() {
+        let english = Language::of("en");
         for (a, b) in [
             ("book a table for two", "Book a table for two."),
             ("what time do you open", "What time do you open?"),
@@ -484,12 +488,13 @@ mod tests {
             ("it’s me", "It's me"),
             ("twenty-five", "Twenty-five..."),
         ] {
-            assert_eq!(Words::of(a), Words::of(b), "{a:?} {b:?}");
+            assert_eq!(Words::of(a, english), Words::of(b, english), "{a:?} {b:?}");
         }
     }
 
     #[test]
     fn whatever_changes_the_meaning_is_another_input() {
+        let english = Language::of("en");
         for (a, b) in [
             ("for two", "for 2"),
             ("that is 5", "that is $5"),
@@ -501,7 +506,7 @@ mod tests {
             ("book a table", "book a table please"),
             ("", "yes"),
         ] {
-            assert_ne!(Words::of(a), Words::of(b), "{a:?} {b:?}");
+            assert_ne!(Words::of(a, english), Words::of(b, english), "{a:?} {b:?}");
         }
     }
 

@@ -17,8 +17,16 @@ pub trait Stt: Send + Sync + fmt::Debug {
 
     /// How long this vendor's final may take after the voice ended, 99 times of 100.
     fn final_wait(&self) -> Duration {
-        Duration::from_millis(1_000)
+        usual_final_wait("")
     }
+}
+
+/// How long the final of a vendor may take after the voice ended, 99 times of 100; one that is not known has a second.
+/// The figures are those of the field's published measurements.
+pub fn usual_final_wait(vendor: &str) -> Duration {
+    const KNOWN: [(&str, u64); 4] = [("deepgram", 350), ("soniox", 350), ("assemblyai", 420), ("elevenlabs", 410)];
+    let known = KNOWN.into_iter().find(|(name, _)| *name == vendor).map(|(_, millis)| millis);
+    Duration::from_millis(known.unwrap_or(1_000))
 }
 
 /// What a recogniser is told once.
@@ -49,8 +57,11 @@ pub enum SttEvent {
     /// before it; the text of an end of turn, often empty, belongs behind the finals. A final without text answers
     /// [`SttCommand::Finalize`] when there was nothing to settle.
     Transcript(Transcript),
-    /// The connection was lost and is up again; the last seconds were sent again.
-    Reconnected,
+    /// The connection was lost and is up again; everything since the last settled words was sent again.
+    Reconnected {
+        /// The sound that had to make room meanwhile and was never sent.
+        lost: Duration,
+    },
     /// It is over: no words will come any more.
     Failed(ProviderError),
 }
@@ -89,6 +100,22 @@ impl SttStream {
         }
     }
 
+    /// Whether there is room for a frame or a request; `false` also once the task has ended.
+    pub fn has_room(&self) -> bool {
+        self.commands.capacity() > 0 && !self.commands.is_closed()
+    }
+
+    /// Waits until there is room; forever once the task has ended, which [`recv`](Self::recv) tells. A wait that is
+    /// dropped loses its place.
+    pub fn room(&self) -> impl Future<Output = ()> + Send + use<> {
+        let commands = self.commands.clone();
+        async move {
+            if commands.reserve().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
     /// Asks for what it has.
     pub fn finalize(&mut self) {
         if self.commands.try_send(SttCommand::Finalize).is_err() {
@@ -115,6 +142,13 @@ pub(super) fn count_dropped_audio() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_vendors_final_has_its_own_time() {
+        let waits =
+            ["deepgram", "assemblyai", "elevenlabs", "somebody"].map(|vendor| usual_final_wait(vendor).as_millis());
+        assert_eq!(waits, [350, 420, 410, 1_000]);
+    }
 
     #[tokio::test]
     async fn sound_for_a_task_that_is_two_seconds_behind_is_dropped_and_counted() {

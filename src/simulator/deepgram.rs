@@ -18,6 +18,7 @@ use crate::conversation::Service;
 use super::calendar::{rfc3339, unix_seconds};
 use super::fault::Cut;
 use super::lines::{Lines, Word};
+use super::prompter::Order;
 use super::recogniser::{Options, Recogniser, Report, Results};
 use super::sound::{Coding, SoundReader};
 use super::state::{Key, Refusal, Session, State};
@@ -35,6 +36,7 @@ pub(super) async fn listen(
         Ok(session) => session,
         Err(refusal) => return refused(refusal, &request_id),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: &str| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "Bad Request", message, &request_id)
@@ -153,6 +155,8 @@ struct Stream {
     sent: u32,
     /// A stall has begun: nothing is sent any more.
     is_silent: bool,
+    /// It hears nothing any more.
+    is_deaf: bool,
 }
 
 /// Why a stream ends.
@@ -177,7 +181,17 @@ impl Stream {
         let recogniser = Recogniser::new(asked.options, config, lines);
         let reader = SoundReader::new(asked.coding);
         let is_silent = session.trouble.is_blackhole();
-        Self { session, asked, request_id, recogniser, reader, answers: VecDeque::new(), sent: 0, is_silent }
+        Self {
+            session,
+            asked,
+            request_id,
+            recogniser,
+            reader,
+            answers: VecDeque::new(),
+            sent: 0,
+            is_silent,
+            is_deaf: is_silent,
+        }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
@@ -202,6 +216,7 @@ impl Stream {
         let state = Arc::clone(&self.session.state);
         let mut idle_due = Instant::now() + state.config.recogniser.idle_timeout;
         let mut cut_due = self.session.trouble.cut_due();
+        let mut orders = state.orders.subscribe();
         loop {
             tokio::select! {
                 message = socket.recv() => {
@@ -218,6 +233,13 @@ impl Stream {
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
                     Some((_, Cut::Drop)) => return End::Drop,
                     _ => self.is_silent = true,
+                },
+                order = orders.recv() => match order {
+                    Ok(Order::Drop) => return End::Drop,
+                    Ok(Order::Deafen) => self.is_deaf = true,
+                    Ok(Order::Report(utter)) => self.recogniser.utter(&utter),
+                    // The state outlives its streams; what a busy stream missed is lost.
+                    Err(_) => {}
                 },
                 () = tokio::time::sleep_until(idle_due.into()), if !self.session.trouble.is_blackhole() => {
                     return End::Close(1011, "NET-0001: no audio or KeepAlive within the timeout window");
@@ -237,7 +259,9 @@ impl Stream {
             Message::Binary(bytes) => {
                 self.count("Audio");
                 let samples = self.reader.read(&bytes);
-                self.recogniser.hear(&samples, Instant::now());
+                if !self.is_deaf {
+                    self.recogniser.hear(&samples, Instant::now());
+                }
                 Ok(true)
             }
             Message::Text(text) => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -14,8 +15,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::conversation::Service;
+
 use super::config::SimulatorConfig;
-use super::fault::{Fault, FaultRequest};
+use super::fault::{Fault, FaultKind, FaultRequest};
+use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{chat, deepgram, elevenlabs, speech, stream_input};
 
@@ -32,10 +36,22 @@ impl Simulators {
     ///
     /// There is no access control on `/simulator/*`: listen on loopback.
     pub async fn start(config: SimulatorConfig) -> Result<Self, io::Error> {
+        Self::open(config, |_| {}).await
+    }
+
+    /// Simulators for the same call on a listener of their own: the services it falls back on. Streams of speech are
+    /// counted over both; so are, with `requests`, the model's requests: then both models answer one request alike.
+    pub async fn beside(&self, config: SimulatorConfig, requests: bool) -> Result<Self, io::Error> {
+        Self::open(config, |state| state.count_with(&self.state, requests)).await
+    }
+
+    async fn open(config: SimulatorConfig, prepare: impl FnOnce(&mut State)) -> Result<Self, io::Error> {
         let listener = TcpListener::bind(config.address).await?;
         let address = listener.local_addr()?;
         let (running, stopped) = watch::channel(());
-        let state = Arc::new(State::new(config, stopped)?);
+        let mut state = State::new(config, stopped)?;
+        prepare(&mut state);
+        let state = Arc::new(state);
         let router = router(Arc::clone(&state));
         let until = Arc::clone(&state);
         // A token is a small write: Nagle would keep it until the client acknowledged the last one.
@@ -94,6 +110,41 @@ impl Simulators {
     /// Forgets the faults that still wait.
     pub fn heal(&self) {
         self.state.faults.clear();
+    }
+
+    /// Forgets the faults of one service that still wait.
+    pub fn heal_service(&self, service: Service) {
+        self.state.faults.clear_of(service);
+    }
+
+    /// Tells the recogniser what the caller begins to say; for a [`LineScript::prompted`](super::LineScript::prompted) one.
+    pub fn cue(&self, cue: Cue) {
+        self.state.lines.cue(cue);
+    }
+
+    /// Makes the recogniser's open streams report this, whatever they hear.
+    pub fn utter(&self, utter: Utter) {
+        // Nobody may be listening.
+        let _ = self.state.orders.send(Order::Report(utter));
+    }
+
+    /// Takes the model's last request before `before` for not made: its answer, when answers are counted
+    /// ([`When::Request`](super::When::Request)), is still to be given.
+    pub fn forget_request(&self, before: Instant) {
+        self.state.requests().forget(before);
+    }
+
+    /// Drops the recogniser's open connections without a word. The next one is served.
+    pub fn drop_listeners(&self) {
+        // There may be none.
+        let _ = self.state.orders.send(Order::Drop);
+    }
+
+    /// Has the recogniser's open streams hear nothing any more, though they stay open; when there is none, the next one.
+    pub fn deafen_listeners(&self) {
+        if self.state.orders.send(Order::Deafen).is_err() {
+            self.inject(Fault { service: Service::Stt, kind: FaultKind::Blackhole, count: 1 });
+        }
     }
 
     /// What was received so far.

@@ -182,10 +182,13 @@ mod tests {
             interruptions: 0,
             speculation: Vec::new(),
             silenced: Vec::new(),
+            hedges: Vec::new(),
             dropped: 0,
             inbound: Vec::new(),
             outbound: Vec::new(),
             line: Vec::new(),
+            services: Vec::new(),
+            unrecorded: Duration::ZERO,
             recording: None,
             events: Vec::new(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Speculation, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Speculation, SttMode, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -58,10 +58,12 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, record, seed } = spec;
+    let CallSpec { line: wire, dialogue, last_resort: last_resort_sound, record, seed } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
+        language,
+        stt_mode,
         system_prompt,
         begin_message,
         tools,
@@ -71,6 +73,11 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        duration_warning,
+        last_resort,
+        cut_in,
+        backchannel,
+        backchannels,
         backups,
         speculation,
         timing,
@@ -105,9 +112,20 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     }
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
+    put_option(line, "duration_warning", duration_warning);
+    put_option(line, "last_resort", last_resort);
+    if let Some(sound) = last_resort_sound {
+        line.push_str(" @last_resort_sound=");
+        put_bytes(line, sound);
+    }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
     let Speculation { enabled, tries, share } = *speculation;
     put_option(line, "speculation", &format!("{},{tries},{share}", u8::from(enabled)));
+    put_option(line, "language", language);
+    put_option(line, "stt_mode", stt_mode.name());
+    put_option(line, "cut_in", cut_in);
+    put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
+    put_option(line, "backchannels", &backchannels.join("\n"));
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -129,6 +147,13 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
             dialogue.speculation = Speculation { enabled, tries, share };
         }
+        "duration_warning" => dialogue.duration_warning = value.to_owned(),
+        "last_resort" => dialogue.last_resort = value.to_owned(),
+        "language" => dialogue.language = value.to_owned(),
+        "cut_in" => dialogue.cut_in = value.to_owned(),
+        "backchannel" => dialogue.backchannel = value == "1",
+        "backchannels" => dialogue.backchannels = value.lines().map(str::to_owned).collect(),
+        "stt_mode" => dialogue.stt_mode = SttMode::from_name(value)?,
         _ => return None,
     }
     Some(())
@@ -161,16 +186,19 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let mut timing = Timing::default();
+    let mut last_resort = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
+            Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
         }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
+    Some(CallSpec { line, dialogue, last_resort, record, seed })
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
@@ -214,7 +242,15 @@ mod tests {
         dialogue.timing.idle_prompts = 5;
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
         dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
-        let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
+        dialogue.last_resort = "Sorry, please call again.".into();
+        dialogue.duration_warning = String::new();
+        let last_resort = Some(vec![0, 255, 7]);
+        dialogue.language = "de-AT".into();
+        dialogue.stt_mode = SttMode::Accurate;
+        dialogue.cut_in = "One moment!".into();
+        dialogue.backchannel = true;
+        dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
+        let spec_in = CallSpec { seed: u64::MAX, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

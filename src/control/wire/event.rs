@@ -62,6 +62,11 @@ enum What<'e> {
         saved_ms: Option<f64>,
         why: Reason<'e>,
     },
+    Said {
+        reply: u32,
+        text: &'e str,
+        why: Reason<'e>,
+    },
     Held {
         reply: u32,
         voice_began_ms: f64,
@@ -101,6 +106,12 @@ enum What<'e> {
     ServiceFailed {
         service: &'static str,
         failure: &'static str,
+        why: Reason<'e>,
+    },
+    Hedged {
+        service: &'static str,
+        reply: Option<u32>,
+        backup: Option<u32>,
         why: Reason<'e>,
     },
     Unstuck {
@@ -249,6 +260,9 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
+        DialogueEvent::AgentBackchannel { reply, text, why } => {
+            ("agent-backchannel", What::Said { reply: reply.0, text, why: reason(why) })
+        }
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
             ("turn", What::AgentTurn { role: "agent", content: text, reply: reply.0, interrupted: *interrupted })
         }
@@ -257,6 +271,10 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::ServiceFailed { service, failure, why } => {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
+        }
+        DialogueEvent::Hedged { service, reply, backup, why } => {
+            let (reply, backup) = (reply.map(|id| id.0), backup.map(|id| id.0));
+            ("hedged", What::Hedged { service: service.name(), reply, backup, why: reason(why) })
         }
         DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
         DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),

@@ -256,7 +256,7 @@ fn long_speeches_and_unfinished_words_are_not_thought_about() {
     stage.says(1_000, 12_000, "and that is how it all came about");
     stage.run(15_000);
     assert_eq!(thoughts(&stage), []);
-    for text in ["I would like to", "my name is um"] {
+    for text in ["I would like to", "my name is um", "four one five"] {
         let mut stage = self::stage(&[]);
         stage.says(1_000, 2_000, text);
         stage.run(9_000);
@@ -288,14 +288,6 @@ fn whole_words_are_thought_about_as_soon_as_it_is_quiet() {
     stage.words(2_250, Final, "Book a table. For two people.");
     stage.run(8_000);
     assert_eq!(thoughts(&stage), [(2_210, "speculation.unchanged"), (2_250, "speculation.same-input")]);
-}
-
-#[test]
-fn a_value_is_thought_about_when_it_has_been_quiet_for_as_long_as_after_any_words() {
-    let mut stage = stage(&["Four one five, thank you."]);
-    stage.says(1_000, 2_000, "four one five");
-    stage.run(9_000);
-    assert_eq!(thoughts(&stage), [(2_500, "speculation.settled"), (2_900, "speculation.same-input")]);
 }
 
 #[test]
@@ -365,6 +357,6 @@ fn a_turn_that_goes_on_before_its_answer_is_heard_is_thought_about_as_a_whole() 
     stage.run(9_000);
     assert_eq!(stage.when("generate"), [2_250, 3_650]);
     assert_eq!(stage.prompts[1].last().unwrap().content, "book a table for two actually three people");
-    assert_eq!(thoughts(&stage).last(), Some(&(3_900, "speculation.same-input")));
+    assert_eq!(thoughts(&stage).last().map(|thought| thought.1), Some("speculation.same-input"));
     assert_eq!(stage.said(), [("A table for three, right away.".to_owned(), false)]);
 }

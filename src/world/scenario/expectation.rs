@@ -86,7 +86,8 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 18] = [
+const KINDS: &[&str] = &[
+    "hedged",
     "commit",
     "thinks",
     "kept",
@@ -99,6 +100,7 @@ const KINDS: [&str; 18] = [
     "taken-back",
     "silent",
     "backchannel",
+    "agent-backchannel",
     "caller",
     "said",
     "tool",
