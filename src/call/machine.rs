@@ -400,7 +400,9 @@ impl Call {
     /// Keeps the record of what the dialogue decided and passes it on.
     fn decided(&mut self, event: DialogueEvent, now: Instant) {
         let at = self.since_begin(now);
+        self.report.speculation.note(&event);
         match &event {
+            DialogueEvent::ThoughtAhead { reply, .. } => self.stopwatch.ahead(*reply),
             DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, .. } => {
                 self.stopwatch.committed(*turn, *reply, stopped.unwrap_or(*decided), *decided, *settled);
                 self.caller_line(text, *confidence, at);

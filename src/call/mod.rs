@@ -14,11 +14,13 @@ mod spec;
 mod story;
 mod timeline;
 
-pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, SttMode, Timing, Why};
+pub use crate::dialogue::{
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Speculation, SttMode, Timing, Why,
+};
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
 pub use story::Story;
-pub use timeline::{Hedges, Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

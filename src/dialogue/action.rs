@@ -141,6 +141,34 @@ pub enum DialogueEvent {
         /// Why.
         why: Why,
     },
+    /// The model begins on an answer before the caller's turn is over.
+    ThoughtAhead {
+        /// The reply it writes; nothing of it is heard before the turn is committed.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// What was thought ahead answers the turn that was committed.
+    ThoughtKept {
+        /// Which reply.
+        reply: ReplyId,
+        /// The tokens sent and received for it by then, estimated.
+        tokens: u64,
+        /// How much longer the caller would have waited without: the part of the model's time to its first piece of text
+        /// worth speaking (or tool), and of the voice's time to its first sound, that lies before the commit.
+        saved: Duration,
+        /// Why.
+        why: Why,
+    },
+    /// What was thought ahead is of no use.
+    ThoughtDropped {
+        /// Which reply.
+        reply: ReplyId,
+        /// The tokens sent and received for it, estimated.
+        tokens: u64,
+        /// Why.
+        why: Why,
+    },
     /// The agent was made softer.
     Ducked {
         /// Which reply.

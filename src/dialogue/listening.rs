@@ -7,6 +7,7 @@ use crate::conversation::{Digit, Failure, Service, Transcript, TranscriptKind};
 use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
 use super::reply::Purpose;
+use super::speculation::Thought;
 use super::timer::Timer;
 use super::words::{Meaning, normalise};
 use super::{DialogueEvent, EndReason};
@@ -85,6 +86,7 @@ impl Dialogue {
             self.tell(DialogueEvent::CallerHeard { text: transcript.text.trim().to_owned(), settled });
         }
         self.turn.hear(&transcript, now);
+        self.cue(transcript.kind, now);
         if self.voice.is_noise {
             // Over noise only the words tell when the caller stops.
             self.turn.stopped = None;
@@ -258,7 +260,8 @@ impl Dialogue {
         let mut text = turn.carried.clone();
         append(&mut text, &new);
         self.history.user(text.clone());
-        let reply = match answer {
+        let thought = self.keep_thought();
+        let reply = match answer.or(thought.as_ref().map(Thought::id)) {
             Some(reply) => reply,
             None => self.next_id(),
         };
@@ -290,8 +293,10 @@ impl Dialogue {
         let promoted = if endpoint.promoted { turn.interim().to_owned() } else { String::new() };
         self.committed =
             Some(Committed { at: now, promoted, stopped: turn.stopped, sounds: endpoint.sounds, goes_on: false });
-        if answer.is_none() {
-            self.owed = Some(reply);
+        match thought {
+            Some(thought) => self.answer_with(thought, now),
+            None if answer.is_none() => self.owed = Some(reply),
+            None => {}
         }
     }
 
@@ -300,6 +305,7 @@ impl Dialogue {
         if !self.turn.has_text() && self.turn.keys.is_empty() {
             return;
         }
+        self.drop_thought("speculation.overtaken", "the call ends");
         let at = self.turn.stopped.unwrap_or(now).min(now);
         let endpoint = Endpoint { settled: now, ..Endpoint::at(at, "endpoint.closed", Duration::ZERO) };
         self.commit(&endpoint, None, now);

@@ -15,6 +15,7 @@ use super::language::Language;
 use super::pauses::Pauses;
 use super::profile::Sounds;
 use super::reply::Reply;
+use super::speculation::Thinking;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
 use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
@@ -26,7 +27,7 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
 /// before anything else is told. Nothing comes after [`Action::HangUp`], and nothing is heard after it.
 ///
 /// The caller's side is in `listening`, the agent's in `speaking`, who gives way in `floor`, services that fail in
-/// `failing`, tools in `tools`, the end in `ending`; this file holds
+/// `failing`, tools in `tools`, the end in `ending`, thinking ahead in `speculation`; this file holds
 /// the state they share, passes facts to them, and derives every deadline from that state after each fact, so that none
 /// can be forgotten.
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ pub struct Dialogue {
     /// A reply that was flushed, until it is known what was heard of it.
     pub(super) cut: Option<Cut>,
     pub(super) tools: Tools,
+    pub(super) thinking: Thinking,
     /// A turn or a tool's result that the model has not been given yet.
     pub(super) owed: Option<ReplyId>,
     pub(super) ending: Option<Ending>,
@@ -140,6 +142,7 @@ impl Dialogue {
             withheld: false,
             cut: None,
             tools: Tools::default(),
+            thinking: Thinking::default(),
             owed: None,
             ending: None,
             is_over: false,
@@ -166,7 +169,9 @@ impl Dialogue {
         if self.is_over {
             return;
         }
+        self.thinking.received(&fact);
         match fact {
+            fact if self.thinking.is_about(&fact) => self.thought(fact, now),
             Fact::Answered => self.answer(now),
             Fact::Voice { began, voiced } => self.voice(began, voiced, now),
             Fact::Silence { since } => self.silence(since, now),
@@ -239,6 +244,7 @@ impl Dialogue {
                 self.act(Action::Finalize);
             }
             Timer::Endpoint => self.endpoint_reached(now),
+            Timer::ThinkAhead => {}
             Timer::Verdict => self.decide(now),
             Timer::Rehear => self.hear_again(now),
             Timer::TurnLimit => self.cut_in(now),
@@ -266,6 +272,13 @@ impl Dialogue {
 
     /// Does what the state now allows, and derives the deadlines from it.
     fn settle(&mut self, now: Instant) {
+        self.settle_floor(now);
+        if !self.is_over {
+            self.think_ahead(now);
+        }
+    }
+
+    fn settle_floor(&mut self, now: Instant) {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
             self.drop_in_between();
@@ -367,6 +380,9 @@ impl Dialogue {
 
     /// Asks for something to be done.
     pub(super) fn act(&mut self, action: Action) {
+        if let Action::Generate { messages, .. } = &action {
+            self.thinking.sent(messages, &self.spec.tools);
+        }
         self.actions.push_back(action);
     }
 
@@ -393,6 +409,7 @@ impl Dialogue {
 
     /// Ends the conversation: the last action.
     pub(super) fn hang_up(&mut self, reason: EndReason) {
+        self.drop_thought("speculation.overtaken", "the call ends");
         self.tell(DialogueEvent::Ending { reason });
         self.act(Action::HangUp(reason));
         self.is_over = true;

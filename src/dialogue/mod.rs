@@ -28,6 +28,7 @@ mod segment;
 mod speakable;
 mod speaking;
 mod spec;
+mod speculation;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -38,5 +39,5 @@ mod words;
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, SttMode, Timing};
+pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Speculation, SttMode, Timing};
 pub use tools::END_CALL;

@@ -122,6 +122,16 @@ impl Reply {
         }
     }
 
+    /// An answer that the model is asked for now.
+    pub(super) fn answer(id: ReplyId, timing: &Timing, now: Instant) -> Self {
+        Self {
+            generating: true,
+            token_due: Some(now + timing.first_token),
+            answer_due: Some(now + timing.whole_answer),
+            ..Self::new(id, Purpose::Answer)
+        }
+    }
+
     /// Takes word times; beyond the bound the oldest stay.
     pub(super) fn add_words(&mut self, words: &[WordTime]) {
         let room = Self::MAX_WORDS.saturating_sub(self.words.len());

@@ -79,12 +79,7 @@ impl Dialogue {
             return;
         }
         self.owed = None;
-        let timing = self.spec.timing;
-        let mut reply = Reply::new(id, Purpose::Answer);
-        reply.generating = true;
-        reply.token_due = Some(now + timing.first_token);
-        reply.answer_due = Some(now + timing.whole_answer);
-        self.replies.push_back(reply);
+        self.replies.push_back(Reply::answer(id, &self.spec.timing, now));
         let messages = self.history.prompt();
         self.act(Action::Generate { reply: id, rank: 0, messages });
     }

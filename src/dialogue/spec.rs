@@ -94,6 +94,8 @@ pub struct DialogueSpec {
     pub backchannels: Vec<String>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
+    /// Whether and how far the agent thinks ahead.
+    pub speculation: Speculation,
     /// The clock's rules.
     pub timing: Timing,
 }
@@ -107,6 +109,25 @@ pub struct Backups {
     pub llm: bool,
     /// Another voice.
     pub tts: bool,
+}
+
+/// Whether and how far the agent thinks ahead: the model begins on an answer before the caller's turn is over, and the
+/// answer is used only if the turn ends as it was thought about. Its waits are in [`Timing`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speculation {
+    /// Whether it does at all.
+    pub enabled: bool,
+    /// How often in one turn, at the most.
+    pub tries: u32,
+    /// Not while the runs dropped so far have cost more than this share of the call's tokens, in percent. Tokens are
+    /// estimated, sent and received alike: one for four bytes of text.
+    pub share: u32,
+}
+
+impl Default for Speculation {
+    fn default() -> Self {
+        Self { enabled: true, tries: 2, share: 30 }
+    }
 }
 
 /// What the sound says that is built in for the case that every voice is down.
@@ -133,6 +154,7 @@ impl Default for DialogueSpec {
             backchannel: false,
             backchannels: ["mm-hmm", "uh-huh", "right"].map(str::to_owned).into(),
             backups: Backups::default(),
+            speculation: Speculation::default(),
             timing: Timing::default(),
         }
     }
@@ -183,6 +205,12 @@ pub struct Timing {
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
     pub interim_grace: Duration,
+    /// The model may begin on words that stay unchanged this long …
+    pub think_after: Duration,
+    /// … and, when they sound whole, without voice for this long; others after the detector has told of silence.
+    pub think_quiet: Duration,
+    /// Speech longer than this is not thought about ahead.
+    pub think_speech: Duration,
     /// Voice without any text: the recogniser is given it again over a new connection, or its backup is …
     pub rehear_after: Duration,
     /// … and the caller is asked to repeat.
@@ -254,6 +282,9 @@ impl Default for Timing {
             turn_words: 0,
             final_wait: ms(350),
             interim_grace: ms(150),
+            think_after: ms(160),
+            think_quiet: ms(100),
+            think_speech: ms(10_000),
             rehear_after: ms(2_500),
             stuck_turn: ms(4_000),
             merge_audio: ms(400),

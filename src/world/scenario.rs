@@ -5,13 +5,14 @@
 //! was first heard (`a2+500`).
 //!
 //! ```text
-//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
+//! stt eager=100                            it announces the end of a turn so long after the voice, and its final ends it
 //! llm first=300 token=16                   to the first token, then between tokens
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
 //! llm backup=300 | tts backup=120          there is a backup, so late; `never`: one that is dead too
@@ -36,6 +37,7 @@
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
+//! expect kept 1600..1700                   a run begun ahead (`thinks`) becomes the answer, or is `dropped`
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -118,6 +120,7 @@ impl Scenario {
             stt: SttScript {
                 interim_lag: Duration::from_millis(200),
                 final_lag: Some(Duration::from_millis(250)),
+                eager_lag: None,
                 backup: None,
             },
             llm: LlmScript {
@@ -210,6 +213,7 @@ impl Scenario {
                     match name {
                         "interim" => self.stt.interim_lag = duration(value)?,
                         "final" => self.stt.final_lag = duration_or_never(value)?,
+                        "eager" => self.stt.eager_lag = duration_or_never(value)?,
                         "backup" => {
                             self.spec.dialogue.backups.stt = true;
                             self.stt.backup = Some(script::ear(value)?);
@@ -301,6 +305,7 @@ impl Scenario {
                 }
                 "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
+                "speculation" => dialogue.speculation.enabled = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
         }

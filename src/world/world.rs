@@ -28,6 +28,8 @@ pub struct Outcome {
     pub report: Report,
     /// Runs of the language model.
     pub generations: usize,
+    /// The text sent to the model and received from it, in bytes.
+    pub model_text: usize,
     /// The longest silence inside one of the agent's utterances, beyond the gap between words.
     pub longest_gap: Duration,
     /// When each of the agent's utterances was first heard, since the answer.
@@ -393,6 +395,9 @@ impl<'a> World<'a> {
 
     fn tell(&mut self, input: &Owned) {
         let now = self.instant();
+        if let Owned::Token(_, text) = input {
+            self.services.model_text += text.len();
+        }
         self.encoder.input(&input.as_input(), &mut self.log, now);
         self.call.handle_input(input.as_input(), now);
         self.drain();
@@ -412,6 +417,7 @@ impl<'a> World<'a> {
                 Output::Generate { reply, rank, messages } => {
                     let by = if rank == 0 { "" } else { ", by the backup" };
                     self.moment("generate", format!("reply {reply}, {} messages{by}", messages.len()));
+                    self.services.model_text += messages.iter().map(|message| message.content.len()).sum::<usize>();
                     let said = self.services.generate(reply, rank, self.now);
                     self.schedule_all(said);
                 }
@@ -494,6 +500,9 @@ impl<'a> World<'a> {
                     self.over.insert(*reply, self.now);
                     self.compare_with_heard(*reply, text, *interrupted);
                 }
+                if let DialogueEvent::ThoughtDropped { reply, .. } = event {
+                    self.services.forget_answer(reply);
+                }
                 if let DialogueEvent::Hedged {
                     service: Service::Tts, reply: Some(reply), backup: Some(backup), ..
                 } = &event
@@ -556,6 +565,7 @@ impl<'a> World<'a> {
         Outcome {
             report: self.call.report(),
             generations: self.services.generations,
+            model_text: self.services.model_text,
             longest_gap: self.ear.longest_gap,
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
             tolerance: Duration::ZERO,

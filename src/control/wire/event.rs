@@ -55,6 +55,13 @@ enum What<'e> {
         reply: u32,
         why: Reason<'e>,
     },
+    Thought {
+        reply: u32,
+        tokens: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        saved_ms: Option<f64>,
+        why: Reason<'e>,
+    },
     Said {
         reply: u32,
         text: &'e str,
@@ -234,6 +241,16 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
                 why: reason(why),
             };
             ("turn", what)
+        }
+        DialogueEvent::ThoughtAhead { reply, why } => {
+            ("thought-ahead", What::Reply { reply: reply.0, why: reason(why) })
+        }
+        DialogueEvent::ThoughtKept { reply, tokens, saved, why } => {
+            let saved_ms = Some(ms(*saved));
+            ("thought-kept", What::Thought { reply: reply.0, tokens: *tokens, saved_ms, why: reason(why) })
+        }
+        DialogueEvent::ThoughtDropped { reply, tokens, why } => {
+            ("thought-dropped", What::Thought { reply: reply.0, tokens: *tokens, saved_ms: None, why: reason(why) })
         }
         DialogueEvent::Ducked { reply, why } => ("ducked", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Held { reply, voice_began, why } => {

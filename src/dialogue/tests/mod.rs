@@ -6,6 +6,7 @@ mod endings;
 mod floor;
 mod listening;
 mod properties;
+mod speculation;
 mod stage;
 mod troubles;
 mod turns;

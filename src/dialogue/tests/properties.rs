@@ -86,6 +86,8 @@ struct Bench {
     waiting: Option<u64>,
     last_reply: u32,
     generated: HashSet<ReplyId>,
+    /// The reply that is thought ahead.
+    thought: Option<ReplyId>,
     over: bool,
 }
 
@@ -98,7 +100,18 @@ impl Bench {
             assert!(actions < 1_000, "actions must not feed on themselves");
             assert!(!self.over, "nothing comes after the end: {action:?}");
             match action {
+                Action::Invoke { reply, .. } => assert_ne!(self.thought, Some(reply), "no tool before the commit"),
+                Action::Event(DialogueEvent::ThoughtAhead { reply, .. }) => {
+                    assert_eq!(self.thought.replace(reply), None, "two thoughts at once");
+                }
+                Action::Event(
+                    DialogueEvent::ThoughtKept { reply, .. } | DialogueEvent::ThoughtDropped { reply, .. },
+                ) => assert_eq!(self.thought.take(), Some(reply), "a thought ends once"),
+                Action::Event(DialogueEvent::AgentSaid { reply, .. }) => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
+                }
                 Action::Play { reply } => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
                     assert_eq!(self.playing, None, "two replies at once");
                     self.playing = Some(reply);
                 }
@@ -124,6 +137,7 @@ impl Bench {
                     assert!(messages.len() <= 4 * 200);
                 }
                 Action::HangUp(_) => {
+                    assert_eq!(self.thought, None, "the end leaves no thought");
                     self.over = true;
                     self.waiting = None;
                 }
@@ -228,7 +242,16 @@ fn bench(has_backups: bool, options: bool) -> Bench {
         spec.timing.turn_words = 12;
     }
     let dialogue = Dialogue::new(spec, base());
-    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
+    Bench {
+        dialogue,
+        now: 0,
+        playing: None,
+        waiting: None,
+        last_reply: 0,
+        generated: HashSet::new(),
+        thought: None,
+        over: false,
+    }
 }
 
 proptest! {

@@ -105,8 +105,14 @@ pub(super) fn says(text: &'static str) -> Answer {
 }
 
 impl Stage {
-    /// A call answered at 0 whose model gives these answers.
-    pub fn new(spec: DialogueSpec, answers: &[&'static str]) -> Self {
+    /// A call answered at 0 whose model gives these answers and does not think ahead: it begins when a turn is over.
+    pub fn new(mut spec: DialogueSpec, answers: &[&'static str]) -> Self {
+        spec.speculation.enabled = false;
+        Self::thinking(spec, answers)
+    }
+
+    /// The same with the spec's own way of thinking ahead. A thought takes an answer, whether or not it is used.
+    pub fn thinking(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self {
             dialogue: Dialogue::new(spec, base()),
             now: 0,
