@@ -9,6 +9,7 @@ use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::history::History;
+use super::own_voice::OwnWords;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
@@ -35,6 +36,8 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// What the agent has said of late, to be known when it comes back.
+    pub(super) own_words: OwnWords,
     /// The turn committed last, for words that come too late.
     pub(super) committed: Option<Committed>,
     pub(super) history: History,
@@ -109,6 +112,7 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            own_words: OwnWords::default(),
             committed: None,
             replies: VecDeque::new(),
             floor: Floor::Free,
@@ -141,7 +145,8 @@ impl Dialogue {
         }
         match fact {
             Fact::Answered => self.answer(now),
-            Fact::Voice { began, voiced } => self.voice(began, voiced, now),
+            Fact::Voice { began, voiced, over } => self.voice(began, voiced, over, now),
+            Fact::Echo => self.own_echo(now),
             Fact::Silence { since } => self.silence(since, now),
             Fact::Transcript(transcript) => self.transcript(transcript, now),
             Fact::Digit(digit) => self.digit(digit, now),

@@ -16,6 +16,8 @@ mod history;
 mod listening;
 mod machine;
 mod named;
+mod noise;
+mod own_voice;
 mod reply;
 mod segment;
 mod speakable;

@@ -39,6 +39,8 @@ macro_rules! named_timings {
 named_timings!(
     duck_after,
     hold_after,
+    hold_noisy,
+    hold_echo,
     interrupt_after,
     resume_after,
     verdict_after,
@@ -52,6 +54,9 @@ named_timings!(
     final_wait,
     interim_grace,
     stuck_turn,
+    noise_after,
+    noise_after_noisy,
+    noise_memory,
     merge_audio,
     first_token,
     whole_answer,

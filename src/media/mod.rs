@@ -9,9 +9,11 @@
 mod activity;
 mod continuity;
 mod dtmf;
+mod echo;
 mod far;
 mod inbound;
 mod jitter;
+mod lowband;
 mod mixer;
 mod outbound;
 mod pacer;

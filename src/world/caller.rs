@@ -57,6 +57,17 @@ impl Caller {
         self.add(start, sound::noise(samples(length), dbfs, seed));
     }
 
+    /// Other people talking from `start` on.
+    pub(super) fn babble(&mut self, start: Duration, length: Duration, dbfs: f64) {
+        let seed = self.next_seed();
+        self.add(start, sound::babble(samples(length), dbfs, seed));
+    }
+
+    /// Its phone sends back what it plays.
+    pub(super) fn overhear(&mut self, start: Duration, samples: Vec<i16>) {
+        self.add(start, samples);
+    }
+
     /// The packet that is sent at `now`: it holds the 20 ms before.
     pub(super) fn packet(&mut self, now: Duration) -> PacketBuf {
         let start = now.saturating_sub(PTIME);

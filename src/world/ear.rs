@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::audio::Decoder;
+use crate::audio::{Decoder, Frame};
 use crate::conversation::ReplyId;
 use crate::rtp::Packet;
 
@@ -30,6 +30,8 @@ pub(super) struct Ear {
 pub(super) struct HeardPacket {
     pub(super) began: Option<u32>,
     pub(super) problem: Option<String>,
+    /// The packet's sound, when there is any.
+    pub(super) sound: Option<Frame>,
 }
 
 impl Ear {
@@ -60,10 +62,11 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
+        let (mut began, mut sound) = (None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
+            sound = Some(frame);
             // Neighbouring replies are told apart; older ones would alias.
             let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             let current = self.utterances.last().map(|(reply, _)| *reply);
@@ -89,7 +92,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, problem }
+        HeardPacket { began, problem, sound }
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.

@@ -71,6 +71,7 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
         }
+        DialogueEvent::Ignored { why } => ("ignored", format!("[{}]", why.rule)),
         DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,
         DialogueEvent::Ending { reason } => ("ending", reason.name().into()),

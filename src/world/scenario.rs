@@ -5,9 +5,11 @@
 //! was first heard (`a2+500`).
 //!
 //! ```text
+//! agent begin-interruptible=no
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
+//! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
 //! llm first=300 token=16                   to the first token, then between tokens
@@ -20,9 +22,11 @@
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
+//! a1+900 babble 3000 level=-30             five other people talking, at this level
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
-//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 say "…" | 3000 say "…" uninterruptible
+//! 3000 digit 5 | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! run 10000                                how long to run
 //!
@@ -174,6 +178,7 @@ impl Scenario {
                         "duplicate" => self.network.duplicate = number()?,
                         "delay" => self.network.delay = duration(value)?,
                         "jitter" => self.network.jitter = duration(value)?,
+                        "echo" => self.network.echo = Some(value::echo(value)?),
                         _ => return Err(format!("a network has no `{name}`")),
                     }
                 }
@@ -250,6 +255,7 @@ impl Scenario {
         while let Some((name, value)) = args.setting() {
             match name {
                 "begin" => dialogue.begin_message = value.to_owned(),
+                "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
                 "prompt" => dialogue.system_prompt = value.to_owned(),
                 "sensitivity" => {
                     dialogue.interruption_sensitivity = value.parse().map_err(|_| format!("`{value}` is no number"))?;

@@ -64,6 +64,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         direction,
         system_prompt,
         begin_message,
+        begin_interruptible,
         tools,
         interruption_sensitivity,
         apology,
@@ -105,6 +106,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+    put_option(line, "begin-interruptible", if *begin_interruptible { "yes" } else { "no" });
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -120,6 +122,7 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
+        "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
         _ => return None,
     }
     Some(())
@@ -196,6 +199,7 @@ mod tests {
             direction: Direction::Outbound,
             system_prompt: "You are brief.\nNever guess.".into(),
             interruption_sensitivity: 0.35,
+            begin_interruptible: false,
             tools: vec![ToolSpec { name: "end_call".into(), description: "Ends it.".into(), parameters: "{}".into() }],
             ..DialogueSpec::default()
         };

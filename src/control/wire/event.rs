@@ -96,6 +96,9 @@ enum What<'e> {
         failure: &'static str,
         why: Reason<'e>,
     },
+    Ignored {
+        why: Reason<'e>,
+    },
     Unstuck {
         why: Reason<'e>,
     },
@@ -241,6 +244,7 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
         }
+        DialogueEvent::Ignored { why } => ("ignored", What::Ignored { why: reason(why) }),
         DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
         DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),
         DialogueEvent::Ending { reason } => ("ending", What::Ending { disconnection_reason: reason.name() }),

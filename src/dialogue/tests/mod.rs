@@ -2,6 +2,7 @@
 
 mod endings;
 mod floor;
+mod own_voice;
 mod properties;
 mod stage;
 mod troubles;

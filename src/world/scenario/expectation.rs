@@ -86,7 +86,7 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "commit",
     "audio",
     "ducked",
@@ -100,6 +100,7 @@ const KINDS: [&str; 15] = [
     "said",
     "tool",
     "failed",
+    "ignored",
     "unstuck",
     "ending",
 ];
