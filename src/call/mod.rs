@@ -11,6 +11,7 @@ mod machine;
 mod output;
 mod replies;
 mod spec;
+mod story;
 mod timeline;
 
 pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, Why};
@@ -19,4 +20,5 @@ pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
+pub use story::Story;
 pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};

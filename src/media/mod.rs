@@ -3,8 +3,8 @@
 //! Two doors: [`Inbound`] turns packets into frames, activity and digits; [`Outbound`] turns a reply's sound into paced
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Digit`, `ReplyId`). Must never know: words, turns, providers; why it is
-//! told to hold.
+//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! why it is told to hold.
 
 mod activity;
 mod continuity;

@@ -17,7 +17,7 @@ pub(super) struct Ear {
     replies: BTreeSet<u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
+    pub(super) last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
     pub(super) longest_gap: Duration,
     /// How much sound was heard of each reply.
@@ -28,7 +28,10 @@ pub(super) struct Ear {
 }
 
 pub(super) struct HeardPacket {
+    /// The reply that is heard for the first time.
     pub(super) began: Option<u32>,
+    /// The reply that is heard, as far as this packet tells.
+    pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
     /// The packet's sound, when there is any.
     pub(super) sound: Option<Frame>,
@@ -62,7 +65,7 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let (mut began, mut sound) = (None, None);
+        let (mut began, mut whose, mut sound) = (None, None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
@@ -70,10 +73,12 @@ impl Ear {
             // Neighbouring replies are told apart; older ones would alias.
             let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
+            whose = sound::sounds_like(frame.samples(), &recent);
             match (whose, current) {
-                (Some(whose), Some(current)) if whose < current => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                (Some(whose), Some(current))
+                    if whose != current && self.utterances.iter().any(|(earlier, _)| *earlier == whose) =>
+                {
+                    problem = Some(format!("reply {whose} is heard again after reply {current}"));
                 }
                 (Some(whose), current) if current != Some(whose) => began = Some(whose),
                 // The first packet may begin with a fade: the newest reply it can be.
@@ -92,7 +97,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, problem, sound }
+        HeardPacket { began, whose, problem, sound }
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.
