@@ -65,6 +65,9 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
         }
         DialogueEvent::Ignored { why } => told("agent", "· lets something pass", Some(why)),
+        DialogueEvent::Hedged { service, why, .. } => {
+            ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
+        }
         DialogueEvent::Unstuck { why } => told("engine", "!", Some(why)),
         DialogueEvent::Ending { reason } => ("agent", format!("· ends the call: {}", reason.name()), None),
     })

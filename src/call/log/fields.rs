@@ -58,7 +58,7 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, record, seed } = spec;
+    let CallSpec { line: wire, dialogue, last_resort: last_resort_sound, record, seed } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
@@ -72,6 +72,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        duration_warning,
+        last_resort,
         backups,
         timing,
     } = dialogue;
@@ -105,6 +107,12 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     }
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
+    put_option(line, "duration_warning", duration_warning);
+    put_option(line, "last_resort", last_resort);
+    if let Some(sound) = last_resort_sound {
+        line.push_str(" @last_resort_sound=");
+        put_bytes(line, sound);
+    }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
     put_option(line, "begin-interruptible", if *begin_interruptible { "yes" } else { "no" });
 }
@@ -123,6 +131,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
         "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
+        "duration_warning" => dialogue.duration_warning = value.to_owned(),
+        "last_resort" => dialogue.last_resort = value.to_owned(),
         _ => return None,
     }
     Some(())
@@ -153,16 +163,19 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let mut timing = Timing::default();
+    let mut last_resort = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
+            Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
         }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
+    Some(CallSpec { line, dialogue, last_resort, record, seed })
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
@@ -206,7 +219,10 @@ mod tests {
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
-        let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
+        dialogue.last_resort = "Sorry, please call again.".into();
+        dialogue.duration_warning = String::new();
+        let last_resort = Some(vec![0, 255, 7]);
+        let spec_in = CallSpec { seed: u64::MAX, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));
