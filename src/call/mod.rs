@@ -14,7 +14,7 @@ mod spec;
 mod story;
 mod timeline;
 
-pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, Why};
+pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, SttMode, Timing, Why};
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;

@@ -16,7 +16,7 @@ impl Dialogue {
     /// Decides who has the floor after something new from the caller.
     pub(super) fn weigh(&mut self, now: Instant) {
         let Some(front) = self.replies.front() else { return };
-        let meaning = Meaning::of(&self.turn.text());
+        let meaning = Meaning::of(&self.turn.text(), self.language);
         if !front.interruptible {
             return self.note_objection(meaning);
         }
@@ -69,7 +69,7 @@ impl Dialogue {
     fn evidence(&self) -> Evidence {
         let voiced = self.voice.current.map_or(self.voice.last_voiced, |(_, voiced)| voiced);
         Evidence {
-            meaning: Meaning::of(&self.turn.text()),
+            meaning: Meaning::of(&self.turn.text(), self.language),
             pending: !self.turn.interim().is_empty(),
             voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
             stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),
@@ -179,6 +179,7 @@ impl Dialogue {
 
     /// The last message of the caller becomes the beginning of the turn that goes on.
     pub(super) fn carry_turn(&mut self) {
+        self.learn_taken_back();
         if let Some(mut text) = self.history.take_user() {
             append(&mut text, &std::mem::take(&mut self.turn.carried));
             self.turn.carried = text;

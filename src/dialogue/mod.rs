@@ -6,19 +6,24 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod backchannel;
 mod barge_in;
 mod ending;
 mod endpointing;
+mod entity;
 mod fact;
 mod failing;
 mod floor;
 mod hedging;
 mod history;
+mod language;
 mod listening;
 mod machine;
 mod named;
 mod noise;
 mod own_voice;
+mod pauses;
+mod profile;
 mod rehearing;
 mod reply;
 mod segment;
@@ -29,10 +34,11 @@ mod spec;
 mod tests;
 mod timer;
 mod tools;
+mod turn_limit;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Timing};
+pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, SttMode, Timing};
 pub use tools::END_CALL;

@@ -51,6 +51,12 @@ named_timings!(
     endpoint_normal,
     endpoint_unsure,
     endpoint_cap,
+    endpoint_yes_no,
+    endpoint_entity,
+    endpoint_entity_cap,
+    pause_floor,
+    pause_ceiling,
+    turn_limit,
     final_wait,
     interim_grace,
     rehear_after,
@@ -78,5 +84,6 @@ named_timings!(
     drain,
     goodbye_cap
     ;
-    idle_prompts
+    idle_prompts,
+    turn_words
 );

@@ -29,7 +29,7 @@ impl Dialogue {
     pub(super) fn wordless(&self, now: Instant) -> Duration {
         let Some((began, voiced)) = self.voice.current else { return Duration::ZERO };
         let (began, before) = self.voice.run.unwrap_or((began, Duration::ZERO));
-        let worded = self.turn.text_at().map_or(began, |at| at.max(began));
+        let worded = self.turn.text_at().map_or(began, |at| at.max(began)).max(self.words_at.min(now));
         let wordless = now.saturating_duration_since(worded);
         // While the agent is held for it, its pauses count: they are silence to the caller.
         if matches!(self.floor, Floor::Held { .. }) { wordless } else { wordless.min(before + voiced) }

@@ -102,7 +102,7 @@ impl Dialogue {
             self.turn.forget_words(now);
             self.withheld = false;
         }
-        let is_wordless = Meaning::of(&self.turn.text()).real == 0;
+        let is_wordless = Meaning::of(&self.turn.text(), self.language).real == 0;
         let inputs = format!("voiced {} ms", voiced.as_millis());
         self.tell(DialogueEvent::Ignored { why: why("echo.sound", inputs) });
         match self.floor {

@@ -7,6 +7,8 @@
 //! ```text
 //! agent begin-interruptible=no
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
+//! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
@@ -49,7 +51,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
-use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, SttMode};
 use crate::conversation::ToolSpec;
 
 use super::words::{Args, Word, split};
@@ -298,6 +300,12 @@ impl Scenario {
                         _ => return Err(format!("`{value}` is no direction")),
                     }
                 }
+                "language" => dialogue.language = value.to_owned(),
+                "stt" => {
+                    dialogue.stt_mode =
+                        SttMode::from_name(value).ok_or(format!("`{value}` is neither fast nor accurate"))?;
+                }
+                "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::conversation::{
     Backdrop, Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
 };
-use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
+use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, SttMode};
 
 use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
@@ -52,6 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
         "hello there my",
         "4 1 5",
         "…",
+        "j o h n at",
+        "may,",
     ]);
     let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
     let tools = prop::sample::select(vec!["end_call", "look_up"]);
@@ -225,9 +227,15 @@ impl Bench {
     }
 }
 
-fn bench(has_backups: bool) -> Bench {
+fn bench(has_backups: bool, options: bool) -> Bench {
     let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
-    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    if options {
+        spec.backchannel = true;
+        spec.stt_mode = SttMode::Accurate;
+        spec.timing.turn_limit = Duration::from_secs(7);
+        spec.timing.turn_words = 12;
+    }
     let dialogue = Dialogue::new(spec, base());
     Bench {
         dialogue,
@@ -249,8 +257,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         exactly in any::<bool>(),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         for step in &steps {
             bench.take(step, exactly);
@@ -265,7 +274,7 @@ proptest! {
     fn a_held_reply_goes_on_or_is_dropped_within_two_seconds_of_the_last_voice(
         steps in prop::collection::vec(step(), 1..150),
     ) {
-        let mut bench = bench(false);
+        let mut bench = bench(false, false);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {
@@ -282,7 +291,7 @@ proptest! {
         over in prop::sample::select(vec![Backdrop::Quiet, Backdrop::Noise, Backdrop::Echo]),
         from in 100..2_000_u64,
     ) {
-        let mut bench = bench(false);
+        let mut bench = bench(false, false);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         bench.take(&Step::Ready(3), true);
@@ -303,8 +312,9 @@ proptest! {
     fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
         steps in prop::collection::vec(step(), 1..100),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {
