@@ -70,6 +70,7 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
         }
+        DialogueEvent::Ignored { why } => told("agent", "· lets something pass", Some(why)),
         DialogueEvent::Hedged { service, why, .. } => {
             ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
         }

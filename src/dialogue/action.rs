@@ -51,7 +51,9 @@ pub enum Action {
     Hold,
     /// Go on from where it was held, stepped back to the word's beginning.
     Resume {
-        /// How far to step back; the playout clips it to what it kept.
+        /// Where in the reply's sound its word begins; `None`: not known.
+        from: Option<Duration>,
+        /// How far to step back at the most, and where `from` is not known; the playout clips it to what it kept.
         rewind: Duration,
     },
     /// Throw away what was not heard of a reply, end a hold or a duck of it, and report what was heard
@@ -248,6 +250,12 @@ pub enum DialogueEvent {
         /// In which way.
         failure: Failure,
         /// What is done about it.
+        why: Why,
+    },
+    /// Something that was heard was not the caller's, or not for the agent now: its own echo, noise, a word against a
+    /// line that may not be talked down.
+    Ignored {
+        /// What it was taken for.
         why: Why,
     },
     /// A backup was asked to do the same as a service that is late, or to go on for one that failed.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{Digit, Failure, Service, Transcript, TranscriptKind};
+use crate::conversation::{Backdrop, Digit, Failure, Service, Transcript, TranscriptKind};
 
 use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
@@ -21,21 +21,19 @@ const MAX_KEYS: usize = 64;
 
 impl Dialogue {
     /// A voiced hop.
-    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, now: Instant) {
+    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, over: Backdrop, now: Instant) {
         if self.line_held {
             return;
         }
+        self.voice.over = over;
+        self.remember_noise(now);
+        if self.voice.current.is_none() {
+            self.follow_run(began);
+        }
         self.voice.current = Some((began, voiced));
         self.voice_told = Some(now);
-        let worded = self.turn.text_at().map_or(began, |at| at.max(began)).max(self.words_at.min(now));
-        let wordless = now.saturating_duration_since(worded).min(voiced);
-        if wordless >= self.spec.timing.stuck_turn && !self.voice.is_noise {
-            // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
-            self.voice.is_noise = true;
-            self.voice.stopped = Some(now);
-            self.turn.stopped = self.turn.began.filter(|_| !self.turn.has_text()).map(|_| now);
-            self.withheld = false;
-            self.decide(now);
+        if self.wordless(now) >= self.noise_after() && !self.voice.is_noise {
+            self.take_for_noise(now);
         }
         if self.voice.is_noise {
             return;
@@ -75,7 +73,8 @@ impl Dialogue {
             return;
         }
         let settled = matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
-        let text = match self.new_words(transcript, now) {
+        let text = self.without_own_words(transcript.text.clone(), now);
+        let text = match self.new_words(&Transcript { text, ..transcript.clone() }, now) {
             Some(text) => text,
             None => return,
         };

@@ -12,6 +12,7 @@ use super::endpointing::{Turn, Voice};
 use super::hedging::Slow;
 use super::history::History;
 use super::language::Language;
+use super::own_voice::OwnWords;
 use super::pauses::Pauses;
 use super::profile::Sounds;
 use super::reply::Reply;
@@ -42,6 +43,8 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// What the agent has said of late, to be known when it comes back.
+    pub(super) own_words: OwnWords,
     /// The caller's own pauses.
     pub(super) pauses: Pauses,
     /// What the agent says while the caller speaks.
@@ -134,6 +137,7 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            own_words: OwnWords::default(),
             pauses: Pauses::default(),
             backchannel: Backchannel::default(),
             committed: None,
@@ -173,7 +177,8 @@ impl Dialogue {
         match fact {
             fact if self.thinking.is_about(&fact) => self.thought(fact, now),
             Fact::Answered => self.answer(now),
-            Fact::Voice { began, voiced } => self.voice(began, voiced, now),
+            Fact::Voice { began, voiced, over } => self.voice(began, voiced, over, now),
+            Fact::Echo => self.own_echo(now),
             Fact::Silence { since } => self.silence(since, now),
             Fact::Transcript(transcript) => self.transcript(transcript, now),
             Fact::Digit(digit) => self.digit(digit, now),

@@ -20,6 +20,8 @@ mod language;
 mod listening;
 mod machine;
 mod named;
+mod noise;
+mod own_voice;
 mod pauses;
 mod profile;
 mod rehearing;

@@ -39,6 +39,8 @@ macro_rules! named_timings {
 named_timings!(
     duck_after,
     hold_after,
+    hold_noisy,
+    hold_echo,
     interrupt_after,
     resume_after,
     verdict_after,
@@ -62,6 +64,9 @@ named_timings!(
     think_speech,
     rehear_after,
     stuck_turn,
+    noise_after,
+    noise_after_noisy,
+    noise_memory,
     merge_audio,
     hedge_first_token,
     first_token,

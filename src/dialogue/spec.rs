@@ -68,6 +68,8 @@ pub struct DialogueSpec {
     pub system_prompt: String,
     /// The agent's first words; empty: the caller speaks first.
     pub begin_message: String,
+    /// Whether the caller may talk them down; a legal notice says no.
+    pub begin_interruptible: bool,
     /// What the model may call.
     pub tools: Vec<ToolSpec>,
     /// 0: the agent is never interrupted; 1: it stops at the first sound.
@@ -141,6 +143,7 @@ impl Default for DialogueSpec {
             stt_mode: SttMode::Fast,
             system_prompt: String::new(),
             begin_message: String::new(),
+            begin_interruptible: true,
             tools: Vec::new(),
             interruption_sensitivity: 0.8,
             apology: "I'm sorry, I'm having trouble right now. Could you say that again?".into(),
@@ -167,7 +170,11 @@ pub struct Timing {
     pub duck_after: Duration,
     /// Voice this long silences it for the moment.
     pub hold_after: Duration,
-    /// Voice this long is an interruption even without words.
+    /// … over noise …
+    pub hold_noisy: Duration,
+    /// … and while the agent's own voice comes back from the line.
+    pub hold_echo: Duration,
+    /// Voice this long is an interruption with fewer words than it otherwise takes.
     pub interrupt_after: Duration,
     /// Silence this long, with no words pending, means it was none.
     pub resume_after: Duration,
@@ -215,6 +222,12 @@ pub struct Timing {
     pub rehear_after: Duration,
     /// … and the caller is asked to repeat.
     pub stuck_turn: Duration,
+    /// A held reply goes on over a voice that has brought no word for this long …
+    pub noise_after: Duration,
+    /// … or, on a line that is noisy anyway, for this long.
+    pub noise_after_noisy: Duration,
+    /// After noise, voice alone does not silence the agent before there was none of it for this long.
+    pub noise_memory: Duration,
     /// An answer of which less than this was heard is taken back when the caller goes on.
     pub merge_audio: Duration,
     /// A model that has given nothing to speak for this long gets its backup beside it …
@@ -263,6 +276,8 @@ impl Default for Timing {
         Self {
             duck_after: ms(60),
             hold_after: ms(96),
+            hold_noisy: ms(192),
+            hold_echo: ms(320),
             interrupt_after: ms(700),
             resume_after: ms(350),
             verdict_after: ms(700),
@@ -287,6 +302,9 @@ impl Default for Timing {
             think_speech: ms(10_000),
             rehear_after: ms(2_500),
             stuck_turn: ms(4_000),
+            noise_after: ms(2_500),
+            noise_after_noisy: ms(1_000),
+            noise_memory: ms(5_000),
             merge_audio: ms(400),
             hedge_first_token: ms(1_500),
             first_token: ms(5_000),

@@ -82,6 +82,7 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
         }
+        DialogueEvent::Ignored { why } => ("ignored", format!("[{}]", why.rule)),
         DialogueEvent::Hedged { service, reply, backup, why } => {
             let by = |id: &Option<ReplyId>, who| id.map_or(String::new(), |id| format!(" {who} {id}"));
             ("hedged", format!("{}{}{} [{}]", service.name(), by(reply, "reply"), by(backup, "as"), why.rule))

@@ -6,10 +6,12 @@
 //!
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
+//! agent begin-interruptible=no             the greeting is played to its end, whoever talks
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
+//! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
 //! stt eager=100                            it announces the end of a turn so long after the voice, and its final ends it
@@ -26,9 +28,11 @@
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
+//! a1+900 babble 3000 level=-30             five other people talking, at this level
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
-//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 say "…" | 3000 say "…" uninterruptible
+//! 3000 digit 5 | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
 //! 0 tts backup blackhole                   the backup voice, likewise
@@ -194,6 +198,7 @@ impl Scenario {
                         "duplicate" => self.network.duplicate = number()?,
                         "delay" => self.network.delay = duration(value)?,
                         "jitter" => self.network.jitter = duration(value)?,
+                        "echo" => self.network.echo = Some(value::echo(value)?),
                         _ => return Err(format!("a network has no `{name}`")),
                     }
                 }
@@ -287,6 +292,7 @@ impl Scenario {
         while let Some((name, value)) = args.setting() {
             match name {
                 "begin" => dialogue.begin_message = value.to_owned(),
+                "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
                 "prompt" => dialogue.system_prompt = value.to_owned(),
                 "sensitivity" => {
                     dialogue.interruption_sensitivity = value.parse().map_err(|_| format!("`{value}` is no number"))?;

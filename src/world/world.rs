@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::audio::Decoder;
+use crate::audio::{Decoder, level};
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
 use crate::conversation::{ReplyId, Service};
@@ -363,8 +363,12 @@ impl<'a> World<'a> {
             }
             Deed::Hears(kind, text) => self.tell(&services::transcript(*kind, text)),
             Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
-            Deed::Say(text) => {
-                self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: true }));
+            Deed::Babble { length, dbfs } => {
+                self.moment("caller", format!("is among people at {dbfs} dBFS for {} ms", length.as_millis()));
+                self.caller.babble(now, *length, *dbfs);
+            }
+            Deed::Say { text, interruptible } => {
+                self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: *interruptible }));
             }
             Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
             Deed::End => self.tell(&Owned::Command(Command::End)),
@@ -477,6 +481,10 @@ impl<'a> World<'a> {
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
             self.violate(&problem);
+        }
+        if let (Some((delay, decibels)), Some(mut sound)) = (self.scenario.network.echo, heard.sound) {
+            level::scale(sound.samples_mut(), level::gain(decibels as f32));
+            self.caller.play(self.now + delay, sound.samples().to_vec());
         }
         if let Some(whose) = heard.whose.filter(|&whose| self.is_over(ReplyId(whose))) {
             self.violate(&format!("reply {whose} is heard although it is over"));

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a scenario that cannot be read fails the test")]
 
 mod ahead;
+mod barge_in;
 
 use std::fmt::Write as _;
 use std::fs;

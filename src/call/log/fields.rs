@@ -66,6 +66,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         stt_mode,
         system_prompt,
         begin_message,
+        begin_interruptible,
         tools,
         interruption_sensitivity,
         apology,
@@ -121,6 +122,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
     let Speculation { enabled, tries, share } = *speculation;
     put_option(line, "speculation", &format!("{},{tries},{share}", u8::from(enabled)));
+    put_option(line, "begin-interruptible", if *begin_interruptible { "yes" } else { "no" });
     put_option(line, "language", language);
     put_option(line, "stt_mode", stt_mode.name());
     put_option(line, "cut_in", cut_in);
@@ -147,6 +149,7 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
             dialogue.speculation = Speculation { enabled, tries, share };
         }
+        "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
         "language" => dialogue.language = value.to_owned(),
@@ -235,6 +238,7 @@ mod tests {
             direction: Direction::Outbound,
             system_prompt: "You are brief.\nNever guess.".into(),
             interruption_sensitivity: 0.35,
+            begin_interruptible: false,
             tools: vec![ToolSpec { name: "end_call".into(), description: "Ends it.".into(), parameters: "{}".into() }],
             ..DialogueSpec::default()
         };

@@ -108,6 +108,9 @@ enum What<'e> {
         failure: &'static str,
         why: Reason<'e>,
     },
+    Ignored {
+        why: Reason<'e>,
+    },
     Hedged {
         service: &'static str,
         reply: Option<u32>,
@@ -272,6 +275,7 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
         }
+        DialogueEvent::Ignored { why } => ("ignored", What::Ignored { why: reason(why) }),
         DialogueEvent::Hedged { service, reply, backup, why } => {
             let (reply, backup) = (reply.map(|id| id.0), backup.map(|id| id.0));
             ("hedged", What::Hedged { service: service.name(), reply, backup, why: reason(why) })

@@ -5,6 +5,7 @@ mod edges;
 mod endings;
 mod floor;
 mod listening;
+mod own_voice;
 mod properties;
 mod speculation;
 mod stage;

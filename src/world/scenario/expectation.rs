@@ -105,6 +105,7 @@ const KINDS: &[&str] = &[
     "said",
     "tool",
     "failed",
+    "ignored",
     "unstuck",
     "ending",
 ];
