@@ -78,9 +78,14 @@ impl Account {
         self.note(at, "audio", format!("utterance {nth} is first heard"));
     }
 
+    /// When an event happened.
+    pub(super) fn at(&self, event: &Event) -> Instant {
+        self.began + event.at
+    }
+
     /// The call tells something.
     pub(super) fn watch(&mut self, event: &Event) {
-        let at = self.began + event.at;
+        let at = self.at(event);
         match &event.kind {
             EventKind::Dialogue(decision) => {
                 match decision {
@@ -136,6 +141,7 @@ impl Account {
             moments: self.moments,
             report,
             generations,
+            model_text: 0,
             longest_gap: ear.longest_gap(),
             utterances: heard.collect(),
             tolerance,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::conversation::{Service, ToolCall, ToolResult};
 use crate::engine::{LlmSettings, Providers, Standby, SttSpec, Tools, TtsSpec};
@@ -85,6 +85,11 @@ impl Stage {
     /// The recogniser says this, whatever it hears.
     pub(super) fn utter(&self, utter: Utter) {
         self.simulators.utter(utter);
+    }
+
+    /// The model's last request before `before` came to nothing.
+    pub(super) fn forget_request(&self, before: Instant) {
+        self.simulators.forget_request(before);
     }
 
     /// From here on a voice is well, or not.
