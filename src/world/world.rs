@@ -28,7 +28,7 @@ pub struct Outcome {
     pub report: Report,
     /// Runs of the language model.
     pub generations: usize,
-    /// The text sent to the model and received from it, in bytes.
+    /// The text sent to the model and received from it, in bytes; zero where nobody counts it.
     pub model_text: usize,
     /// The longest silence inside one of the agent's utterances, beyond the gap between words.
     pub longest_gap: Duration,
