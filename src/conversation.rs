@@ -238,6 +238,35 @@ impl Failure {
     }
 }
 
+/// How handing the caller to someone else ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum TransferEnd {
+    /// Somebody took the call: it is no longer ours.
+    Taken,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// The other end was busy or refused.
+    Refused,
+    /// This line has no way to hand a caller on.
+    Unsupported,
+}
+
+impl TransferEnd {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::Taken, Self::NoAnswer, Self::Refused, Self::Unsupported];
+
+    /// A short lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NoAnswer => "no-answer",
+            Self::Refused => "refused",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 /// Something private on its way through the house: printed as `‹private›`, taken out only on purpose.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Pii<T>(T);

@@ -97,6 +97,7 @@ impl Call {
             }
             Input::Transcript(transcript) => self.dialogue.handle(Fact::Transcript(transcript), now),
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
+            Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
             Input::Command(command) => self.dialogue.handle(Fact::Command(command), now),
             Input::Closed => self.dialogue.handle(Fact::Closed, now),
             Input::Failed { service, reply: None, failure } => {
@@ -310,11 +311,9 @@ impl Call {
             }
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
             Action::SendDigits(digits) => {
-                // A line without telephone events takes none: then the gateway may have a way of its own.
+                // Beyond what the line keeps waiting they are lost, and counted.
                 let taken = self.outbound.send_digits(&digits, now);
-                if taken == 0 {
-                    self.outputs.push_back(Output::SendDigits(digits));
-                }
+                self.report.dropped += digits.len().saturating_sub(taken) as u64;
             }
             Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),
             Action::HangUp(reason) => self.hang_up(reason, now),

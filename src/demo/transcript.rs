@@ -44,6 +44,10 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()>
             line(out, event.at, "agent", &format!("✂ BARGE-IN: the caller takes the floor  [{}]", why.rule))
         }
         DialogueEvent::Backchannel { text } => line(out, event.at, "caller", &format!("· \"{text}\" is no turn")),
+        DialogueEvent::TransferStarted => line(out, event.at, "agent", "· hands the caller on: it rings there"),
+        DialogueEvent::TransferFailed { end, why } => {
+            line(out, event.at, "engine", &format!("! transfer {}  [{}]", end.name(), why.rule))
+        }
         DialogueEvent::ServiceFailed { service, failure, why } => {
             line(out, event.at, "engine", &format!("! {} {}  [{}]", service.name(), failure.name(), why.rule))
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
+    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd, WordTime,
 };
 
 /// Something that happened, as far as the dialogue needs to know it.
@@ -95,6 +95,8 @@ pub enum Fact<'a> {
     },
     /// A tool has answered (or timed out: then the result says so).
     ToolResult(&'a ToolResult),
+    /// The answer to [`Action::Transfer`](super::Action::Transfer).
+    TransferEnded(TransferEnd),
     /// A service has failed for good; what could be retried without us was retried.
     Failed {
         /// Which service.
@@ -130,6 +132,11 @@ pub enum Command {
     },
     /// Fall silent and listen.
     Interrupt,
+    /// Hand the caller to someone else once the agent's words were heard.
+    Transfer {
+        /// Whom to; `None`: [`DialogueSpec::transfer_number`](super::DialogueSpec::transfer_number).
+        to: Option<Pii<String>>,
+    },
     /// End the call now.
     End,
 }

@@ -6,13 +6,16 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod arguments;
 mod barge_in;
+mod builtin;
 mod ending;
 mod endpointing;
 mod fact;
 mod failing;
 mod floor;
 mod history;
+mod keys;
 mod listening;
 mod machine;
 mod named;
@@ -25,10 +28,11 @@ mod spec;
 mod tests;
 mod timer;
 mod tools;
+mod transfer;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
+pub use builtin::{END_CALL, RESERVED, SEND_DTMF, TRANSFER_CALL};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, Timing};
-pub use tools::END_CALL;
+pub use spec::{Backups, DialogueSpec, Direction, Timing, ToolRule};

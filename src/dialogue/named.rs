@@ -64,6 +64,8 @@ named_timings!(
     tool,
     filler_after,
     filler_again,
+    transfer,
+    transfer_comfort,
     key_wait,
     greeting_delay,
     drain,

@@ -77,6 +77,10 @@ impl Dialogue {
         if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
             return;
         }
+        // Whoever waits for a transfer is answered when it has failed.
+        if self.transfer.is_some() {
+            return;
+        }
         self.owed = None;
         let timing = self.spec.timing;
         let mut reply = Reply::new(id, Purpose::Answer);
@@ -329,6 +333,9 @@ impl Dialogue {
         let (dropped, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.replies).into_iter().partition(|reply| reply.interruptible);
         self.replies = kept.into();
+        if let Some(transfer) = self.transfer.as_mut().filter(|_| !dropped.is_empty()) {
+            transfer.words_cut();
+        }
         for reply in &dropped {
             self.act(Action::Flush { reply: reply.id });
         }

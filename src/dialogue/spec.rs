@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::conversation::ToolSpec;
+use crate::conversation::{Pii, ToolSpec};
 
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -49,10 +49,29 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
+    /// What holds for single tools.
+    pub tool_rules: Vec<ToolRule>,
+    /// Whom the model may hand the caller to; `None`: nobody, and the tool is not offered.
+    pub transfer_number: Option<Pii<String>>,
+    /// Said when a transfer has come to nothing.
+    pub transfer_failed: String,
+    /// Said again and again while a transfer rings on; empty: nothing.
+    pub transfer_wait: String,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
     pub timing: Timing,
+}
+
+/// What holds for one tool and not for the others.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ToolRule {
+    /// The tool's name.
+    pub name: String,
+    /// It is given up after this; `None`: after [`Timing::tool`].
+    pub timeout: Option<Duration>,
+    /// Said while the caller waits for it, in place of [`DialogueSpec::filler`]; empty: nothing.
+    pub filler: Option<String>,
 }
 
 /// Which services have a backup to fall back on.
@@ -79,6 +98,10 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
+            tool_rules: Vec::new(),
+            transfer_number: None,
+            transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
+            transfer_wait: "I'm still trying to reach someone for you.".into(),
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -144,6 +167,10 @@ pub struct Timing {
     pub filler_after: Duration,
     /// … and once more after this.
     pub filler_again: Duration,
+    /// A transfer that nobody has answered is given up after this.
+    pub transfer: Duration,
+    /// While it rings the caller is told so each time nothing was heard for this long.
+    pub transfer_comfort: Duration,
     /// Keys are a turn this long after the last of them (`#` ends it at once).
     pub key_wait: Duration,
     /// The greeting waits this long after the answer.
@@ -186,6 +213,8 @@ impl Default for Timing {
             tool: ms(10_000),
             filler_after: ms(1_200),
             filler_again: ms(6_000),
+            transfer: ms(20_000),
+            transfer_comfort: ms(8_000),
             key_wait: ms(3_000),
             greeting_delay: ms(150),
             drain: ms(2_000),

@@ -15,8 +15,8 @@ use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
 use super::{CallId, Outcome, Providers, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
-use crate::conversation::{Digit, Failure, ReplyId, Service};
-use crate::gateway::{Leg, LegEvent};
+use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
+use crate::gateway::{Leg, LegEvent, LegTransfer};
 use crate::provider::{LlmEvent, LlmRequest, ProviderError, SttEvent, TtsEvent, TtsSpec};
 
 /// One call and everything at work for it: owned by one task, which runs it from beginning to end.
@@ -36,6 +36,8 @@ pub(super) struct Driver {
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
     failed: Vec<(Service, Option<ReplyId>, ProviderError)>,
+    /// The line could not do a transfer it was asked for: told to the call with the next wake.
+    transfer_refused: bool,
     /// The deadline that woke the call, until a packet has left for it.
     due: Option<Instant>,
     /// When a stopping engine waits no longer for the call's own end.
@@ -69,10 +71,14 @@ impl Driver {
         // The rate of the line is the rate of everything: no service is asked for sound nobody can hear.
         stt.rate = leg.codec.sample_rate();
         tts.rate = leg.codec.sample_rate();
+        if spec.dialogue.transfer_number.is_some() && !leg.line.can_transfer() {
+            tracing::warn!(call = %id, "this line cannot transfer: the model is not offered it");
+            spec.dialogue.transfer_number = None;
+        }
         let request = LlmRequest {
             model: llm.model,
             messages: Vec::new(),
-            tools: spec.dialogue.tools.clone(),
+            tools: spec.dialogue.offered_tools(),
             max_tokens: llm.max_tokens,
             temperature: llm.temperature,
         };
@@ -103,6 +109,7 @@ impl Driver {
             counters,
             told: (Totals::default(), began),
             failed: Vec::new(),
+            transfer_refused: false,
             due: None,
             stop_at: None,
         }
@@ -128,6 +135,11 @@ impl Driver {
             if let Some((service, reply, error)) = self.failed.pop() {
                 now = Instant::now();
                 self.service_failed(service, reply, &error, now);
+                continue;
+            }
+            if std::mem::take(&mut self.transfer_refused) {
+                now = Instant::now();
+                self.tell(&Input::TransferEnded(TransferEnd::Unsupported), now);
                 continue;
             }
             let deadline = self.call.poll_timeout().into_iter().chain(self.stop_at).min();
@@ -224,6 +236,14 @@ impl Driver {
             }
             LegEvent::Played(mark) => self.tell(&Input::Played { mark }, now),
             LegEvent::Held(held) => self.tell(&Input::Held(held), now),
+            LegEvent::TransferEnded(end) => {
+                let end = match end {
+                    LegTransfer::Taken => TransferEnd::Taken,
+                    LegTransfer::NoAnswer => TransferEnd::NoAnswer,
+                    LegTransfer::Refused => TransferEnd::Refused,
+                };
+                self.tell(&Input::TransferEnded(end), now);
+            }
             LegEvent::Closed => {
                 self.sources.line_open = false;
                 self.tell(&Input::Closed, now);
@@ -327,10 +347,12 @@ impl Driver {
                     recording.write(&sound);
                 }
             }
-            Output::SendDigits(digits) => {
-                tracing::warn!(call = %self.id, count = digits.len(), "this line cannot send keys");
+            Output::Transfer { to } => {
+                if let Err(error) = sources.leg.line.transfer(to.reveal()) {
+                    tracing::warn!(call = %self.id, %error, "the caller stays");
+                    self.transfer_refused = true;
+                }
             }
-            Output::Transfer { .. } => tracing::warn!(call = %self.id, "this line cannot transfer"),
             Output::Close { reason } => {
                 tracing::debug!(call = %self.id, reason = reason.name(), "closing the line");
                 sources.leg.line.close();

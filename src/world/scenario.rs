@@ -1,11 +1,11 @@
 //! A scenario file: what the caller does, how the services behave, what must come of it.
 //!
-//! One statement a line; `#` begins a comment; text stands in double quotes. Times are milliseconds (`1200`), or carry a
+//! One statement a line; `#` begins a comment; text stands in double quotes (`\"` is one inside it). Times are milliseconds (`1200`), or carry a
 //! unit (`300ms`, `1.5s`). A moment is a time since the call was answered (`1200`) or since the agent's n-th utterance
 //! was first heard (`a2+500`).
 //!
 //! ```text
-//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no transfer="+14155550100"
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
@@ -16,13 +16,14 @@
 //! reply "Well" then-stall                  … sends this and then nothing
 //! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
 //! reply fail unavailable                   … fails
-//! tool end_call 500 "done"                 how long a tool takes and what it answers
+//! tool end_call 500 "done"                 how long a tool takes and what it answers; timeout=15s filler="…"
+//! transfer 20s fail                        what comes of a transfer: ok fail refused unsupported never
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
-//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! run 10000                                how long to run
 //!
@@ -38,8 +39,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::call::{CallSpec, Direction, LineSpec};
-use crate::conversation::{Digit, Failure, ToolSpec, TranscriptKind};
+use crate::call::{CallSpec, Direction, LineSpec, ToolRule};
+use crate::conversation::{Digit, Failure, Pii, ToolSpec, TranscriptKind, TransferEnd};
 
 use super::NetworkSpec;
 use super::words::{Args, Word, split};
@@ -57,6 +58,7 @@ pub struct Scenario {
     pub(super) llm: LlmScript,
     pub(super) tts: TtsScript,
     pub(super) tools: Vec<ToolScript>,
+    pub(super) transfer: TransferScript,
     pub(super) steps: Vec<Step>,
     /// What must come of it.
     pub expectations: Vec<Expectation>,
@@ -99,6 +101,13 @@ pub(super) struct ToolScript {
     pub(super) answer: String,
 }
 
+/// How a transfer ends, and after how long; `None`: nobody ever says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TransferScript {
+    pub(super) takes: Duration,
+    pub(super) end: Option<TransferEnd>,
+}
+
 /// A moment of a scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct When {
@@ -123,6 +132,7 @@ pub(super) enum Deed {
     Digit(Digit),
     Say(String),
     Interrupt,
+    Transfer,
     End,
     Hangup,
     Hold(bool),
@@ -211,6 +221,7 @@ impl Scenario {
                 word_times: true,
             },
             tools: Vec::new(),
+            transfer: TransferScript { takes: Duration::ZERO, end: Some(TransferEnd::Unsupported) },
             steps: Vec::new(),
             expectations: Vec::new(),
             length: Duration::from_secs(10),
@@ -321,7 +332,30 @@ impl Scenario {
                     description: name.clone(),
                     parameters: "{\"type\":\"object\"}".into(),
                 });
+                let mut rule = ToolRule { name: name.clone(), ..ToolRule::default() };
+                while let Some((setting, value)) = args.setting() {
+                    match setting {
+                        "timeout" => rule.timeout = Some(duration(value)?),
+                        "filler" => rule.filler = Some(value.to_owned()),
+                        _ => return Err(format!("a tool has no `{setting}`")),
+                    }
+                }
+                if (&rule.timeout, &rule.filler) != (&None, &None) {
+                    self.spec.dialogue.tool_rules.push(rule);
+                }
                 self.tools.push(ToolScript { name, takes, answer });
+            }
+            "transfer" => {
+                let takes = duration(args.word()?.bare()?)?;
+                let end = match args.word()?.bare()? {
+                    "ok" => Some(TransferEnd::Taken),
+                    "fail" => Some(TransferEnd::NoAnswer),
+                    "refused" => Some(TransferEnd::Refused),
+                    "unsupported" => Some(TransferEnd::Unsupported),
+                    "never" => None,
+                    other => return Err(format!("a transfer cannot end `{other}`")),
+                };
+                self.transfer = TransferScript { takes, end };
             }
             "run" => self.length = duration(args.word()?.bare()?)?,
             "expect" => {
@@ -353,6 +387,7 @@ impl Scenario {
                         _ => return Err(format!("`{value}` is no direction")),
                     }
                 }
+                "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
@@ -430,6 +465,7 @@ fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
         }
         "say" => Deed::Say(args.word()?.text.clone()),
         "interrupt" => Deed::Interrupt,
+        "transfer" => Deed::Transfer,
         "end" => Deed::End,
         "hangup" => Deed::Hangup,
         "hold" => Deed::Hold(true),
@@ -495,7 +531,7 @@ fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "commit",
     "audio",
     "ducked",
@@ -508,6 +544,8 @@ const KINDS: [&str; 15] = [
     "caller",
     "said",
     "tool",
+    "key",
+    "transfer",
     "failed",
     "unstuck",
     "ending",

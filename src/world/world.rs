@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::audio::Decoder;
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
-use crate::conversation::ReplyId;
-use crate::rtp::Packet;
+use crate::conversation::{Digit, ReplyId};
+use crate::rtp::{Packet, TelephoneEvent};
 
 use super::caller::{Caller, PTIME};
 use super::check;
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
             caller: Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11)),
             on_line: true,
             network: Network::new(scenario.network),
-            services: Services::new(scenario.stt, scenario.llm.clone(), scenario.tts, scenario.tools.clone()),
+            services: Services::new(scenario),
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
@@ -317,6 +317,7 @@ impl<'a> World<'a> {
             Deed::Say(text) => {
                 self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: true }));
             }
+            Deed::Transfer => self.tell(&Owned::Command(Command::Transfer { to: None })),
             Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
             Deed::End => self.tell(&Owned::Command(Command::End)),
             Deed::Hangup => {
@@ -369,11 +370,16 @@ impl<'a> World<'a> {
                 }
                 Output::Cancel { reply } => {
                     self.moment("cancel", format!("reply {reply}"));
+                    self.ear.cancelled.insert(reply.0);
                     self.cancelled.push((reply, self.now));
                 }
                 Output::Invoke { call, .. } => {
                     let said = self.services.invoke(&call, self.now);
                     self.schedule_all(vec![said]);
+                }
+                Output::Transfer { .. } => {
+                    let said = self.services.transfer(self.now);
+                    self.schedule_all(said);
                 }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
@@ -381,9 +387,7 @@ impl<'a> World<'a> {
                 | Output::Transcribe(_)
                 | Output::Finalize
                 | Output::Rehear { .. }
-                | Output::Record(_)
-                | Output::SendDigits(_)
-                | Output::Transfer { .. } => {}
+                | Output::Record(_) => {}
             }
         }
         self.encoder.outputs_done(&mut self.log);
@@ -395,6 +399,13 @@ impl<'a> World<'a> {
             self.violations.push("the call sent something that is not RTP".into());
             return;
         };
+        let events = self.scenario.spec.line.telephone_event;
+        if events == Some(packet.header.payload_type) {
+            if let Some(key) = self.ear.key(&packet) {
+                self.moment("key", format!("{key} is pressed by the agent"));
+            }
+            return;
+        }
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
             self.violations.push(format!("at {} ms: {problem}", self.since_answer(self.now)));
@@ -509,6 +520,9 @@ struct Ear {
     utterances: Vec<(u32, Duration)>,
     last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
+    cancelled: BTreeSet<u32>,
+    /// The timestamp of the agent's last key.
+    last_key: Option<u32>,
     longest_gap: Duration,
     /// How much sound was heard of each reply.
     audible: BTreeMap<u32, Duration>,
@@ -530,6 +544,8 @@ impl Ear {
             utterances: Vec::new(),
             last_audible: None,
             last_sent: None,
+            cancelled: BTreeSet::new(),
+            last_key: None,
             longest_gap: Duration::ZERO,
             audible: BTreeMap::new(),
             rewound: 0,
@@ -559,7 +575,8 @@ impl Ear {
             let current = self.utterances.last().map(|(reply, _)| *reply);
             let whose = sound::sounds_like(frame.samples(), &recent);
             match (whose, current) {
-                (Some(whose), Some(current)) if whose < current => {
+                // A filler may overtake the answer it bridges; nobody is heard again, or after being cancelled.
+                (Some(whose), Some(current)) if whose != current && self.is_over(whose) => {
                     problem = Some(format!("reply {whose} is heard after reply {current}"));
                 }
                 (Some(whose), current) if current != Some(whose) => began = Some(whose),
@@ -580,6 +597,20 @@ impl Ear {
             self.last_audible = Some(now);
         }
         HeardPacket { began, problem }
+    }
+
+    /// Whether a reply was cancelled, or was heard before the one that is heard.
+    fn is_over(&self, reply: u32) -> bool {
+        self.cancelled.contains(&reply) || self.utterances.iter().any(|(heard, _)| *heard == reply)
+    }
+
+    /// The key that begins with a packet of telephone events (RFC 4733).
+    fn key(&mut self, packet: &Packet<'_>) -> Option<char> {
+        // Events keep the timestamp of their beginning; the sound goes on behind them.
+        self.last_sent = None;
+        let event = TelephoneEvent::parse(packet.payload).ok()?;
+        let begins = self.last_key.replace(packet.header.timestamp) != Some(packet.header.timestamp);
+        Digit::from_event_code(event.event).filter(|_| begins).map(Digit::as_char)
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.
@@ -611,6 +642,8 @@ fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
         }
         DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
         DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
+        DialogueEvent::TransferStarted => ("transfer", "rings".into()),
+        DialogueEvent::TransferFailed { end, why } => ("transfer", format!("{} [{}]", end.name(), why.rule)),
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
+    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
+    TransferEnd, WordTime,
 };
 use crate::dialogue::Command;
 
@@ -65,6 +66,8 @@ pub enum Owned {
     SpeechEnded(ReplyId),
     /// [`Input::ToolResult`]
     ToolResult(ToolResult),
+    /// [`Input::TransferEnded`]
+    TransferEnded(TransferEnd),
     /// [`Input::Failed`]
     Failed(Service, Option<ReplyId>, Failure),
     /// [`Input::Command`]
@@ -91,6 +94,7 @@ impl Owned {
             Self::WordTimes(reply, words) => Input::WordTimes { reply: *reply, words },
             Self::SpeechEnded(reply) => Input::SpeechEnded { reply: *reply },
             Self::ToolResult(result) => Input::ToolResult(result),
+            Self::TransferEnded(end) => Input::TransferEnded(*end),
             Self::Failed(service, reply, failure) => {
                 Input::Failed { service: *service, reply: *reply, failure: *failure }
             }
@@ -232,6 +236,14 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
         }
         "interrupt" => Owned::Command(Command::Interrupt),
         "end" => Owned::Command(Command::End),
+        "transfer" => {
+            let to = next().map(|to| fields::text(to).map(Pii::new).ok_or(())).transpose().ok()?;
+            Owned::Command(Command::Transfer { to })
+        }
+        "transfer-ended" => {
+            let name = next()?;
+            Owned::TransferEnded(TransferEnd::ALL.into_iter().find(|end| end.name() == name)?)
+        }
         "held" => Owned::Held(next()? == "1"),
         "closed" => Owned::Closed,
         _ => return None,
@@ -339,6 +351,10 @@ mod tests {
             Owned::Command(Command::Say { text: "One moment.".into(), interruptible: true }),
             Owned::Command(Command::Interrupt),
             Owned::Command(Command::End),
+            Owned::Command(Command::Transfer { to: Some(Pii::new("+1 415".into())) }),
+            Owned::Command(Command::Transfer { to: None }),
+            Owned::TransferEnded(TransferEnd::NoAnswer),
+            Owned::TransferEnded(TransferEnd::Taken),
             Owned::Held(true),
             Owned::Closed,
         ]

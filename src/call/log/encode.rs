@@ -125,11 +125,6 @@ impl Digest {
                 self.samples(stereo.caller.samples());
                 self.samples(stereo.agent.samples());
             }
-            Output::SendDigits(digits) => {
-                for digit in digits {
-                    self.bytes(&[digit.event_code()]);
-                }
-            }
             Output::Transfer { to } => self.bytes(to.reveal().as_bytes()),
             other => {
                 let _ = write!(self, "{other:?}");
@@ -221,6 +216,16 @@ fn put_input(line: &mut String, input: &Input<'_>) {
         }
         Input::Command(Command::Interrupt) => line.push_str("interrupt"),
         Input::Command(Command::End) => line.push_str("end"),
+        Input::Command(Command::Transfer { to }) => {
+            line.push_str("transfer");
+            if let Some(to) = to {
+                line.push(' ');
+                fields::put_text(line, to.reveal());
+            }
+        }
+        Input::TransferEnded(end) => {
+            let _ = write!(line, "transfer-ended {}", end.name());
+        }
         Input::Held(held) => {
             let _ = write!(line, "held {}", u8::from(*held));
         }

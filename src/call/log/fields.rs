@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Timing};
+use crate::conversation::{Pii, ToolSpec};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -71,6 +71,10 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        tool_rules,
+        transfer_number,
+        transfer_failed,
+        transfer_wait,
         backups,
         timing,
     } = dialogue;
@@ -104,6 +108,16 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     }
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
+    for ToolRule { name, timeout, filler } in tool_rules {
+        let timeout = timeout.map_or_else(|| "-".into(), |timeout| timeout.as_nanos().to_string());
+        let filler = filler.as_ref().map_or_else(|| "-".into(), |filler| format!("+{filler}"));
+        put_option(line, "tool_rule", &format!("{timeout} {name} {filler}"));
+    }
+    if let Some(number) = transfer_number {
+        put_option(line, "transfer_number", number.reveal());
+    }
+    put_option(line, "transfer_failed", transfer_failed);
+    put_option(line, "transfer_wait", transfer_wait);
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
 }
 
@@ -120,6 +134,19 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
+        "tool_rule" => {
+            let mut parts = value.splitn(3, ' ');
+            let timeout = match parts.next()? {
+                "-" => None,
+                nanos => Some(Duration::from_nanos(nanos.parse().ok()?)),
+            };
+            let name = parts.next()?.to_owned();
+            let filler = parts.next()?.strip_prefix('+').map(str::to_owned);
+            dialogue.tool_rules.push(ToolRule { name, timeout, filler });
+        }
+        "transfer_number" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+        "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
+        "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
         _ => return None,
     }
     Some(())
@@ -202,6 +229,14 @@ mod tests {
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
+        let rule = |timeout, filler| ToolRule { name: "look".into(), timeout, filler };
+        dialogue.tool_rules = vec![
+            rule(Some(Duration::from_secs(30)), Some("I am looking that up.".into())),
+            rule(None, Some(String::new())),
+            rule(None, None),
+        ];
+        dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
+        dialogue.transfer_failed = String::new();
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

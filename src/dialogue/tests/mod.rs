@@ -4,6 +4,7 @@ mod endings;
 mod floor;
 mod properties;
 mod stage;
+mod tools;
 mod troubles;
 mod turns;
 
