@@ -2,8 +2,12 @@
 //!
 //! May import: nothing of this crate. Must never know: who speaks first; any vendor's JSON.
 
+mod variables;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use variables::{Filled, Variables};
 
 /// One reply of the agent: a run of the language model, or a scripted line (greeting, apology), and its speech.
 ///

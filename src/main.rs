@@ -1,6 +1,8 @@
 //! The command line: the only place that builds things and hands them to each other.
 #![expect(clippy::disallowed_methods, reason = "the process lives in real time")]
 
+mod cli;
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ enum Command {
     },
     /// Read the configuration, tell what is wrong with it or what it comes to, and stop.
     CheckConfig(Serve),
+    /// Run scenario files in virtual time and tell which pass.
+    Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
     Replay {
         /// The call log, as written under `[log] dir`.
@@ -132,6 +136,7 @@ async fn main() -> ExitCode {
         Command::Simulators { listen } => simulators(listen).await,
         Command::CheckConfig(args) => check_config(&args),
         Command::Replay { file } => replay(&file),
+        Command::Simulate(args) => simulate(&args),
     };
     match done {
         Ok(code) => code,
@@ -305,6 +310,26 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn simulate(args: &cli::simulate::Simulate) -> Result<ExitCode, Failure> {
+    let agent = match &args.config {
+        None => DialogueSpec::default(),
+        Some(file) => agent_of(file, args.agent.as_deref())?,
+    };
+    let passed = cli::simulate::simulate(args, &agent).map_err(Failure::Other)?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How an agent of a configuration holds its calls.
+fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
+    let config = Config::load(file, None, &env).map_err(Failure::Config)?;
+    let agent = match id {
+        None => config.agents.first(),
+        Some(id) => config.agents.iter().find(|agent| agent.id == id),
+    };
+    let agent = agent.ok_or_else(|| Failure::Other(format!("{}: there is no such agent", file.display())))?;
+    Ok(dialogue(agent, &config))
+}
+
 fn replay(file: &Path) -> Result<ExitCode, Failure> {
     let log = std::fs::read_to_string(file).map_err(|error| Failure::other(&file.display(), &error))?;
     let replayed = world::replay(&log).map_err(|error| Failure::other(&file.display(), &error))?;
@@ -399,11 +424,6 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
         config::ModelTier::Balanced => &tiers.balanced,
         config::ModelTier::Max => &tiers.max,
     };
-    let timing = Timing {
-        max_silence: Duration::from_millis(agent.max_silence_ms),
-        max_duration: config.engine.max_call,
-        ..Timing::default()
-    };
     Agent {
         profile: Profile {
             id: agent.id.clone(),
@@ -411,13 +431,7 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
             description: agent.description.clone(),
             model_tier: agent.model_tier.name().into(),
         },
-        dialogue: DialogueSpec {
-            system_prompt: agent.system_prompt.clone(),
-            begin_message: agent.begin_message.clone().unwrap_or_default(),
-            interruption_sensitivity: agent.interruption_sensitivity,
-            timing,
-            ..DialogueSpec::default()
-        },
+        dialogue: dialogue(agent, config),
         providers: providers.clone(),
         // The engine puts the line's own rate in place of these.
         stt: SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None },
@@ -433,6 +447,22 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
             speed: agent.voice_speed,
             rate: SampleRate::HZ_8000,
         },
+    }
+}
+
+/// How an agent of the configuration holds its calls.
+fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
+    let timing = Timing {
+        max_silence: Duration::from_millis(agent.max_silence_ms),
+        max_duration: config.engine.max_call,
+        ..Timing::default()
+    };
+    DialogueSpec {
+        system_prompt: agent.system_prompt.clone(),
+        begin_message: agent.begin_message.clone().unwrap_or_default(),
+        interruption_sensitivity: agent.interruption_sensitivity,
+        timing,
+        ..DialogueSpec::default()
     }
 }
 

@@ -90,7 +90,11 @@ impl Call {
             Input::Packet(datagram) => self.inbound.handle_packet(datagram, now),
             Input::Played { mark } => self.outbound.handle_played(mark, now),
             Input::Answered => self.answered(now),
-            Input::Digit(digit) => self.digit(digit, now),
+            Input::Digit(digit) => {
+                if self.inbound.is_new_key(digit, now) {
+                    self.digit(digit, now);
+                }
+            }
             Input::Held(held) => {
                 self.inbound.set_held(held, now);
                 self.dialogue.handle(Fact::Hold { held }, now);
@@ -176,7 +180,11 @@ impl Call {
         }
         self.report.answered = Some(self.since_begin(now));
         self.tell(EventKind::Answered, now);
-        self.recorder = self.record.map(|rate| Recorder::new(rate, now));
+        self.recorder = self.record.map(|rate| {
+            let mut recorder = Recorder::new(rate, now);
+            recorder.hold_back(Inbound::KEY_ONSET + Recorder::PIECE);
+            recorder
+        });
         self.inbound.answer(now);
         self.outbound.answer(now);
         self.dialogue.handle(Fact::Answered, now);
@@ -264,6 +272,9 @@ impl Call {
             Heard::Frame(frame) => {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.caller(&frame, now);
+                    if self.dialogue.hides_keys() && self.inbound.hears_key() {
+                        recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
+                    }
                 }
                 self.outputs.push_back(Output::Transcribe(frame));
             }

@@ -13,7 +13,9 @@ mod replies;
 mod spec;
 mod timeline;
 
-pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, ToolRule, Why};
+pub use crate::dialogue::{
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Timing, ToolRule, Why,
+};
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;

@@ -6,6 +6,8 @@ use crate::conversation::{
     Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd, WordTime,
 };
 
+use super::KeyRules;
+
 /// Something that happened, as far as the dialogue needs to know it.
 #[derive(Clone, Debug)]
 pub enum Fact<'a> {
@@ -130,6 +132,8 @@ pub enum Command {
         /// Whether the caller may talk it down.
         interruptible: bool,
     },
+    /// Ask the caller for keys, by these rules; without it keys are taken by the default ones.
+    Collect(KeyRules),
     /// Fall silent and listen.
     Interrupt,
     /// Hand the caller to someone else once the agent's words were heard.

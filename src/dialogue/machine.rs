@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::conversation::{Failure, ReplyId, Service};
 
 use super::barge_in::BargeIn;
+use super::collect::Collect;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::history::History;
@@ -52,6 +53,8 @@ pub struct Dialogue {
     pub(super) transfer: Option<Transfer>,
     /// Keys that are to be sent.
     pub(super) keys: Keys,
+    /// The caller's keys.
+    pub(super) collect: Collect,
     /// A turn or a tool's result that the model has not been given yet.
     pub(super) owed: Option<ReplyId>,
     pub(super) ending: Option<Ending>,
@@ -123,6 +126,7 @@ impl Dialogue {
             tools: Tools::default(),
             transfer: None,
             keys: Keys::default(),
+            collect: Collect::default(),
             owed: None,
             ending: None,
             is_over: false,
@@ -232,6 +236,7 @@ impl Dialogue {
             Timer::Overdue => self.playout_late(now),
             Timer::Tool => self.tools_late(now),
             Timer::Filler => self.fill(now),
+            Timer::Collect => self.no_keys(now),
             Timer::Keys => self.press_keys(now),
             Timer::Transfer => self.transfer_late(now),
             Timer::Comfort => self.comfort(now),
@@ -277,6 +282,7 @@ impl Dialogue {
         self.arm_replies(now);
         self.arm_tools();
         self.arm_transfer();
+        self.arm_collect();
         self.timers.set(Timer::Keys, self.keys.due());
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
@@ -297,6 +303,7 @@ impl Dialogue {
         self.replies.is_empty()
             && self.tools.is_empty()
             && self.transfer.is_none()
+            && !self.is_collecting()
             && self.owed.is_none()
             && self.cut.is_none()
             && self.ending.is_none()
@@ -317,6 +324,7 @@ impl Dialogue {
         match command {
             Command::Say { text, interruptible } => self.say(text, *interruptible, now),
             Command::Interrupt => self.fall_silent(now),
+            Command::Collect(rules) => self.collect_keys(*rules, now),
             Command::Transfer { to } => self.transfer_ordered(to.clone(), now),
             Command::End => self.close(EndReason::Ended, false, now),
         }

@@ -9,6 +9,7 @@ mod action;
 mod arguments;
 mod barge_in;
 mod builtin;
+mod collect;
 mod ending;
 mod endpointing;
 mod fact;
@@ -33,6 +34,7 @@ mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use builtin::{END_CALL, RESERVED, SEND_DTMF, TRANSFER_CALL};
+pub use collect::KeyRules;
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
 pub use spec::{Backups, DialogueSpec, Direction, Timing, ToolRule};

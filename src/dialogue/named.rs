@@ -67,6 +67,7 @@ named_timings!(
     transfer,
     transfer_comfort,
     key_wait,
+    key_total,
     greeting_delay,
     drain,
     goodbye_cap

@@ -11,6 +11,8 @@ use super::{Action, DialogueEvent};
 
 /// The most replies under way; more lines from outside are refused.
 const MAX_REPLIES: usize = 8;
+/// From this many keys on the agent's repeating them is hidden too.
+const SECRET_KEYS: usize = 4;
 
 impl Dialogue {
     /// Has the first words synthesised before the line is up.
@@ -302,6 +304,7 @@ impl Dialogue {
         if is_taken_back && reply.calls == 0 {
             self.carry_turn();
             if !text.is_empty() {
+                let text = self.without_keys(&text, SECRET_KEYS);
                 self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
             }
             return;
@@ -318,7 +321,8 @@ impl Dialogue {
         if reply.purpose != Purpose::Filler {
             self.history.heard(reply.id, text, interrupted);
         }
-        let text = text.trim().to_owned();
+        // A single key is no secret, and would be found in any answer.
+        let text = self.without_keys(text.trim(), SECRET_KEYS);
         if !text.is_empty() {
             self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted });
         }

@@ -57,6 +57,8 @@ pub struct DialogueSpec {
     pub transfer_failed: String,
     /// Said again and again while a transfer rings on; empty: nothing.
     pub transfer_wait: String,
+    /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
+    pub redact_keys: bool,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
@@ -102,6 +104,7 @@ impl Default for DialogueSpec {
             transfer_number: None,
             transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
             transfer_wait: "I'm still trying to reach someone for you.".into(),
+            redact_keys: false,
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -173,6 +176,9 @@ pub struct Timing {
     pub transfer_comfort: Duration,
     /// Keys are a turn this long after the last of them (`#` ends it at once).
     pub key_wait: Duration,
+    /// Keys are a turn at the latest this long after the first of them; and so long they are waited for when they were asked
+    /// for.
+    pub key_total: Duration,
     /// The greeting waits this long after the answer.
     pub greeting_delay: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
@@ -216,6 +222,7 @@ impl Default for Timing {
             transfer: ms(20_000),
             transfer_comfort: ms(8_000),
             key_wait: ms(3_000),
+            key_total: ms(15_000),
             greeting_delay: ms(150),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),

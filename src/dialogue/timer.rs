@@ -45,6 +45,8 @@ timers! {
     Tool,
     /// The caller waits for a tool in silence.
     Filler,
+    /// The caller was asked for keys and has pressed none.
+    Collect,
     /// The next keys may be sent.
     Keys,
     /// Nobody has answered a transfer.

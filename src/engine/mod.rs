@@ -29,7 +29,7 @@ mod wake;
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
     Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind, InboundReport,
-    Line, LineSpec, OutboundReport, Report, Speaker, Timing, ToolRule, TurnReport, Waterfall, Why,
+    KeyRules, Line, LineSpec, OutboundReport, Report, Speaker, Timing, ToolRule, TurnReport, Waterfall, Why,
 };
 pub use crate::conversation::Pii;
 pub use crate::gateway::websocket::{WsFrame, twilio};

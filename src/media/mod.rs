@@ -12,6 +12,7 @@ mod dtmf;
 mod far;
 mod inbound;
 mod jitter;
+mod keys;
 mod mixer;
 mod outbound;
 mod pacer;

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::audio::{Codec, Encoder};
-use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
+use crate::audio::tone::Tone;
+use crate::audio::{Encoder, SampleRate};
+use crate::call::LineSpec;
+use crate::conversation::Digit;
+use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc, TelephoneEvent};
 
 use super::sound;
 
@@ -13,10 +16,25 @@ pub(super) struct Caller {
     sounds: Vec<Sound>,
     encoder: Encoder,
     payload_type: PayloadType,
+    telephone_event: Option<PayloadType>,
+    presses: Vec<Press>,
     sequence: u16,
     timestamp: u32,
     seed: u64,
 }
+
+/// A key that is sent as telephone events.
+#[derive(Debug)]
+struct Press {
+    start: Duration,
+    key: Digit,
+    /// The timestamp of its beginning, once that was sent.
+    timestamp: Option<u32>,
+}
+
+/// How long a key is held down, and from one key to the next.
+const KEY: Duration = Duration::from_millis(100);
+const KEYS_APART: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 struct Sound {
@@ -28,11 +46,13 @@ struct Sound {
 pub(super) const PTIME: Duration = Duration::from_millis(20);
 
 impl Caller {
-    pub(super) fn new(codec: Codec, payload_type: PayloadType, seed: u64) -> Self {
+    pub(super) fn new(line: LineSpec, seed: u64) -> Self {
         Self {
             sounds: Vec::new(),
-            encoder: Encoder::new(codec),
-            payload_type,
+            encoder: Encoder::new(line.codec),
+            payload_type: line.payload_type,
+            telephone_event: line.telephone_event,
+            presses: Vec::new(),
             sequence: seed as u16,
             timestamp: (seed >> 16) as u32,
             seed,
@@ -57,17 +77,51 @@ impl Caller {
         self.add(start, sound::noise(samples(length), dbfs, seed));
     }
 
+    /// Keys from `start` on, as telephone events, as tones in the sound, or both.
+    pub(super) fn press(&mut self, start: Duration, keys: &[Digit], events: bool, tones: bool) {
+        let mut start = start;
+        for &key in keys {
+            if events {
+                self.presses.push(Press { start, key, timestamp: None });
+            }
+            if let Some(mut tone) = Tone::key(key.as_char(), SampleRate::HZ_8000).filter(|_| tones) {
+                let mut sound = vec![0; samples(KEY)];
+                tone.fill(&mut sound);
+                self.add(start, sound);
+            }
+            start += KEYS_APART;
+        }
+    }
+
+    /// The telephone event that is sent at `now`, behind the packet of sound, if a key is down or its end is repeated.
+    pub(super) fn event(&mut self, now: Duration) -> Option<PacketBuf> {
+        let payload_type = self.telephone_event?;
+        self.presses.retain(|press| now <= press.start + KEY + 2 * PTIME);
+        let press = self.presses.iter_mut().find(|press| now > press.start)?;
+        let timestamp = *press.timestamp.get_or_insert(self.timestamp.wrapping_sub(160));
+        let held = now.saturating_sub(press.start);
+        let duration = u16::try_from(samples(held.min(KEY))).unwrap_or(u16::MAX);
+        let event = TelephoneEvent { event: press.key.event_code(), end: held >= KEY, volume: 10, duration };
+        let header =
+            Header { marker: held <= PTIME, payload_type, sequence: self.sequence, timestamp, ssrc: Ssrc(0x5ca1_ab1e) };
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(PacketBuf::write(header, |payload| {
+            let bytes = event.to_bytes();
+            payload[..bytes.len()].copy_from_slice(&bytes);
+            bytes.len()
+        }))
+    }
+
     /// The packet that is sent at `now`: it holds the 20 ms before.
     pub(super) fn packet(&mut self, now: Duration) -> PacketBuf {
         let start = now.saturating_sub(PTIME);
         let mut mixed = [0i32; 160];
         for sound in &self.sounds {
-            for (index, mixed) in mixed.iter_mut().enumerate() {
-                let at = start + Duration::from_micros(index as u64 * 125);
-                let Some(offset) = at.checked_sub(sound.start) else { continue };
-                if let Some(&sample) = sound.samples.get(offset.as_micros() as usize / 125) {
-                    *mixed += i32::from(sample);
-                }
+            // Either the sound begins within this packet, or the packet within the sound.
+            let skipped = samples(sound.start.saturating_sub(start)).min(mixed.len());
+            let offset = samples(start.saturating_sub(sound.start)).min(sound.samples.len());
+            for (mixed, &sample) in mixed[skipped..].iter_mut().zip(&sound.samples[offset..]) {
+                *mixed += i32::from(sample);
             }
         }
         self.sounds.retain(|sound| sound.start + Duration::from_micros(sound.samples.len() as u64 * 125) > start);

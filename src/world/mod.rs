@@ -10,7 +10,10 @@
 
 mod caller;
 mod check;
+mod ear;
+mod moment;
 mod network;
+mod policy;
 mod random;
 mod replay;
 mod scenario;
@@ -20,8 +23,10 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
+pub use policy::set;
 pub use random::Random;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
-pub use world::{Moment, Outcome, run};
+pub use world::{Outcome, run};

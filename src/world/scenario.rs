@@ -5,7 +5,7 @@
 //! was first heard (`a2+500`).
 //!
 //! ```text
-//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no transfer="+14155550100"
+//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no transfer="+14155550100" redact=no
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
@@ -24,6 +24,8 @@
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
+//! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! run 10000                                how long to run
 //!
@@ -39,11 +41,24 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::call::{CallSpec, Direction, LineSpec, ToolRule};
-use crate::conversation::{Digit, Failure, Pii, ToolSpec, TranscriptKind, TransferEnd};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, ToolRule};
+use crate::conversation::{Pii, ToolSpec, TransferEnd};
 
 use super::NetworkSpec;
 use super::words::{Args, Word, split};
+
+pub(super) use deed::{Deed, Fault, Step};
+pub use expectation::Expectation;
+pub(super) use expectation::What;
+pub(super) use script::{LlmScript, ReplyScript, SttScript, ToolScript, TransferScript, TtsScript};
+pub(super) use value::When;
+pub(super) use value::duration;
+use value::{duration_or_never, when};
+
+mod deed;
+mod expectation;
+mod script;
+mod value;
 
 /// One scenario, read from its file.
 #[derive(Clone, Debug)]
@@ -66,125 +81,6 @@ pub struct Scenario {
     pub length: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SttScript {
-    pub(super) interim_lag: Duration,
-    pub(super) final_lag: Option<Duration>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct LlmScript {
-    pub(super) first_token: Duration,
-    pub(super) per_token: Duration,
-    pub(super) replies: Vec<ReplyScript>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum ReplyScript {
-    Text(String),
-    TextThenStall(String),
-    Tool { text: String, name: String, arguments: String },
-    Fail(Failure),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TtsScript {
-    pub(super) first_byte: Duration,
-    pub(super) per_word: Duration,
-    pub(super) word_times: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct ToolScript {
-    pub(super) name: String,
-    pub(super) takes: Duration,
-    pub(super) answer: String,
-}
-
-/// How a transfer ends, and after how long; `None`: nobody ever says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TransferScript {
-    pub(super) takes: Duration,
-    pub(super) end: Option<TransferEnd>,
-}
-
-/// A moment of a scenario.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct When {
-    /// The agent's n-th utterance, from 1; 0: the answer.
-    pub(super) anchor: usize,
-    pub(super) offset: Duration,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    pub(super) when: When,
-    pub(super) deed: Deed,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Deed {
-    Says { length: Duration, text: String, final_lag: Option<Duration> },
-    Cough(Duration),
-    Hum(Duration),
-    Noise { length: Duration, dbfs: f64 },
-    Hears(TranscriptKind, String),
-    Digit(Digit),
-    Say(String),
-    Interrupt,
-    Transfer,
-    End,
-    Hangup,
-    Hold(bool),
-    LineDead,
-    Tts(Fault),
-    SttFails(Failure),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
-    None,
-    Blackhole,
-    Fail(Failure),
-}
-
-/// One thing that must come of a scenario, with the line it was written on.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Expectation {
-    /// The line in the file, from 1.
-    pub line: usize,
-    /// The statement as written.
-    pub text: String,
-    pub(super) what: What,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub(super) enum What {
-    /// The n-th moment of this kind lies in the range.
-    Moment {
-        kind: String,
-        nth: usize,
-        from: When,
-        to: Option<When>,
-    },
-    Never(String),
-    Line {
-        nth: usize,
-        agent: bool,
-        text: String,
-        exact: bool,
-        cut: Option<bool>,
-    },
-    Lines(usize),
-    Generations(usize),
-    Gap(Duration),
-    Ended {
-        reason: String,
-        from: When,
-        to: Option<When>,
-    },
-}
-
 /// Why a scenario file cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadScenario {
@@ -203,11 +99,16 @@ impl fmt::Display for BadScenario {
 impl std::error::Error for BadScenario {}
 
 impl Scenario {
-    /// Reads a scenario file.
+    /// Reads a scenario file, for an agent with the default settings.
     pub fn parse(name: &str, file: &str) -> Result<Self, BadScenario> {
+        Self::parse_for(&DialogueSpec::default(), name, file)
+    }
+
+    /// Reads a scenario file for this agent; what the file says of the agent goes before.
+    pub fn parse_for(agent: &DialogueSpec, name: &str, file: &str) -> Result<Self, BadScenario> {
         let mut scenario = Self {
             name: name.to_owned(),
-            spec: CallSpec { seed: 1, ..CallSpec::new(crate::call::DialogueSpec::default()) },
+            spec: CallSpec { seed: 1, ..CallSpec::new(agent.clone()) },
             network: NetworkSpec::default(),
             stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
             llm: LlmScript {
@@ -236,6 +137,13 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The same call with other chances: another voice of the caller, another fate of each packet.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.network.seed = seed;
+        self
+    }
+
     /// The same call over a gateway that buffers (60 ms lead, marks), with no expectations: times differ.
     #[must_use]
     pub fn over_a_buffering_line(mut self) -> Self {
@@ -259,13 +167,7 @@ impl Scenario {
             "agent" => self.agent(&mut args)?,
             "set" => {
                 while let Some((name, value)) = args.setting() {
-                    let number = match name {
-                        "idle_prompts" => value.parse().map_err(|_| format!("`{value}` is no count"))?,
-                        _ => duration(value)?.as_nanos() as u64,
-                    };
-                    if !self.spec.dialogue.timing.set_named(name, number) {
-                        return Err(format!("no timing is called `{name}`"));
-                    }
+                    super::policy::set(&mut self.spec, &format!("{name}={value}"))?;
                 }
             }
             "network" => {
@@ -320,7 +222,7 @@ impl Scenario {
                 }
             }
             "reply" => {
-                let reply = reply(&mut args)?;
+                let reply = script::reply(&mut args)?;
                 self.llm.replies.push(reply);
             }
             "tool" => {
@@ -345,26 +247,15 @@ impl Scenario {
                 }
                 self.tools.push(ToolScript { name, takes, answer });
             }
-            "transfer" => {
-                let takes = duration(args.word()?.bare()?)?;
-                let end = match args.word()?.bare()? {
-                    "ok" => Some(TransferEnd::Taken),
-                    "fail" => Some(TransferEnd::NoAnswer),
-                    "refused" => Some(TransferEnd::Refused),
-                    "unsupported" => Some(TransferEnd::Unsupported),
-                    "never" => None,
-                    other => return Err(format!("a transfer cannot end `{other}`")),
-                };
-                self.transfer = TransferScript { takes, end };
-            }
+            "transfer" => self.transfer = script::transfer(&mut args)?,
             "run" => self.length = duration(args.word()?.bare()?)?,
             "expect" => {
-                let what = expectation(&mut args)?;
+                let what = expectation::expectation(&mut args)?;
                 self.expectations.push(Expectation { line, text: text.to_owned(), what });
             }
             moment => {
                 let when = when(moment)?;
-                let deed = deed(&mut args)?;
+                let deed = deed::deed(&mut args)?;
                 self.steps.push(Step { when, deed });
             }
         }
@@ -388,229 +279,13 @@ impl Scenario {
                     }
                 }
                 "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+                "redact" => dialogue.redact_keys = value == "yes",
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
         }
         Ok(())
     }
-}
-
-fn reply(args: &mut Args<'_>) -> Result<ReplyScript, String> {
-    let first = args.word()?;
-    if first.quoted {
-        let text = first.text.clone();
-        return Ok(match args.next_bare() {
-            Some("then-stall") => ReplyScript::TextThenStall(text),
-            Some("tool") => {
-                let name = args.word()?.bare()?.to_owned();
-                ReplyScript::Tool { text, name, arguments: args.word()?.text.clone() }
-            }
-            Some(other) => return Err(format!("expected `then-stall`, `tool` or nothing, found `{other}`")),
-            None => ReplyScript::Text(text),
-        });
-    }
-    match first.bare()? {
-        "tool" => {
-            let name = args.word()?.bare()?.to_owned();
-            Ok(ReplyScript::Tool { text: String::new(), name, arguments: args.word()?.text.clone() })
-        }
-        "fail" => Ok(ReplyScript::Fail(failure(args.word()?.bare()?)?)),
-        other => Err(format!("expected a text, `tool` or `fail`, found `{other}`")),
-    }
-}
-
-fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
-    Ok(match args.word()?.bare()? {
-        "says" => {
-            let length = duration(args.word()?.bare()?)?;
-            let text = args.word()?.text.clone();
-            let mut final_lag = Some(Duration::MAX);
-            while let Some((name, value)) = args.setting() {
-                match name {
-                    "final" => final_lag = duration_or_never(value)?,
-                    _ => return Err(format!("`says` has no `{name}`")),
-                }
-            }
-            Deed::Says { length, text, final_lag }
-        }
-        "cough" => Deed::Cough(duration(args.word()?.bare()?)?),
-        "hum" => Deed::Hum(duration(args.word()?.bare()?)?),
-        "noise" => {
-            let length = duration(args.word()?.bare()?)?;
-            let mut dbfs = -40.0;
-            while let Some((name, value)) = args.setting() {
-                match name {
-                    "level" => dbfs = value.parse().map_err(|_| format!("`{value}` is no level in dBFS"))?,
-                    _ => return Err(format!("`noise` has no `{name}`")),
-                }
-            }
-            Deed::Noise { length, dbfs }
-        }
-        "hears" => {
-            let kind = match args.word()?.bare()? {
-                "interim" => TranscriptKind::Interim,
-                "final" => TranscriptKind::Final,
-                "eager" => TranscriptKind::Eager,
-                "resumed" => TranscriptKind::Resumed,
-                "end-of-turn" => TranscriptKind::EndOfTurn,
-                other => return Err(format!("`{other}` is no kind of transcript")),
-            };
-            Deed::Hears(kind, args.word()?.text.clone())
-        }
-        "digit" => {
-            let key = args.word()?.text.clone();
-            let digit = key.chars().next().and_then(Digit::new).filter(|_| key.len() == 1);
-            Deed::Digit(digit.ok_or(format!("`{key}` is no key"))?)
-        }
-        "say" => Deed::Say(args.word()?.text.clone()),
-        "interrupt" => Deed::Interrupt,
-        "transfer" => Deed::Transfer,
-        "end" => Deed::End,
-        "hangup" => Deed::Hangup,
-        "hold" => Deed::Hold(true),
-        "unhold" => Deed::Hold(false),
-        "line" => match args.word()?.bare()? {
-            "dead" => Deed::LineDead,
-            other => return Err(format!("expected `dead`, found `{other}`")),
-        },
-        "tts" => Deed::Tts(match args.word()?.bare()? {
-            "ok" => Fault::None,
-            "blackhole" => Fault::Blackhole,
-            "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `ok`, `blackhole` or `fail`, found `{other}`")),
-        }),
-        "stt" => match args.word()?.bare()? {
-            "fail" => Deed::SttFails(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `fail`, found `{other}`")),
-        },
-        other => return Err(format!("nobody can `{other}`")),
-    })
-}
-
-fn expectation(args: &mut Args<'_>) -> Result<What, String> {
-    Ok(match args.word()?.bare()? {
-        "never" => What::Never(kind(args.word()?.bare()?)?),
-        "line" => {
-            let nth = count(args.word()?.bare()?)?;
-            let agent = match args.word()?.bare()? {
-                "agent" => true,
-                "caller" => false,
-                other => return Err(format!("expected `agent` or `caller`, found `{other}`")),
-            };
-            let text = args.word()?;
-            let (exact, text) = (!text.contains, text.text.clone());
-            let cut = match args.next_bare() {
-                None => None,
-                Some("cut") => Some(true),
-                Some("whole") => Some(false),
-                Some(other) => return Err(format!("expected `cut` or `whole`, found `{other}`")),
-            };
-            What::Line { nth, agent, text, exact, cut }
-        }
-        "lines" => What::Lines(count(args.word()?.bare()?)?),
-        "generations" => What::Generations(count(args.word()?.bare()?)?),
-        "gap" => What::Gap(range(args.word()?.bare()?)?.1.ok_or("expected `..` and a length")?.offset),
-        "ended" => {
-            let reason = args.word()?.bare()?.to_owned();
-            let (from, to) = range(args.next_bare().unwrap_or("0.."))?;
-            What::Ended { reason, from, to }
-        }
-        name => {
-            let kind = kind(name)?;
-            let mut nth = 1;
-            let mut word = args.word()?.bare()?;
-            if let Some(number) = word.strip_prefix('#') {
-                nth = count(number)?;
-                word = args.word()?.bare()?;
-            }
-            let (from, to) = range(word)?;
-            What::Moment { kind, nth, from, to }
-        }
-    })
-}
-
-/// The moments a scenario may expect.
-const KINDS: [&str; 17] = [
-    "commit",
-    "audio",
-    "ducked",
-    "held",
-    "resumed",
-    "interrupted",
-    "taken-back",
-    "silent",
-    "backchannel",
-    "caller",
-    "said",
-    "tool",
-    "key",
-    "transfer",
-    "failed",
-    "unstuck",
-    "ending",
-];
-
-fn kind(name: &str) -> Result<String, String> {
-    if KINDS.contains(&name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("nothing is called `{name}`; known are {}", KINDS.join(", ")))
-    }
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("`{text}` is no count"))
-}
-
-fn failure(name: &str) -> Result<Failure, String> {
-    let all = [
-        Failure::Auth,
-        Failure::Quota,
-        Failure::RateLimit,
-        Failure::BadRequest,
-        Failure::Unavailable,
-        Failure::Timeout,
-        Failure::Protocol,
-    ];
-    all.into_iter().find(|failure| failure.name() == name).ok_or(format!("`{name}` is no kind of failure"))
-}
-
-fn range(text: &str) -> Result<(When, Option<When>), String> {
-    let (from, to) = text.split_once("..").ok_or(format!("`{text}` is no range: write `1200..1500`"))?;
-    let from = if from.is_empty() { When { anchor: 0, offset: Duration::ZERO } } else { when(from)? };
-    let to = if to.is_empty() { None } else { Some(when(to)?) };
-    Ok((from, to))
-}
-
-fn when(text: &str) -> Result<When, String> {
-    let (anchor, offset) = match text.strip_prefix('a') {
-        Some(rest) => {
-            let (nth, offset) = rest.split_once('+').unwrap_or((rest, "0"));
-            (count(nth).map_err(|_| format!("`{text}` is neither a moment nor a statement"))?, offset)
-        }
-        None => (0, text),
-    };
-    let offset = duration(offset).map_err(|_| format!("`{text}` is neither a moment nor a statement"))?;
-    Ok(When { anchor, offset })
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, scale) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 0.001),
-        (None, Some(number)) => (number, 1.0),
-        (None, None) => (text, 0.001),
-    };
-    number
-        .parse()
-        .ok()
-        .and_then(|number: f64| Duration::try_from_secs_f64(number * scale).ok())
-        .filter(|duration| *duration <= Duration::from_secs(86_400))
-        .ok_or(format!("`{text}` is no time: write `300`, `300ms` or `1.5s`, at most a day"))
-}
-
-fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
-    if text == "never" { Ok(None) } else { duration(text).map(Some) }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
     let pitch = 105.0 + random.unit() * 70.0;
     let mut vowels = Vowels::new(&mut random);
     let mut phase = 0.0;
+    let mut harmonics = Vec::with_capacity(48);
     let mut sound = Vec::with_capacity(samples);
     for index in 0..samples {
         let time = index as f64 / RATE;
@@ -20,14 +21,15 @@ pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
             vowels.glide(&mut random);
         }
         let along = (index % SYLLABLE) as f64 / SYLLABLE as f64;
-        let formants = vowels.at(along);
-        // A harmonic sum is exact at any pitch and needs no filter state.
-        let mut value = 0.0;
-        let mut harmonic = 1.0;
-        while harmonic * pitch < 3_600.0 {
-            let frequency = harmonic * pitch;
-            value += amplitude(frequency, &formants) * (TAU * phase * harmonic).sin();
-            harmonic += 1.0;
+        if index % SHAPE == 0 {
+            shape(&mut harmonics, pitch, &vowels.at(along));
+        }
+        // A harmonic sum is exact at any pitch and needs no filter state; each sine follows from the two before it.
+        let (sine, cosine) = (TAU * phase).sin_cos();
+        let (mut before, mut current, mut value) = (0.0, sine, 0.0);
+        for amplitude in &harmonics {
+            value += amplitude * current;
+            (before, current) = (current, 2.0 * cosine * current - before);
         }
         // Syllables swell and fade, but never to silence.
         let swell = 0.55 + 0.45 * (std::f64::consts::PI * along).sin();
@@ -110,6 +112,16 @@ fn fade_edges(sound: &mut [i16]) {
     }
 }
 
+/// How loud each harmonic of `pitch` below 3600 Hz is behind these formants.
+fn shape(harmonics: &mut Vec<f64>, pitch: f64, formants: &[f64; 3]) {
+    harmonics.clear();
+    let mut frequency = pitch;
+    while frequency < 3_600.0 {
+        harmonics.push(amplitude(frequency, formants));
+        frequency += pitch;
+    }
+}
+
 fn amplitude(frequency: f64, formants: &[f64; 3]) -> f64 {
     // Source falls by 6 dB an octave above 300 Hz; each formant is a resonance about 90 Hz wide.
     let source = 1.0 / (1.0 + frequency / 300.0);
@@ -145,6 +157,8 @@ impl Vowels {
 }
 
 const RATE: f64 = 8_000.0;
+/// The mouth is taken to stand still for 2 ms.
+const SHAPE: usize = 16;
 /// 180 ms: about five and a half syllables a second.
 const SYLLABLE: usize = 1_440;
 const AGENT_PEAK: i16 = 6_000;

@@ -2,39 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::audio::Decoder;
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
-use crate::conversation::{Digit, ReplyId};
-use crate::rtp::{Packet, TelephoneEvent};
+use crate::conversation::ReplyId;
+use crate::rtp::Packet;
 
 use super::caller::{Caller, PTIME};
 use super::check;
+use super::ear::Ear;
+use super::moment::{Failure, Moment, describe};
 use super::network::Network;
 use super::scenario::{Deed, Scenario, Step};
 use super::services::{self, LATE, Services};
-use super::sound;
-
-/// Something that happened in a scenario, with its time since the answer (negative while it rang).
-#[derive(Clone, PartialEq, Debug)]
-pub struct Moment {
-    /// Milliseconds since the answer.
-    pub at: i64,
-    /// What kind of moment: `commit`, `held`, `audio` …
-    pub kind: &'static str,
-    /// The rest.
-    pub text: String,
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>7} {:<11} {}", self.at, self.kind, self.text)?;
-        Ok(())
-    }
-}
 
 /// What came of a scenario.
 #[derive(Clone, Debug)]
@@ -51,22 +33,35 @@ pub struct Outcome {
     pub utterances: Vec<Duration>,
     /// The digest of everything the call did.
     pub digest: u64,
+    /// How long the call was run, ringing included.
+    pub lasted: Duration,
     /// The call's log.
     pub log: String,
     /// What should not have happened, or should have and did not.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
 }
 
 impl Outcome {
     /// The timeline as text, one moment a line.
     pub fn timeline(&self) -> String {
-        let mut text = String::new();
-        for moment in &self.moments {
-            text.push_str(moment.to_string().trim_end());
-            text.push('\n');
-        }
-        text
+        lines(&self.moments)
     }
+
+    /// The part of the timeline in which a failure lies: the moments from 2 s before to 2 s after it, at least ten of
+    /// them; all of it for a failure of the whole call.
+    pub fn around(&self, failure: &Failure) -> String {
+        const NEAR_MS: i64 = 2_000;
+        const LEAST: usize = 5;
+        let Some(at) = failure.at else { return self.timeline() };
+        let middle = self.moments.partition_point(|moment| moment.at < at);
+        let first = self.moments.partition_point(|moment| moment.at < at - NEAR_MS).min(middle.saturating_sub(LEAST));
+        let last = self.moments.partition_point(|moment| moment.at <= at + NEAR_MS).max(middle + LEAST);
+        lines(self.moments.get(first..last.min(self.moments.len())).unwrap_or_default())
+    }
+}
+
+fn lines(moments: &[Moment]) -> String {
+    moments.iter().map(|moment| format!("{}\n", moment.to_string().trim_end())).collect()
 }
 
 /// Plays a scenario in virtual time.
@@ -102,7 +97,7 @@ struct World<'a> {
     digest: Digest,
     moments: Vec<Moment>,
     answered: BTreeSet<u32>,
-    violations: Vec<String>,
+    violations: Vec<Failure>,
 }
 
 #[derive(Debug)]
@@ -159,7 +154,7 @@ impl<'a> World<'a> {
             base,
             now: Duration::ZERO,
             call: Call::new(scenario.spec.clone(), base),
-            caller: Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11)),
+            caller: Caller::new(line, scenario.network.seed.wrapping_add(11)),
             on_line: true,
             network: Network::new(scenario.network),
             services: Services::new(scenario),
@@ -201,7 +196,7 @@ impl<'a> World<'a> {
                 break;
             }
             if next < self.now && event.is_none_or(|event| event > next) && next + STUCK < self.now {
-                self.violations.push(format!("a deadline stays {:?} in the past", self.now - next));
+                self.violate(&format!("a deadline stays {:?} in the past", self.now - next));
                 break;
             }
             self.now = self.now.max(next);
@@ -215,7 +210,7 @@ impl<'a> World<'a> {
                 self.call.handle_timeout(now);
                 self.drain();
                 if self.call.poll_timeout().is_some_and(|due| due <= now) && self.ear.stuck_at(self.now) {
-                    self.violations.push(format!("a deadline at {} ms does not go away", self.since_answer(self.now)));
+                    self.violate("a deadline does not go away");
                     break;
                 }
             }
@@ -228,10 +223,12 @@ impl<'a> World<'a> {
                 if !self.on_line {
                     return;
                 }
-                let packet = self.caller.packet(self.now);
-                for delay in self.network.send().into_iter().flatten() {
-                    let input = Owned::Packet(packet.as_bytes().to_vec());
-                    self.schedule(self.now + delay, Happening::Input { reply: None, input });
+                let packets = [Some(self.caller.packet(self.now)), self.caller.event(self.now)];
+                for packet in packets.into_iter().flatten() {
+                    for delay in self.network.send().into_iter().flatten() {
+                        let input = Owned::Packet(packet.as_bytes().to_vec());
+                        self.schedule(self.now + delay, Happening::Input { reply: None, input });
+                    }
                 }
                 self.schedule(self.now + PTIME, Happening::CallerSends);
             }
@@ -313,6 +310,11 @@ impl<'a> World<'a> {
                 self.caller.noise(now, *length, *dbfs);
             }
             Deed::Hears(kind, text) => self.tell(&services::transcript(*kind, text)),
+            Deed::Keys { keys, events, tones } => {
+                self.moment("caller", format!("presses {} keys", keys.len()));
+                self.caller.press(now, keys, *events, *tones);
+            }
+            Deed::Collect(rules) => self.tell(&Owned::Command(Command::Collect(*rules))),
             Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
             Deed::Say(text) => {
                 self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: true }));
@@ -370,7 +372,7 @@ impl<'a> World<'a> {
                 }
                 Output::Cancel { reply } => {
                     self.moment("cancel", format!("reply {reply}"));
-                    self.ear.cancelled.insert(reply.0);
+                    self.ear.cancel(reply);
                     self.cancelled.push((reply, self.now));
                 }
                 Output::Invoke { call, .. } => {
@@ -396,7 +398,7 @@ impl<'a> World<'a> {
     /// What the caller hears.
     fn hear(&mut self, datagram: &[u8]) {
         let Ok(packet) = Packet::parse(datagram) else {
-            self.violations.push("the call sent something that is not RTP".into());
+            self.violate("the call sent something that is not RTP");
             return;
         };
         let events = self.scenario.spec.line.telephone_event;
@@ -408,7 +410,7 @@ impl<'a> World<'a> {
         }
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
-            self.violations.push(format!("at {} ms: {problem}", self.since_answer(self.now)));
+            self.violate(&problem);
         }
         if let Some(reply) = heard.began {
             self.moment("audio", format!("reply {reply} is first heard"));
@@ -436,13 +438,13 @@ impl<'a> World<'a> {
             EventKind::TurnAnswered(turn) => {
                 let waterfall = turn.waterfall;
                 if !self.answered.insert(turn.turn) {
-                    self.violations.push(format!("turn {} is answered twice", turn.turn));
+                    self.violate(&format!("turn {} is answered twice", turn.turn));
                 }
                 let parts = waterfall.parts().map(|part| part.as_millis().to_string()).join(" + ");
                 self.moment("answered", format!("turn {}: {parts} = {} ms", turn.turn, waterfall.total().as_millis()));
                 let stopped = turn.stopped + waterfall.total();
                 if stopped.abs_diff(self.now) > Duration::from_millis(1) {
-                    self.violations.push(format!("turn {}: the waterfall does not sum to the whole", turn.turn));
+                    self.violate(&format!("turn {}: the waterfall does not sum to the whole", turn.turn));
                 }
             }
             EventKind::Silenced { reply, after } => {
@@ -463,9 +465,7 @@ impl<'a> World<'a> {
         let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
         let slack = 1.3 + repeated + if self.scenario.tts.word_times { 0.0 } else { 1.0 };
         if (heard - written).abs() > slack {
-            let at = self.since_answer(self.now);
-            self.violations
-                .push(format!("at {at} ms: history has {written} words of reply {reply}, {heard:.1} were heard"));
+            self.violate(&format!("history has {written} words of reply {reply}, {heard:.1} were heard"));
         }
     }
 
@@ -477,10 +477,17 @@ impl<'a> World<'a> {
             longest_gap: self.ear.longest_gap,
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
             digest: self.digest.value(),
+            lasted: self.now,
             log: self.log,
             failures: self.violations,
             moments: self.moments,
         }
+    }
+
+    /// Something happened that must not, now.
+    fn violate(&mut self, what: &str) {
+        let at = self.since_answer(self.now);
+        self.violations.push(Failure::at(at, format!("at {at} ms: {what}")));
     }
 
     fn moment(&mut self, kind: &'static str, text: String) {
@@ -510,145 +517,3 @@ impl<'a> World<'a> {
 
 /// How far in the past a deadline may lie before the world calls it stuck.
 const STUCK: Duration = Duration::from_secs(1);
-
-/// The caller's ear: whose sound is on the line, and since when.
-#[derive(Debug)]
-struct Ear {
-    decoder: Decoder,
-    replies: BTreeSet<u32>,
-    /// The agent's utterances in the order they were first heard.
-    utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
-    last_sent: Option<(u16, u32, Duration)>,
-    cancelled: BTreeSet<u32>,
-    /// The timestamp of the agent's last key.
-    last_key: Option<u32>,
-    longest_gap: Duration,
-    /// How much sound was heard of each reply.
-    audible: BTreeMap<u32, Duration>,
-    /// How often a reply was resumed, and so some of it heard twice.
-    rewound: u32,
-    idle_rounds: (Duration, u32),
-}
-
-struct HeardPacket {
-    began: Option<u32>,
-    problem: Option<String>,
-}
-
-impl Ear {
-    fn new(decoder: Decoder) -> Self {
-        Self {
-            decoder,
-            replies: BTreeSet::new(),
-            utterances: Vec::new(),
-            last_audible: None,
-            last_sent: None,
-            cancelled: BTreeSet::new(),
-            last_key: None,
-            longest_gap: Duration::ZERO,
-            audible: BTreeMap::new(),
-            rewound: 0,
-            idle_rounds: (Duration::ZERO, 0),
-        }
-    }
-
-    fn expect(&mut self, reply: ReplyId) {
-        self.replies.insert(reply.0);
-    }
-
-    fn hear(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
-        let mut problem = None;
-        if let Some((sequence, timestamp, _)) = self.last_sent {
-            let step = packet.header.timestamp.wrapping_sub(timestamp);
-            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % 160 != 0 {
-                problem = Some("the stream is not contiguous".to_owned());
-            }
-        }
-        self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
-        if let Ok(frame) = self.decoder.decode(packet.payload)
-            && sound::is_audible(frame.samples())
-        {
-            // Neighbouring replies are told apart; older ones would alias.
-            let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
-            let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
-            match (whose, current) {
-                // A filler may overtake the answer it bridges; nobody is heard again, or after being cancelled.
-                (Some(whose), Some(current)) if whose != current && self.is_over(whose) => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
-                }
-                (Some(whose), current) if current != Some(whose) => began = Some(whose),
-                // The first packet may begin with a fade: the newest reply it can be.
-                (None, None) => began = recent.first().copied(),
-                _ => {}
-            }
-            match began {
-                Some(reply) => self.utterances.push((reply, now)),
-                None => {
-                    let gap = self.last_audible.map_or(Duration::ZERO, |last| now.saturating_sub(last));
-                    self.longest_gap = self.longest_gap.max(gap);
-                }
-            }
-            if let Some((reply, _)) = self.utterances.last() {
-                *self.audible.entry(*reply).or_default() += PTIME;
-            }
-            self.last_audible = Some(now);
-        }
-        HeardPacket { began, problem }
-    }
-
-    /// Whether a reply was cancelled, or was heard before the one that is heard.
-    fn is_over(&self, reply: u32) -> bool {
-        self.cancelled.contains(&reply) || self.utterances.iter().any(|(heard, _)| *heard == reply)
-    }
-
-    /// The key that begins with a packet of telephone events (RFC 4733).
-    fn key(&mut self, packet: &Packet<'_>) -> Option<char> {
-        // Events keep the timestamp of their beginning; the sound goes on behind them.
-        self.last_sent = None;
-        let event = TelephoneEvent::parse(packet.payload).ok()?;
-        let begins = self.last_key.replace(packet.header.timestamp) != Some(packet.header.timestamp);
-        Digit::from_event_code(event.event).filter(|_| begins).map(Digit::as_char)
-    }
-
-    /// Whether deadlines came many times at one moment without the clock moving.
-    fn stuck_at(&mut self, now: Duration) -> bool {
-        if self.idle_rounds.0 == now {
-            self.idle_rounds.1 += 1;
-        } else {
-            self.idle_rounds = (now, 1);
-        }
-        self.idle_rounds.1 > 100
-    }
-}
-
-fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> {
-    Some(match event {
-        DialogueEvent::CallerStarted => ("caller", "is heard".into()),
-        DialogueEvent::CallerHeard { .. } => return None,
-        DialogueEvent::TurnCommitted { turn, text, why, .. } => {
-            ("commit", format!("turn {turn} \"{text}\" [{}]", why.rule))
-        }
-        DialogueEvent::Ducked { reply, why } => ("ducked", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
-        DialogueEvent::AgentSaid { reply, text, interrupted } => {
-            ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
-        }
-        DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
-        DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
-        DialogueEvent::TransferStarted => ("transfer", "rings".into()),
-        DialogueEvent::TransferFailed { end, why } => ("transfer", format!("{} [{}]", end.name(), why.rule)),
-        DialogueEvent::ServiceFailed { service, failure, why } => {
-            ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
-        }
-        DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
-        DialogueEvent::Dropped { .. } => return None,
-        DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
-    })
-}

@@ -8,7 +8,7 @@ use crate::conversation::{
     Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
     TransferEnd, WordTime,
 };
-use crate::dialogue::Command;
+use crate::dialogue::{Command, KeyRules};
 
 use super::super::{CallSpec, Input};
 use super::{HEADER, encode, fields};
@@ -137,7 +137,7 @@ impl<'a> Records<'a> {
         let unreadable = |line, expected| UnreadableLog { line, expected };
         let (header, rest) = log.split_once('\n').ok_or(unreadable(1, "a complete first line"))?;
         if header != HEADER {
-            return Err(unreadable(1, "`agentphone-call-log 1` (this version reads only that format)"));
+            return Err(unreadable(1, "`agentphone-call-log 2` (this version reads only that format)"));
         }
         let (spec, rest) = rest.split_once('\n').ok_or(unreadable(2, "a complete `spec` line"))?;
         let spec = fields::spec(spec).ok_or(unreadable(2, "the spec of a call"))?;
@@ -239,6 +239,14 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
         "transfer" => {
             let to = next().map(|to| fields::text(to).map(Pii::new).ok_or(())).transpose().ok()?;
             Owned::Command(Command::Transfer { to })
+        }
+        "collect" => {
+            let terminator = match next()? {
+                "-1" => None,
+                code => Some(Digit::from_event_code(code.parse().ok()?)?),
+            };
+            let (most, redact) = (next()?.parse().ok()?, next()? == "1");
+            Owned::Command(Command::Collect(KeyRules { terminator, most, redact }))
         }
         "transfer-ended" => {
             let name = next()?;
@@ -353,6 +361,8 @@ mod tests {
             Owned::Command(Command::End),
             Owned::Command(Command::Transfer { to: Some(Pii::new("+1 415".into())) }),
             Owned::Command(Command::Transfer { to: None }),
+            Owned::Command(Command::Collect(KeyRules::default())),
+            Owned::Command(Command::Collect(KeyRules { terminator: None, most: 4, redact: true })),
             Owned::TransferEnded(TransferEnd::NoAnswer),
             Owned::TransferEnded(TransferEnd::Taken),
             Owned::Held(true),

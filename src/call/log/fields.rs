@@ -75,6 +75,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         transfer_number,
         transfer_failed,
         transfer_wait,
+        redact_keys,
         backups,
         timing,
     } = dialogue;
@@ -116,6 +117,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     if let Some(number) = transfer_number {
         put_option(line, "transfer_number", number.reveal());
     }
+    if *redact_keys {
+        put_option(line, "redact_keys", "1");
+    }
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
@@ -145,6 +149,7 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             dialogue.tool_rules.push(ToolRule { name, timeout, filler });
         }
         "transfer_number" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+        "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
         _ => return None,
@@ -237,6 +242,7 @@ mod tests {
         ];
         dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
         dialogue.transfer_failed = String::new();
+        dialogue.redact_keys = true;
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

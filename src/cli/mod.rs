@@ -1,0 +1,17 @@
+//! DOORS · the commands that hold calls in virtual time or look at calls that are over.
+//!
+//! May import: `world`, `config`, `engine` (names of a call's settings). Must never know: HTTP.
+
+pub mod simulate;
+
+use std::io::{self, Write};
+
+/// Writes text for the user. Nobody reading is no reason to stop.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Several of one thing: "1 file", "2 files".
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}

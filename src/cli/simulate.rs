@@ -1,0 +1,170 @@
+//! `agentphone simulate`: scenario files in virtual time.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use agentphone::engine::DialogueSpec;
+use agentphone::world::{self, Outcome, Scenario};
+use clap::Args;
+
+use super::{count, say};
+
+/// Run scenario files in virtual time and tell which pass.
+#[derive(Args)]
+pub struct Simulate {
+    /// Scenario files, or folders of them (`*.scn`). What may stand in one is in docs/scenarios.md.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Run each file so often, each time with another voice of the caller and other fates of its packets.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub repeat: NonZero<u32>,
+    /// Change a setting of every call, like endpoint.normal=400ms or sensitivity=0.5.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Take the agent's settings from this configuration (what a file says of its agent goes before).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Which of the configuration's agents; without it, the first.
+    #[arg(long, value_name = "ID", requires = "config")]
+    pub agent: Option<String>,
+    /// Print the timeline of every call, not only of what failed.
+    #[arg(long)]
+    pub timeline: bool,
+}
+
+/// One run of one file.
+struct Run {
+    scenario: Scenario,
+    /// Which repetition, from 1; `None` when there is only one.
+    nth: Option<u32>,
+}
+
+/// Runs the files for this agent; whether all passed.
+pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
+    let scenarios = read(args, agent)?;
+    let repeat = args.repeat.get();
+    let runs: Vec<Run> = scenarios
+        .iter()
+        .flat_map(|scenario| {
+            (1..=repeat).map(move |nth| Run {
+                scenario: if nth == 1 { scenario.clone() } else { scenario.clone().with_seed(u64::from(nth)) },
+                nth: (repeat > 1).then_some(nth),
+            })
+        })
+        .collect();
+    let began = Instant::now();
+    let outcomes = run_all(&runs);
+    let took = began.elapsed();
+    let mut failed = 0;
+    let mut called = Duration::ZERO;
+    for (run, outcome) in runs.iter().zip(&outcomes) {
+        failed += usize::from(!outcome.failures.is_empty());
+        called += outcome.lasted;
+        tell(run, outcome, args);
+    }
+    let passed = outcomes.len() - failed;
+    let (called, took) = (called.as_secs_f64(), took.as_secs_f64().max(1e-6));
+    say(&format!(
+        "{passed} passed, {failed} failed: {called:.0} s of calls in {took:.2} s ({:.0} x real time)",
+        called / took
+    ));
+    Ok(failed == 0)
+}
+
+fn tell(run: &Run, outcome: &Outcome, args: &Simulate) {
+    let nth = run.nth.map_or(String::new(), |nth| format!(" #{nth}"));
+    let name = &run.scenario.name;
+    if outcome.failures.is_empty() {
+        if args.timeline || run.nth.is_none() {
+            say(&format!("ok      {name}{nth}"));
+        }
+        if args.timeline {
+            say(&indented(&outcome.timeline()));
+        }
+        return;
+    }
+    say(&format!("FAILED  {name}{nth}: {}", count(outcome.failures.len(), "failure")));
+    for failure in &outcome.failures {
+        say(&format!("  {failure}"));
+        if !args.timeline {
+            say(&indented(&outcome.around(failure)));
+        }
+    }
+    if args.timeline {
+        say(&indented(&outcome.timeline()));
+    }
+}
+
+fn indented(lines: &str) -> String {
+    lines.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn read(args: &Simulate, agent: &DialogueSpec) -> Result<Vec<Scenario>, String> {
+    let mut scenarios = Vec::new();
+    for path in files(&args.files)? {
+        let problem = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| problem(&error))?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let mut scenario = Scenario::parse_for(agent, &name, &text).map_err(|error| problem(&error))?;
+        for setting in &args.set {
+            world::set(&mut scenario.spec, setting).map_err(|error| format!("--set {setting}: {error}"))?;
+        }
+        scenarios.push(scenario);
+    }
+    Ok(scenarios)
+}
+
+/// The files themselves, and the scenarios of the folders in the order of their names.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let problem = |error: std::io::Error| format!("{}: {error}", path.display());
+        let entries = std::fs::read_dir(path).map_err(problem)?;
+        let mut found =
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(problem)?;
+        found.retain(|file| is_scenario(file));
+        if found.is_empty() {
+            return Err(format!("{}: there is no .scn file in this folder", path.display()));
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "scn")
+}
+
+/// Runs all on as many threads as there are cores.
+fn run_all(runs: &[Run]) -> Vec<Outcome> {
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(runs.len()));
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(runs.len());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((index, run)) = claim(&next, runs) {
+                    let outcome = world::run(&run.scenario);
+                    outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    outcomes.sort_by_key(|(index, _)| *index);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+fn claim<'a>(next: &AtomicUsize, runs: &'a [Run]) -> Option<(usize, &'a Run)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    runs.get(index).map(|run| (index, run))
+}

@@ -1,0 +1,129 @@
+//! The caller's ear.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::audio::Decoder;
+use crate::conversation::{Digit, ReplyId};
+use crate::rtp::{Packet, TelephoneEvent};
+
+use super::caller::PTIME;
+use super::sound;
+
+/// The caller's ear: whose sound is on the line, and since when.
+#[derive(Debug)]
+pub(super) struct Ear {
+    decoder: Decoder,
+    replies: BTreeSet<u32>,
+    /// The agent's utterances in the order they were first heard.
+    pub(super) utterances: Vec<(u32, Duration)>,
+    last_audible: Option<Duration>,
+    last_sent: Option<(u16, u32, Duration)>,
+    cancelled: BTreeSet<u32>,
+    /// The timestamp of the agent's last key.
+    last_key: Option<u32>,
+    pub(super) longest_gap: Duration,
+    /// How much sound was heard of each reply.
+    pub(super) audible: BTreeMap<u32, Duration>,
+    /// How often a reply was resumed, and so some of it heard twice.
+    pub(super) rewound: u32,
+    idle_rounds: (Duration, u32),
+}
+
+pub(super) struct HeardPacket {
+    pub(super) began: Option<u32>,
+    pub(super) problem: Option<String>,
+}
+
+impl Ear {
+    pub(super) fn new(decoder: Decoder) -> Self {
+        Self {
+            decoder,
+            replies: BTreeSet::new(),
+            utterances: Vec::new(),
+            last_audible: None,
+            last_sent: None,
+            cancelled: BTreeSet::new(),
+            last_key: None,
+            longest_gap: Duration::ZERO,
+            audible: BTreeMap::new(),
+            rewound: 0,
+            idle_rounds: (Duration::ZERO, 0),
+        }
+    }
+
+    pub(super) fn expect(&mut self, reply: ReplyId) {
+        self.replies.insert(reply.0);
+    }
+
+    pub(super) fn hear(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
+        let mut problem = None;
+        if let Some((sequence, timestamp, _)) = self.last_sent {
+            let step = packet.header.timestamp.wrapping_sub(timestamp);
+            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % 160 != 0 {
+                problem = Some("the stream is not contiguous".to_owned());
+            }
+        }
+        self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
+        let mut began = None;
+        if let Ok(frame) = self.decoder.decode(packet.payload)
+            && sound::is_audible(frame.samples())
+        {
+            // Neighbouring replies are told apart; older ones would alias.
+            let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
+            let current = self.utterances.last().map(|(reply, _)| *reply);
+            let whose = sound::sounds_like(frame.samples(), &recent);
+            match (whose, current) {
+                // A filler may overtake the answer it bridges; nobody is heard again, or after being cancelled.
+                (Some(whose), Some(current)) if whose != current && self.is_over(whose) => {
+                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                }
+                (Some(whose), current) if current != Some(whose) => began = Some(whose),
+                // The first packet may begin with a fade: the newest reply it can be.
+                (None, None) => began = recent.first().copied(),
+                _ => {}
+            }
+            match began {
+                Some(reply) => self.utterances.push((reply, now)),
+                None => {
+                    let gap = self.last_audible.map_or(Duration::ZERO, |last| now.saturating_sub(last));
+                    self.longest_gap = self.longest_gap.max(gap);
+                }
+            }
+            if let Some((reply, _)) = self.utterances.last() {
+                *self.audible.entry(*reply).or_default() += PTIME;
+            }
+            self.last_audible = Some(now);
+        }
+        HeardPacket { began, problem }
+    }
+
+    /// A reply was cancelled: it is not to be heard any more.
+    pub(super) fn cancel(&mut self, reply: ReplyId) {
+        self.cancelled.insert(reply.0);
+    }
+
+    /// Whether a reply was cancelled, or was heard before the one that is heard.
+    fn is_over(&self, reply: u32) -> bool {
+        self.cancelled.contains(&reply) || self.utterances.iter().any(|(heard, _)| *heard == reply)
+    }
+
+    /// The key that begins with a packet of telephone events (RFC 4733).
+    pub(super) fn key(&mut self, packet: &Packet<'_>) -> Option<char> {
+        // Events keep the timestamp of their beginning; the sound goes on behind them.
+        self.last_sent = None;
+        let event = TelephoneEvent::parse(packet.payload).ok()?;
+        let begins = self.last_key.replace(packet.header.timestamp) != Some(packet.header.timestamp);
+        Digit::from_event_code(event.event).filter(|_| begins).map(Digit::as_char)
+    }
+
+    /// Whether deadlines came many times at one moment without the clock moving.
+    pub(super) fn stuck_at(&mut self, now: Duration) -> bool {
+        if self.idle_rounds.0 == now {
+            self.idle_rounds.1 += 1;
+        } else {
+            self.idle_rounds = (now, 1);
+        }
+        self.idle_rounds.1 > 100
+    }
+}

@@ -1,0 +1,136 @@
+//! What is done at a moment of a scenario.
+
+use std::time::Duration;
+
+use crate::call::KeyRules;
+use crate::conversation::{Digit, Failure, TranscriptKind};
+
+use super::value::{When, count, duration, duration_or_never, failure};
+use crate::world::words::Args;
+
+#[derive(Clone, Debug)]
+pub(in crate::world) struct Step {
+    pub(in crate::world) when: When,
+    pub(in crate::world) deed: Deed,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::world) enum Deed {
+    Says { length: Duration, text: String, final_lag: Option<Duration> },
+    Cough(Duration),
+    Hum(Duration),
+    Noise { length: Duration, dbfs: f64 },
+    Hears(TranscriptKind, String),
+    Digit(Digit),
+    Say(String),
+    Interrupt,
+    Transfer,
+    Collect(KeyRules),
+    Keys { keys: Vec<Digit>, events: bool, tones: bool },
+    End,
+    Hangup,
+    Hold(bool),
+    LineDead,
+    Tts(Fault),
+    SttFails(Failure),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::world) enum Fault {
+    None,
+    Blackhole,
+    Fail(Failure),
+}
+
+/// What follows the moment of a line.
+pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
+    Ok(match args.word()?.bare()? {
+        "says" => {
+            let length = duration(args.word()?.bare()?)?;
+            let text = args.word()?.text.clone();
+            let mut final_lag = Some(Duration::MAX);
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "final" => final_lag = duration_or_never(value)?,
+                    _ => return Err(format!("`says` has no `{name}`")),
+                }
+            }
+            Deed::Says { length, text, final_lag }
+        }
+        "cough" => Deed::Cough(duration(args.word()?.bare()?)?),
+        "hum" => Deed::Hum(duration(args.word()?.bare()?)?),
+        "noise" => {
+            let length = duration(args.word()?.bare()?)?;
+            let mut dbfs = -40.0;
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "level" => dbfs = value.parse().map_err(|_| format!("`{value}` is no level in dBFS"))?,
+                    _ => return Err(format!("`noise` has no `{name}`")),
+                }
+            }
+            Deed::Noise { length, dbfs }
+        }
+        "hears" => {
+            let kind = match args.word()?.bare()? {
+                "interim" => TranscriptKind::Interim,
+                "final" => TranscriptKind::Final,
+                "eager" => TranscriptKind::Eager,
+                "resumed" => TranscriptKind::Resumed,
+                "end-of-turn" => TranscriptKind::EndOfTurn,
+                other => return Err(format!("`{other}` is no kind of transcript")),
+            };
+            Deed::Hears(kind, args.word()?.text.clone())
+        }
+        "digit" => {
+            let key = args.word()?.text.clone();
+            let digit = key.chars().next().and_then(Digit::new).filter(|_| key.len() == 1);
+            Deed::Digit(digit.ok_or(format!("`{key}` is no key"))?)
+        }
+        "say" => Deed::Say(args.word()?.text.clone()),
+        "interrupt" => Deed::Interrupt,
+        "transfer" => Deed::Transfer,
+        "collect" => {
+            let mut rules = KeyRules::default();
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "most" => rules.most = u8::try_from(count(value)?).map_err(|_| format!("`{value}` is too many"))?,
+                    "terminator" => rules.terminator = value.chars().next().and_then(Digit::new),
+                    "redact" => rules.redact = value == "yes",
+                    _ => return Err(format!("`collect` has no `{name}`")),
+                }
+            }
+            Deed::Collect(rules)
+        }
+        "keys" => {
+            let keys = args.word()?.text.clone();
+            let keys = keys.chars().map(|key| Digit::new(key).ok_or(format!("`{key}` is no key")));
+            let keys = keys.collect::<Result<_, _>>()?;
+            let (events, tones) = match args.next_bare() {
+                None | Some("events") => (true, false),
+                Some("tones") => (false, true),
+                Some("both") => (true, true),
+                Some(other) => return Err(format!("expected `events`, `tones` or `both`, found `{other}`")),
+            };
+            Deed::Keys { keys, events, tones }
+        }
+        "end" => Deed::End,
+        "hangup" => Deed::Hangup,
+        "hold" => Deed::Hold(true),
+        "unhold" => Deed::Hold(false),
+        "line" => match args.word()?.bare()? {
+            "dead" => Deed::LineDead,
+            other => return Err(format!("expected `dead`, found `{other}`")),
+        },
+        "tts" => Deed::Tts(match args.word()?.bare()? {
+            "ok" => Fault::None,
+            "blackhole" => Fault::Blackhole,
+            "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
+            other => return Err(format!("expected `ok`, `blackhole` or `fail`, found `{other}`")),
+        }),
+        "stt" => match args.word()?.bare()? {
+            "fail" => Deed::SttFails(failure(args.word()?.bare()?)?),
+            other => return Err(format!("expected `fail`, found `{other}`")),
+        },
+        other => return Err(format!("nobody can `{other}`")),
+    })
+}

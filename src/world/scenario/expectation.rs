@@ -1,0 +1,115 @@
+//! What must come of a scenario.
+
+use std::time::Duration;
+
+use super::value::{When, count, range};
+use crate::world::words::Args;
+
+/// One thing that must come of a scenario, with the line it was written on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Expectation {
+    /// The line in the file, from 1.
+    pub line: usize,
+    /// The statement as written.
+    pub text: String,
+    pub(in crate::world) what: What,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(in crate::world) enum What {
+    /// The n-th moment of this kind lies in the range.
+    Moment {
+        kind: String,
+        nth: usize,
+        from: When,
+        to: Option<When>,
+    },
+    Never(String),
+    Line {
+        nth: usize,
+        agent: bool,
+        text: String,
+        exact: bool,
+        cut: Option<bool>,
+    },
+    Lines(usize),
+    Generations(usize),
+    Gap(Duration),
+    Ended {
+        reason: String,
+        from: When,
+        to: Option<When>,
+    },
+}
+
+/// What follows `expect`.
+pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
+    Ok(match args.word()?.bare()? {
+        "never" => What::Never(kind(args.word()?.bare()?)?),
+        "line" => {
+            let nth = count(args.word()?.bare()?)?;
+            let agent = match args.word()?.bare()? {
+                "agent" => true,
+                "caller" => false,
+                other => return Err(format!("expected `agent` or `caller`, found `{other}`")),
+            };
+            let text = args.word()?;
+            let (exact, text) = (!text.contains, text.text.clone());
+            let cut = match args.next_bare() {
+                None => None,
+                Some("cut") => Some(true),
+                Some("whole") => Some(false),
+                Some(other) => return Err(format!("expected `cut` or `whole`, found `{other}`")),
+            };
+            What::Line { nth, agent, text, exact, cut }
+        }
+        "lines" => What::Lines(count(args.word()?.bare()?)?),
+        "generations" => What::Generations(count(args.word()?.bare()?)?),
+        "gap" => What::Gap(range(args.word()?.bare()?)?.1.ok_or("expected `..` and a length")?.offset),
+        "ended" => {
+            let reason = args.word()?.bare()?.to_owned();
+            let (from, to) = range(args.next_bare().unwrap_or("0.."))?;
+            What::Ended { reason, from, to }
+        }
+        name => {
+            let kind = kind(name)?;
+            let mut nth = 1;
+            let mut word = args.word()?.bare()?;
+            if let Some(number) = word.strip_prefix('#') {
+                nth = count(number)?;
+                word = args.word()?.bare()?;
+            }
+            let (from, to) = range(word)?;
+            What::Moment { kind, nth, from, to }
+        }
+    })
+}
+
+/// The moments a scenario may expect.
+const KINDS: [&str; 17] = [
+    "commit",
+    "audio",
+    "ducked",
+    "held",
+    "resumed",
+    "interrupted",
+    "taken-back",
+    "silent",
+    "backchannel",
+    "caller",
+    "said",
+    "tool",
+    "key",
+    "transfer",
+    "failed",
+    "unstuck",
+    "ending",
+];
+
+fn kind(name: &str) -> Result<String, String> {
+    if KINDS.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("nothing is called `{name}`; known are {}", KINDS.join(", ")))
+    }
+}

@@ -1,0 +1,89 @@
+//! How the services of a scenario behave.
+
+use std::time::Duration;
+
+use crate::conversation::{Failure, TransferEnd};
+
+use super::value::{duration, failure};
+use crate::world::words::Args;
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::world) struct SttScript {
+    pub(in crate::world) interim_lag: Duration,
+    pub(in crate::world) final_lag: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::world) struct LlmScript {
+    pub(in crate::world) first_token: Duration,
+    pub(in crate::world) per_token: Duration,
+    pub(in crate::world) replies: Vec<ReplyScript>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::world) enum ReplyScript {
+    Text(String),
+    TextThenStall(String),
+    Tool { text: String, name: String, arguments: String },
+    Fail(Failure),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::world) struct TtsScript {
+    pub(in crate::world) first_byte: Duration,
+    pub(in crate::world) per_word: Duration,
+    pub(in crate::world) word_times: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::world) struct ToolScript {
+    pub(in crate::world) name: String,
+    pub(in crate::world) takes: Duration,
+    pub(in crate::world) answer: String,
+}
+
+/// How a transfer ends, and after how long; `None`: nobody ever says.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::world) struct TransferScript {
+    pub(in crate::world) takes: Duration,
+    pub(in crate::world) end: Option<TransferEnd>,
+}
+
+/// What comes of a transfer.
+pub(super) fn transfer(args: &mut Args<'_>) -> Result<TransferScript, String> {
+    let takes = duration(args.word()?.bare()?)?;
+    let end = match args.word()?.bare()? {
+        "ok" => Some(TransferEnd::Taken),
+        "fail" => Some(TransferEnd::NoAnswer),
+        "refused" => Some(TransferEnd::Refused),
+        "unsupported" => Some(TransferEnd::Unsupported),
+        "never" => None,
+        other => return Err(format!("a transfer cannot end `{other}`")),
+    };
+    Ok(TransferScript { takes, end })
+}
+
+/// The model's next answer.
+pub(super) fn reply(args: &mut Args<'_>) -> Result<ReplyScript, String> {
+    let first = args.word()?;
+    if first.quoted {
+        let text = first.text.clone();
+        return Ok(match args.next_bare() {
+            Some("then-stall") => ReplyScript::TextThenStall(text),
+            Some("tool") => {
+                let name = args.word()?.bare()?.to_owned();
+                ReplyScript::Tool { text, name, arguments: args.word()?.text.clone() }
+            }
+            Some(other) => return Err(format!("expected `then-stall`, `tool` or nothing, found `{other}`")),
+            None => ReplyScript::Text(text),
+        });
+    }
+    match first.bare()? {
+        "tool" => {
+            let name = args.word()?.bare()?.to_owned();
+            Ok(ReplyScript::Tool { text: String::new(), name, arguments: args.word()?.text.clone() })
+        }
+        "fail" => Ok(ReplyScript::Fail(failure(args.word()?.bare()?)?)),
+        other => Err(format!("expected a text, `tool` or `fail`, found `{other}`")),
+    }
+}
