@@ -11,12 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agentphone::config::{self, Config, ConfigError, LlmVendor, SttVendor, TtsVendor};
-use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
+use agentphone::control::{Api, ApiConfig, Keys, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{
-    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Stt, SttSpec, Timing, Tts, TtsSpec,
-};
+use agentphone::engine::{DialogueSpec, Engine, EngineConfig, Llm, Providers, Stt, Tts};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::{
     Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
@@ -24,7 +22,6 @@ use agentphone::provider::{
 };
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
-use agentphone::world;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -59,10 +56,7 @@ enum Command {
     /// Run scenario files in virtual time and tell which pass.
     Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
-    Replay {
-        /// The call log, as written under `[log] dir`.
-        file: PathBuf,
-    },
+    Replay(cli::replay::Replay),
 }
 
 #[derive(Args)]
@@ -135,7 +129,10 @@ async fn main() -> ExitCode {
         Command::Demo(args) => play_demo(args).await,
         Command::Simulators { listen } => simulators(listen).await,
         Command::CheckConfig(args) => check_config(&args),
-        Command::Replay { file } => replay(&file),
+        Command::Replay(args) => {
+            let same = cli::replay::replay(&args).map_err(Failure::Other);
+            same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Simulate(args) => simulate(&args),
     };
     match done {
@@ -180,7 +177,11 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),
-        agents: config.agents.iter().map(|agent| callable(agent, &config, &providers)).collect(),
+        agents: config
+            .agents
+            .iter()
+            .map(|agent| cli::agent::callable(agent, &config, &providers))
+            .collect::<Result<_, _>>()?,
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
         recordings: config.recording.clone(),
@@ -302,7 +303,12 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         say(&format!("  {stage}     {}{note}", vendor.to_lowercase()));
     }
     for agent in &config.agents {
+        // Wrong addresses of tools are found here rather than at the start.
+        cli::agent::tools(agent, &config)?;
         say(&format!("  agent   {}", agent.id));
+        for option in agent.not_applied() {
+            say(&format!("          {option} is kept, and not applied yet"));
+        }
     }
     for warning in &config.warnings {
         say(&format!("  warning {warning}"));
@@ -327,27 +333,7 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
         Some(id) => config.agents.iter().find(|agent| agent.id == id),
     };
     let agent = agent.ok_or_else(|| Failure::Other(format!("{}: there is no such agent", file.display())))?;
-    Ok(dialogue(agent, &config))
-}
-
-fn replay(file: &Path) -> Result<ExitCode, Failure> {
-    let log = std::fs::read_to_string(file).map_err(|error| Failure::other(&file.display(), &error))?;
-    let replayed = world::replay(&log).map_err(|error| Failure::other(&file.display(), &error))?;
-    match replayed.divergence {
-        None => {
-            say(&format!("{} inputs replayed: every decision is the same", replayed.inputs));
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(divergence) => {
-            let (logged, came) = divergence.outputs;
-            say(&format!(
-                "differs after {} inputs, {:.3} s into the call: the log has {logged} outputs there, {came} came",
-                divergence.inputs,
-                divergence.at.as_secs_f64()
-            ));
-            Ok(ExitCode::FAILURE)
-        }
-    }
+    Ok(cli::agent::dialogue(agent, &config))
 }
 
 /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
@@ -413,56 +399,6 @@ fn secret(key: &Key) -> Secret {
 fn take(setting: &mut String, wish: &Wish) {
     if let Some(wish) = wish {
         setting.clone_from(wish);
-    }
-}
-
-/// An agent of the configuration with everything a call needs.
-fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Agent {
-    let tiers = &config.llm.tiers;
-    let model = match agent.model_tier {
-        config::ModelTier::Turbo => &tiers.turbo,
-        config::ModelTier::Balanced => &tiers.balanced,
-        config::ModelTier::Max => &tiers.max,
-    };
-    Agent {
-        profile: Profile {
-            id: agent.id.clone(),
-            name: agent.name.clone(),
-            description: agent.description.clone(),
-            model_tier: agent.model_tier.name().into(),
-        },
-        dialogue: dialogue(agent, config),
-        providers: providers.clone(),
-        // The engine puts the line's own rate in place of these.
-        stt: SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None },
-        llm: LlmSettings {
-            model: model.clone(),
-            max_tokens: config.llm.max_tokens,
-            temperature: config.llm.temperature,
-        },
-        tts: TtsSpec {
-            // The API's name of "whatever voice the server has".
-            voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
-            language: agent.language.clone(),
-            speed: agent.voice_speed,
-            rate: SampleRate::HZ_8000,
-        },
-    }
-}
-
-/// How an agent of the configuration holds its calls.
-fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
-    let timing = Timing {
-        max_silence: Duration::from_millis(agent.max_silence_ms),
-        max_duration: config.engine.max_call,
-        ..Timing::default()
-    };
-    DialogueSpec {
-        system_prompt: agent.system_prompt.clone(),
-        begin_message: agent.begin_message.clone().unwrap_or_default(),
-        interruption_sensitivity: agent.interruption_sensitivity,
-        timing,
-        ..DialogueSpec::default()
     }
 }
 

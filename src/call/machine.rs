@@ -52,7 +52,8 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        let CallSpec { line, dialogue, record, seed } = spec;
+        // What is done to the sound is for stages that are still to come.
+        let CallSpec { line, dialogue, sound: _, record, seed } = spec;
         let inbound =
             InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
         let outbound = OutboundSpec {

@@ -11,14 +11,16 @@ mod machine;
 mod output;
 mod replies;
 mod spec;
+mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Timing, ToolRule, Why,
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Timing, ToolRule, Update, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{CallSpec, LineSpec};
+pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
+pub use story::Story;
 pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};

@@ -11,6 +11,7 @@ use crate::conversation::Pii;
 use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
 use super::stage::{self, Llm, Stt, Tts};
+use super::tool::{self, ToolPolicy};
 use super::{ConfigError, Problem};
 
 /// How the environment is asked: a function, so that a test needs no real one.
@@ -35,6 +36,8 @@ pub struct Config {
     pub llm: Llm,
     /// `[tts]`
     pub tts: Tts,
+    /// `[tools]`
+    pub tools: ToolPolicy,
     /// `[[agents]]`, at least one.
     pub agents: Vec<Agent>,
     /// What is not wrong, and not as it was meant either: to be told at start. Never holds a key.
@@ -139,14 +142,15 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let llm = stage::llm(root.section("llm"), env, problems);
     let tts = stage::tts(root.section("tts"), env, problems);
     stage::all_or_none(&stt, &llm, &tts, problems);
+    let tools = tool::policy(root.section("tools"));
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
         root.missing("agents", "at least one [[agents]] table with id and systemPrompt");
     }
-    let agents = agent::agents(tables);
+    let agents = agent::agents(tables, env);
     root.finish();
     let warnings = problems.warnings();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, agents, warnings }
+    Config { server, engine, rtp, recording, log, stt, llm, tts, tools, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {

@@ -86,16 +86,20 @@ impl Dialogue {
         self.collect.asked = Some((rules, now));
     }
 
-    /// Whether keys are waited for.
-    pub(super) fn is_collecting(&self) -> bool {
-        self.collect.asked.is_some()
+    /// Words of the agent were heard: who is asked for keys has all the time from there on.
+    pub(super) fn asked_in(&mut self, purpose: Purpose, now: Instant) {
+        if let Some((_, since)) = &mut self.collect.asked
+            && matches!(purpose, Purpose::Greeting | Purpose::Say | Purpose::Answer)
+        {
+            *since = now;
+        }
     }
 
     pub(super) fn arm_collect(&mut self) {
         let is_quiet = self.replies.is_empty() && !self.turn.is_open() && !self.voice.is_confirmed() && !self.line_held;
         let is_free = self.tools.is_empty() && self.owed.is_none() && self.cut.is_none();
         let since = self.collect.asked.filter(|_| is_quiet && is_free && self.answered.is_some());
-        let due = since.map(|(_, since)| since.max(self.quiet_since) + self.spec.timing.key_total);
+        let due = since.map(|(_, since)| since + self.spec.timing.key_total);
         self.timers.set(Timer::Collect, due);
     }
 

@@ -122,7 +122,7 @@ pub enum Fact<'a> {
 }
 
 /// What someone outside may ask of a live call.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Command {
     /// Say this as the agent.
@@ -134,6 +134,8 @@ pub enum Command {
     },
     /// Ask the caller for keys, by these rules; without it keys are taken by the default ones.
     Collect(KeyRules),
+    /// Go on with other settings. What is being said finishes as it began; what comes next uses them.
+    Update(Update),
     /// Fall silent and listen.
     Interrupt,
     /// Hand the caller to someone else once the agent's words were heard.
@@ -143,4 +145,17 @@ pub enum Command {
     },
     /// End the call now.
     End,
+}
+
+/// Settings of a live call that change; `None`: as they are.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Update {
+    /// Instructions to the model.
+    pub system_prompt: Option<String>,
+    /// The vendor's voice id: the body's, the dialogue has no use for it.
+    pub voice: Option<String>,
+    /// The voice's speed: the body's too.
+    pub voice_speed: Option<f32>,
+    /// 0: the agent is never interrupted; 1: it stops at the first sound.
+    pub interruption_sensitivity: Option<f32>,
 }

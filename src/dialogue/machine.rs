@@ -15,7 +15,7 @@ use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
 use super::transfer::Transfer;
-use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
+use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Update, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -303,7 +303,6 @@ impl Dialogue {
         self.replies.is_empty()
             && self.tools.is_empty()
             && self.transfer.is_none()
-            && !self.is_collecting()
             && self.owed.is_none()
             && self.cut.is_none()
             && self.ending.is_none()
@@ -324,9 +323,21 @@ impl Dialogue {
         match command {
             Command::Say { text, interruptible } => self.say(text, *interruptible, now),
             Command::Interrupt => self.fall_silent(now),
+            Command::Update(update) => self.update(update),
             Command::Collect(rules) => self.collect_keys(*rules, now),
             Command::Transfer { to } => self.transfer_ordered(to.clone(), now),
             Command::End => self.close(EndReason::Ended, false, now),
+        }
+    }
+
+    fn update(&mut self, update: &Update) {
+        if let Some(prompt) = &update.system_prompt {
+            self.history.instruct(prompt.clone());
+            self.spec.system_prompt.clone_from(prompt);
+        }
+        if let Some(sensitivity) = update.interruption_sensitivity {
+            self.spec.interruption_sensitivity = sensitivity;
+            self.barge_in = BargeIn::new(sensitivity, &self.spec.timing);
         }
     }
 

@@ -35,6 +35,6 @@ mod words;
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use builtin::{END_CALL, RESERVED, SEND_DTMF, TRANSFER_CALL};
 pub use collect::KeyRules;
-pub use fact::{Command, Fact};
+pub use fact::{Command, Fact, Update};
 pub use machine::Dialogue;
 pub use spec::{Backups, DialogueSpec, Direction, Timing, ToolRule};

@@ -277,6 +277,7 @@ impl Dialogue {
             self.failures = 0;
         }
         self.write(&reply, &reply.text, reply.broken);
+        self.asked_in(reply.purpose, now);
         if reply.purpose == Purpose::Filler {
             self.tools.filled(now);
         }

@@ -202,7 +202,14 @@ impl Driver {
     fn handle(&mut self, wake: Wake, now: Instant) {
         match wake {
             Wake::Line(event) => self.handle_line(event, now),
-            Wake::Request(Request::Command(command)) => self.tell(&Input::Command(&command), now),
+            Wake::Request(Request::Command(command)) => {
+                if let Command::Update(update) = &command {
+                    // The voices that speak already go on as they began.
+                    self.voice.voice = update.voice.clone().or(self.voice.voice.take());
+                    self.voice.speed = update.voice_speed.unwrap_or(self.voice.speed);
+                }
+                self.tell(&Input::Command(&command), now);
+            }
             Wake::Request(Request::HangUp) => self.tell(&Input::Closed, now),
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.

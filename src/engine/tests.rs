@@ -510,3 +510,33 @@ async fn a_line_that_cannot_transfer_is_not_offered_it_and_refuses_an_order_at_o
         ended(&handle).await;
     }
 }
+
+/// A voice that notes whose it is.
+#[derive(Debug)]
+struct Casting(Mutex<Vec<(Option<String>, f32)>>);
+
+impl Tts for Casting {
+    fn open(&self, spec: TtsSpec) -> TtsStream {
+        self.0.lock().unwrap().push((spec.voice.clone(), spec.speed));
+        Voice.open(spec)
+    }
+}
+
+#[tokio::test]
+async fn a_voice_that_changes_speaks_from_the_next_utterance_on() {
+    let engine = engine(1);
+    let (mut providers, backstage) = backstage();
+    let casting = Arc::new(Casting(Mutex::default()));
+    providers.tts = Arc::clone(&casting) as Arc<dyn Tts>;
+    let (start, mut peer) = start(providers);
+    let handle = engine.start(engine.reserve().unwrap(), start);
+    let mut subscription = handle.subscribe().await.unwrap();
+    sound(&mut peer).await;
+    let update = Update { voice: Some("Ada".into()), voice_speed: Some(1.2), ..Update::default() };
+    assert!(handle.command(Command::Update(update)));
+    assert!(handle.command(Command::Say { text: "With another voice.".into(), interruptible: true }));
+    let said = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::AgentSaid { text, .. }) if text.starts_with("With another"));
+    quiet_caller(&mut peer, event(&mut subscription, said)).await;
+    assert_eq!(*casting.0.lock().unwrap(), [(None, 1.0), (Some("Ada".into()), 1.2)]);
+    drop(backstage);
+}

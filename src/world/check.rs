@@ -125,4 +125,6 @@ fn answered_in_time(scenario: &Scenario, outcome: &Outcome) -> Vec<Failure> {
         .collect()
 }
 
-const LIVENESS_MS: i64 = 12_000;
+const LIVENESS_MS: i64 = LIVENESS.as_millis() as i64;
+/// For how long there may be nothing to be heard.
+pub(super) const LIVENESS: Duration = Duration::from_secs(12);

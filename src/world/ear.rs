@@ -17,7 +17,7 @@ pub(super) struct Ear {
     replies: BTreeSet<u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
+    pub(super) last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
     cancelled: BTreeSet<u32>,
     /// The timestamp of the agent's last key.
@@ -31,7 +31,10 @@ pub(super) struct Ear {
 }
 
 pub(super) struct HeardPacket {
+    /// The reply that is heard for the first time.
     pub(super) began: Option<u32>,
+    /// The reply that is heard, as far as this packet tells.
+    pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
 }
 
@@ -65,18 +68,18 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
+        let (mut began, mut whose) = (None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
             // Neighbouring replies are told apart; older ones would alias.
             let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
+            whose = sound::sounds_like(frame.samples(), &recent);
             match (whose, current) {
                 // A filler may overtake the answer it bridges; nobody is heard again, or after being cancelled.
                 (Some(whose), Some(current)) if whose != current && self.is_over(whose) => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                    problem = Some(format!("reply {whose} is heard again after reply {current}"));
                 }
                 (Some(whose), current) if current != Some(whose) => began = Some(whose),
                 // The first packet may begin with a fade: the newest reply it can be.
@@ -95,7 +98,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, problem }
+        HeardPacket { began, whose, problem }
     }
 
     /// A reply was cancelled: it is not to be heard any more.

@@ -11,10 +11,13 @@
 mod caller;
 mod check;
 mod ear;
+mod from_log;
+mod minimize;
 mod moment;
 mod network;
 mod policy;
 mod random;
+mod random_call;
 mod replay;
 mod scenario;
 mod services;
@@ -23,10 +26,13 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use from_log::scenario_of;
+pub use minimize::minimize;
 pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
 pub use policy::set;
 pub use random::Random;
+pub use random_call::random_call;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
 pub use world::{Outcome, run};

@@ -26,6 +26,7 @@
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
+//! 2000 update prompt="…" voice="…" sensitivity=0.5   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! run 10000                                how long to run
 //!

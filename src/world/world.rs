@@ -84,6 +84,9 @@ struct World<'a> {
     call: Call,
     caller: Caller,
     on_line: bool,
+    /// When anything was last to be heard on the line, from either side.
+    alive: Duration,
+    is_held: bool,
     network: Network,
     services: Services,
     queue: BinaryHeap<Reverse<Scheduled>>,
@@ -156,6 +159,8 @@ impl<'a> World<'a> {
             call: Call::new(scenario.spec.clone(), base),
             caller: Caller::new(line, scenario.network.seed.wrapping_add(11)),
             on_line: true,
+            alive: RINGING,
+            is_held: false,
             network: Network::new(scenario.network),
             services: Services::new(scenario),
             queue: BinaryHeap::new(),
@@ -223,6 +228,7 @@ impl<'a> World<'a> {
                 if !self.on_line {
                     return;
                 }
+                self.check_alive();
                 let packets = [Some(self.caller.packet(self.now)), self.caller.event(self.now)];
                 for packet in packets.into_iter().flatten() {
                     for delay in self.network.send().into_iter().flatten() {
@@ -251,6 +257,18 @@ impl<'a> World<'a> {
                 let Step { deed, .. } = &self.scenario.steps[index];
                 self.act(deed);
             }
+        }
+    }
+
+    /// Nobody may be left in silence: not while a service is slow or dead, and not while the agent waits for the caller.
+    fn check_alive(&mut self) {
+        let timing = &self.scenario.spec.dialogue.timing;
+        if self.is_held || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS {
+            self.alive = self.now;
+        }
+        if self.now > self.alive + check::LIVENESS {
+            self.violate("nothing was to be heard for 12 s");
+            self.alive = self.now;
         }
     }
 
@@ -313,7 +331,9 @@ impl<'a> World<'a> {
             Deed::Keys { keys, events, tones } => {
                 self.moment("caller", format!("presses {} keys", keys.len()));
                 self.caller.press(now, keys, *events, *tones);
+                self.alive = now;
             }
+            Deed::Update(update) => self.tell(&Owned::Command(Command::Update(update.clone()))),
             Deed::Collect(rules) => self.tell(&Owned::Command(Command::Collect(*rules))),
             Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
             Deed::Say(text) => {
@@ -327,7 +347,12 @@ impl<'a> World<'a> {
                 self.on_line = false;
                 self.tell(&Owned::Closed);
             }
-            Deed::Hold(held) => self.tell(&Owned::Held(*held)),
+            Deed::Hold(held) => {
+                self.is_held = *held;
+                // What is taken up again is stepped back.
+                self.ear.rewound += u32::from(!*held);
+                self.tell(&Owned::Held(*held));
+            }
             Deed::LineDead => self.on_line = false,
             Deed::Tts(fault) => self.services.tts_fault = *fault,
             Deed::SttFails(failure) => {
@@ -412,6 +437,10 @@ impl<'a> World<'a> {
         if let Some(problem) = heard.problem {
             self.violate(&problem);
         }
+        if let Some(whose) = heard.whose.filter(|&whose| self.is_quiet(ReplyId(whose))) {
+            self.violate(&format!("reply {whose} is heard although it was cancelled"));
+        }
+        self.alive = self.alive.max(self.ear.last_audible.unwrap_or_default());
         if let Some(reply) = heard.began {
             self.moment("audio", format!("reply {reply} is first heard"));
             let nth = self.ear.utterances.len();
@@ -425,8 +454,8 @@ impl<'a> World<'a> {
     fn watch(&mut self, event: Event) {
         match event.kind {
             EventKind::Dialogue(event) => {
-                if let DialogueEvent::AgentSaid { reply, text, .. } = &event {
-                    self.compare_with_heard(*reply, text);
+                if let DialogueEvent::AgentSaid { reply, text, interrupted } = &event {
+                    self.compare_with_heard(*reply, text, *interrupted);
                 }
                 if matches!(event, DialogueEvent::Resumed { .. }) {
                     self.ear.rewound += 1;
@@ -456,14 +485,19 @@ impl<'a> World<'a> {
 
     /// History is what was heard: the words written down and the sound the caller's ear got of them agree within a word,
     /// two where the text had to be guessed from the sound, and one more for each resume, which repeats a word.
-    fn compare_with_heard(&mut self, reply: ReplyId, text: &str) {
-        let sounding = self.scenario.tts.per_word * 4 / 5;
+    fn compare_with_heard(&mut self, reply: ReplyId, text: &str, is_cut: bool) {
+        // The ear counts whole packets: those a word fills in part, too, and one more when it begins in the middle of one.
+        let word = self.scenario.tts.per_word.as_millis();
+        let packets = (word * 4 / 5).div_ceil(PTIME.as_millis()) + u128::from(!word.is_multiple_of(PTIME.as_millis()));
+        let sounding = PTIME.mul_f64(packets as f64);
         let sound = self.ear.audible.get(&reply.0).copied().unwrap_or_default();
         let heard = sound.as_secs_f64() / sounding.as_secs_f64();
         let written = text.split_whitespace().count() as f64;
         // What a buffering far side was sent and then told to throw away was never heard, but the ear counts it.
         let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
-        let slack = 1.3 + repeated + if self.scenario.tts.word_times { 0.0 } else { 1.0 };
+        // How long a text will be whose voice still speaks is a guess.
+        let guessed = if self.scenario.tts.word_times { 0.0 } else { 1.0 + if is_cut { 0.2 * heard } else { 0.0 } };
+        let slack = 1.3 + repeated + guessed;
         if (heard - written).abs() > slack {
             self.violate(&format!("history has {written} words of reply {reply}, {heard:.1} were heard"));
         }

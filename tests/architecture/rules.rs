@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["conversation::Pii"]),
     ("control", &["engine", "store"]),
     ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world"]),
-    ("cli", &["engine", "world"]),
+    ("cli", &["engine", "world", "config", "control", "provider", "conversation::ToolSpec"]),
     ("bench", &["engine", "world", "simulator", "gateway"]),
 ];
 

@@ -8,7 +8,7 @@ use crate::conversation::{
     Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
     TransferEnd, WordTime,
 };
-use crate::dialogue::{Command, KeyRules};
+use crate::dialogue::{Command, KeyRules, Update};
 
 use super::super::{CallSpec, Input};
 use super::{HEADER, encode, fields};
@@ -240,6 +240,16 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             let to = next().map(|to| fields::text(to).map(Pii::new).ok_or(())).transpose().ok()?;
             Owned::Command(Command::Transfer { to })
         }
+        "update" => {
+            let number = |field: &str| match field {
+                "-" => Some(None),
+                bits => Some(Some(f32::from_bits(u32::from_str_radix(bits, 16).ok()?))),
+            };
+            let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
+            let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
+            let (system_prompt, voice) = (optional()?, optional()?);
+            Owned::Command(Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity }))
+        }
         "collect" => {
             let terminator = match next()? {
                 "-1" => None,
@@ -361,6 +371,13 @@ mod tests {
             Owned::Command(Command::End),
             Owned::Command(Command::Transfer { to: Some(Pii::new("+1 415".into())) }),
             Owned::Command(Command::Transfer { to: None }),
+            Owned::Command(Command::Update(Update::default())),
+            Owned::Command(Command::Update(Update {
+                system_prompt: Some("Be kind.".into()),
+                voice: Some(String::new()),
+                voice_speed: Some(1.1),
+                interruption_sensitivity: Some(0.0),
+            })),
             Owned::Command(Command::Collect(KeyRules::default())),
             Owned::Command(Command::Collect(KeyRules { terminator: None, most: 4, redact: true })),
             Owned::TransferEnded(TransferEnd::NoAnswer),

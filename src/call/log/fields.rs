@@ -8,7 +8,7 @@ use crate::conversation::{Pii, ToolSpec};
 use crate::dialogue::{Backups, DialogueSpec, Direction, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
-use super::super::{CallSpec, LineSpec};
+use super::super::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
 
 /// Appends `text` so that it is one field: no spaces, no control characters, never empty.
 pub(super) fn put_text(line: &mut String, text: &str) {
@@ -58,7 +58,7 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, record, seed } = spec;
+    let CallSpec { line: wire, dialogue, sound: SoundSpec { denoising, ambience }, record, seed } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
@@ -120,6 +120,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     if *redact_keys {
         put_option(line, "redact_keys", "1");
     }
+    put_option(line, "denoising", denoising.name());
+    put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
@@ -181,17 +183,29 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     for _ in 0..tools {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
-    let mut timing = Timing::default();
+    let (mut timing, mut sound) = (Timing::default(), SoundSpec::default());
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
+            Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
+            Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
         }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
+    Some(CallSpec {
+        line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer },
+        dialogue,
+        sound,
+        record,
+        seed,
+    })
+}
+
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str) -> Option<T> {
+    all.iter().copied().find(|one| name(*one) == wanted)
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
@@ -243,7 +257,8 @@ mod tests {
         dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
         dialogue.transfer_failed = String::new();
         dialogue.redact_keys = true;
-        let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
+        let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
+        let spec_in = CallSpec { seed: u64::MAX, sound, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

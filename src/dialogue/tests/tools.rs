@@ -1,7 +1,7 @@
 //! The built-in tools: keys and transfers.
 
 use crate::conversation::{GenerationEnd, Pii, ReplyId, Role, ToolCall, TransferEnd};
-use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Fact, SEND_DTMF, TRANSFER_CALL};
+use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Fact, SEND_DTMF, TRANSFER_CALL, Update};
 
 use super::stage::{Answer, Coming, Stage};
 
@@ -157,4 +157,45 @@ fn silence_does_not_end_a_call_that_is_being_transferred() {
     assert_eq!(stage.when("Transfer"), [1_000]);
     assert_eq!(stage.ended, None);
     assert!(!stage.rules().contains(&"silence.max") && !stage.rules().contains(&"idle.prompt"), "{:?}", stage.rules());
+}
+
+#[test]
+fn other_instructions_hold_from_the_next_answer_on() {
+    let mut spec = DialogueSpec { system_prompt: "Be brief.".into(), ..DialogueSpec::default() };
+    spec.begin_message = "Good morning to you, this is the agent.".into();
+    let mut stage = Stage::new(spec, &["Yes."]);
+    let update = Update { system_prompt: Some("Be chatty.".into()), ..Update::default() };
+    stage.at(600, Coming::Command(Command::Update(update)));
+    stage.says(4_000, 5_000, "Book a table.");
+    stage.run(8_000);
+    assert_eq!(stage.said()[0], ("Good morning to you, this is the agent.".into(), false), "it finishes");
+    assert_eq!(stage.prompts.len(), 1);
+    assert_eq!(stage.prompts[0][0].content, "Be chatty.");
+}
+
+#[test]
+fn keys_that_are_hidden_are_told_the_model_and_nobody_else() {
+    let digits = |stage: &mut Stage, keys: &str| {
+        for key in keys.chars() {
+            stage.tell(Fact::Digit(crate::conversation::Digit::new(key).unwrap()));
+        }
+    };
+    let spec = DialogueSpec { redact_keys: true, ..DialogueSpec::default() };
+    let mut stage = Stage::new(spec, &["You typed 4111, and 2 of them are left."]);
+    stage.run(1_000);
+    digits(&mut stage, "4111#");
+    stage.run(1_100);
+    // They go on before the answer is heard: its turn is taken back, with its keys.
+    digits(&mut stage, "2");
+    stage.run(12_000);
+    let user: Vec<_> = stage.prompts.iter().filter_map(|p| p.last()).map(|m| m.content.as_str()).collect();
+    assert_eq!(user, ["4111", "4111 2"]);
+    let shown: Vec<_> = stage.commits().into_iter().map(|(_, _, text)| text).collect();
+    assert_eq!(shown, ["••••", "••••"]);
+    let told = format!(
+        "{:?} {:?}",
+        stage.events,
+        stage.log.iter().filter(|(_, l)| !l.starts_with("speak")).collect::<Vec<_>>()
+    );
+    assert!(!told.contains("4111"), "{told}");
 }

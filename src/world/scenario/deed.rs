@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::call::KeyRules;
+use crate::call::{KeyRules, Update};
 use crate::conversation::{Digit, Failure, TranscriptKind};
 
 use super::value::{When, count, duration, duration_or_never, failure};
@@ -25,6 +25,7 @@ pub(in crate::world) enum Deed {
     Say(String),
     Interrupt,
     Transfer,
+    Update(Update),
     Collect(KeyRules),
     Keys { keys: Vec<Digit>, events: bool, tones: bool },
     End,
@@ -89,6 +90,21 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
         "say" => Deed::Say(args.word()?.text.clone()),
         "interrupt" => Deed::Interrupt,
         "transfer" => Deed::Transfer,
+        "update" => {
+            let mut update = Update::default();
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "prompt" => update.system_prompt = Some(value.to_owned()),
+                    "voice" => update.voice = Some(value.to_owned()),
+                    "sensitivity" => {
+                        update.interruption_sensitivity =
+                            Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);
+                    }
+                    _ => return Err(format!("`update` has no `{name}`")),
+                }
+            }
+            Deed::Update(update)
+        }
         "collect" => {
             let mut rules = KeyRules::default();
             while let Some((name, value)) = args.setting() {
