@@ -3,6 +3,8 @@
 
 mod cli;
 
+use cli::agent::Backups;
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -165,6 +167,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         }
     };
     let providers = providers(&config, simulators.as_ref())?;
+    let backups = backups(&config, simulators.as_ref())?;
     let engine = Engine::new(EngineConfig { max_calls: config.engine.max_calls, ..EngineConfig::default() });
     let rtp = RtpConfig {
         address: config.rtp.address,
@@ -180,7 +183,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         agents: config
             .agents
             .iter()
-            .map(|agent| cli::agent::callable(agent, &config, &providers))
+            .map(|agent| cli::agent::callable(agent, &config, &providers, &backups))
             .collect::<Result<_, _>>()?,
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
@@ -293,14 +296,20 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     say(&format!("{} is valid", args.config.display()));
     say(&format!("  server  http://{} ({keys} keys)", config.server.listen));
     say(&format!("  rtp     {} ports {}-{}", config.rtp.address, config.rtp.ports.start(), config.rtp.ports.end()));
+    let backups = &config.backups;
     let who = [
-        ("stt", format!("{:?}", config.stt.vendor)),
-        ("llm", format!("{:?}", config.llm.stage.vendor)),
-        ("tts", format!("{:?}", config.tts.stage.vendor)),
+        ("stt", format!("{:?}", config.stt.vendor), backups.stt.as_ref().map(|b| format!("{:?}", b.vendor))),
+        ("llm", format!("{:?}", config.llm.stage.vendor), backups.llm.as_ref().map(|b| format!("{:?}", b.vendor))),
+        (
+            "tts",
+            format!("{:?}", config.tts.stage.vendor),
+            backups.tts.as_ref().map(|b| format!("{:?}", b.stage.vendor)),
+        ),
     ];
-    for (stage, vendor) in who {
+    for (stage, vendor, backup) in who {
         let note = if simulated.contains(&stage) { " (SIMULATED)" } else { "" };
-        say(&format!("  {stage}     {}{note}", vendor.to_lowercase()));
+        let backup = backup.map_or_else(String::new, |vendor| format!(", backup {vendor}"));
+        say(&format!("  {stage}     {}{note}{}", vendor.to_lowercase(), backup.to_lowercase()));
     }
     for agent in &config.agents {
         // Wrong addresses of tools are found here rather than at the start.
@@ -338,25 +347,49 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
 
 /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
 fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Providers, Failure> {
-    let (stt, llm, tts) = (&config.stt, &config.llm.stage, &config.tts.stage);
-    let simulated = |url: fn(&Simulators) -> String| simulators.map(url);
-    let any_key = Some(Pii::new("simulator".to_owned()));
     Ok(Providers {
-        stt: match stt.vendor {
-            SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model)?,
-            SttVendor::Simulator => deepgram(&any_key, &simulated(Simulators::deepgram_url), &None)?,
-        },
-        llm: match llm.vendor {
-            LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model)?,
-            LlmVendor::Simulator => chat(&any_key, &simulated(Simulators::openai_url), &None)?,
-        },
-        tts: match tts.vendor {
-            TtsVendor::ElevenLabs => elevenlabs(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
-            TtsVendor::OpenAi => speech(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
-            TtsVendor::Simulator => elevenlabs(&any_key, &simulated(Simulators::elevenlabs_url), &None, &None)?,
-        },
+        stt: recogniser(&config.stt, simulators)?,
+        llm: model(&config.llm.stage, simulators)?,
+        tts: voice(&config.tts, simulators)?,
         tools: Arc::new(NoTools),
     })
+}
+
+fn backups(config: &Config, simulators: Option<&Simulators>) -> Result<Backups, Failure> {
+    let config::Backups { stt, llm, tts } = &config.backups;
+    Ok(Backups {
+        stt: stt.as_ref().map(|stt| recogniser(stt, simulators)).transpose()?,
+        llm: llm.as_ref().map(|llm| model(llm, simulators)).transpose()?,
+        tts: tts.as_ref().map(|tts| voice(tts, simulators)).transpose()?,
+    })
+}
+
+fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Arc<dyn Stt>, Failure> {
+    match stt.vendor {
+        SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model),
+        SttVendor::Simulator => deepgram(&any_key(), &simulators.map(Simulators::deepgram_url), &None),
+    }
+}
+
+fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Arc<dyn Llm>, Failure> {
+    match llm.vendor {
+        LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model),
+        LlmVendor::Simulator => chat(&any_key(), &simulators.map(Simulators::openai_url), &None),
+    }
+}
+
+fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Arc<dyn Tts>, Failure> {
+    let (stage, voice) = (&tts.stage, &tts.voice);
+    match stage.vendor {
+        TtsVendor::ElevenLabs => elevenlabs(&stage.key, &stage.base_url, &stage.model, voice),
+        TtsVendor::OpenAi => speech(&stage.key, &stage.base_url, &stage.model, voice),
+        TtsVendor::Simulator => elevenlabs(&any_key(), &simulators.map(Simulators::elevenlabs_url), &None, &None),
+    }
+}
+
+/// A key for the simulators, which take any.
+fn any_key() -> Key {
+    Some(Pii::new("simulator".to_owned()))
 }
 
 type Key = Option<Pii<String>>;

@@ -13,6 +13,10 @@ pub struct CallSpec {
     pub line: LineSpec,
     /// How the conversation is held.
     pub dialogue: DialogueSpec,
+    /// What is played when every voice is down, in µ-law at 8 kHz, at most 5 s: the sound of
+    /// [`DialogueSpec::last_resort`]. `None`: what is built in, an English voice saying
+    /// [`LAST_RESORT`](crate::dialogue::LAST_RESORT).
+    pub last_resort: Option<Vec<u8>>,
     /// What is done to the sound.
     pub sound: SoundSpec,
     /// Whether [`Output::Record`](super::Output::Record) is wanted.
@@ -115,6 +119,7 @@ impl LineSpec {
 impl CallSpec {
     /// A recorded call over a plain µ-law RTP line.
     pub fn new(dialogue: DialogueSpec) -> Self {
-        Self { line: LineSpec::rtp(Codec::Pcmu), dialogue, sound: SoundSpec::default(), record: true, seed: 0 }
+        let (line, sound) = (LineSpec::rtp(Codec::Pcmu), SoundSpec::default());
+        Self { line, dialogue, last_resort: None, sound, record: true, seed: 0 }
     }
 }

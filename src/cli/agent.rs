@@ -7,21 +7,48 @@ use agentphone::config::{self, Config};
 use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
-    Ambience, Denoising, DialogueSpec, LlmSettings, Providers, SampleRate, SoundSpec, SttSpec, Timing, ToolRule, Tools,
-    TtsSpec,
+    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Standby, Stt, SttSpec, Timing,
+    ToolRule, Tools, Tts, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
+
+/// The services that stand by, built once for all calls.
+#[derive(Default)]
+pub(crate) struct Backups {
+    pub(crate) stt: Option<Arc<dyn Stt>>,
+    pub(crate) llm: Option<Arc<dyn Llm>>,
+    pub(crate) tts: Option<Arc<dyn Tts>>,
+}
 
 /// How much longer than a tool's own patience the dialogue waits for it: the tool gives up first and says so.
 const TOOL_SLACK: Duration = Duration::from_millis(250);
 
 /// An agent of the configuration with everything a call needs.
-pub(crate) fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Result<Agent, ProviderError> {
+pub(crate) fn callable(agent: &config::Agent, config: &Config, providers: &Providers, backups: &Backups) -> Result<Agent, ProviderError> {
     let tiers = &config.llm.tiers;
     let model = match agent.model_tier {
         config::ModelTier::Turbo => &tiers.turbo,
         config::ModelTier::Balanced => &tiers.balanced,
         config::ModelTier::Max => &tiers.max,
+    };
+    // The engine puts the line's own rate in place of these.
+    let stt = SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None };
+    let llm =
+        LlmSettings { model: model.clone(), max_tokens: config.llm.max_tokens, temperature: config.llm.temperature };
+    let tts = TtsSpec {
+        // The API's name of "whatever voice the server has".
+        voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
+        language: agent.language.clone(),
+        speed: agent.voice_speed,
+        rate: SampleRate::HZ_8000,
+    };
+    // An agent's voice is an id of the first vendor, and so is the model of its tier.
+    let same_vendor = config.backups.tts.as_ref().is_some_and(|tts| tts.stage.vendor == config.tts.stage.vendor);
+    let backup_voice = tts.voice.clone().filter(|_| same_vendor);
+    let standby = Standby {
+        stt: backups.stt.clone().map(|backup| (backup, stt.clone())),
+        llm: backups.llm.clone().map(|backup| (backup, LlmSettings { model: None, ..llm.clone() })),
+        tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
     };
     let sound = SoundSpec {
         denoising: Denoising::ALL.into_iter().find(|mode| mode.name() == agent.denoising_mode).unwrap_or_default(),
@@ -36,20 +63,10 @@ pub(crate) fn callable(agent: &config::Agent, config: &Config, providers: &Provi
         },
         dialogue: dialogue(agent, config),
         providers: Providers { tools: tools(agent, config)?, ..providers.clone() },
-        // The engine puts the line's own rate in place of these.
-        stt: SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None },
-        llm: LlmSettings {
-            model: model.clone(),
-            max_tokens: config.llm.max_tokens,
-            temperature: config.llm.temperature,
-        },
-        tts: TtsSpec {
-            // The API's name of "whatever voice the server has".
-            voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
-            language: agent.language.clone(),
-            speed: agent.voice_speed,
-            rate: SampleRate::HZ_8000,
-        },
+        stt,
+        llm,
+        tts,
+        standby,
         options: Options {
             sound,
             record: true,

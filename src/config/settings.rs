@@ -10,7 +10,7 @@ use crate::conversation::Pii;
 
 use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
-use super::stage::{self, Llm, Stt, Tts};
+use super::stage::{self, Backups, Llm, Stt, Tts};
 use super::tool::{self, ToolPolicy};
 use super::{ConfigError, Problem};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub tts: Tts,
     /// `[tools]`
     pub tools: ToolPolicy,
+    /// `[stt.backup]`, `[llm.backup]` and `[tts.backup]`
+    pub backups: Backups,
     /// `[[agents]]`, at least one.
     pub agents: Vec<Agent>,
     /// What is not wrong, and not as it was meant either: to be told at start. Never holds a key.
@@ -138,9 +140,10 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let rtp = rtp(root.section("rtp"));
     let recording = directory(root.section("recording"));
     let log = directory(root.section("log"));
-    let stt = stage::stt(root.section("stt"), env, problems);
-    let llm = stage::llm(root.section("llm"), env, problems);
-    let tts = stage::tts(root.section("tts"), env, problems);
+    let (stt, stt_backup) = stage::stt(root.section("stt"), env, problems);
+    let (llm, llm_backup) = stage::llm(root.section("llm"), env, problems);
+    let (tts, tts_backup) = stage::tts(root.section("tts"), env, problems);
+    let backups = Backups { stt: stt_backup, llm: llm_backup, tts: tts_backup };
     stage::all_or_none(&stt, &llm, &tts, problems);
     let tools = tool::policy(root.section("tools"));
     let tables = root.sections("agents");
@@ -150,7 +153,7 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let agents = agent::agents(tables, env);
     root.finish();
     let warnings = problems.warnings();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, tools, agents, warnings }
+    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, tools, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {

@@ -281,6 +281,9 @@ impl Dialogue {
 
     /// There is no recogniser any more.
     pub(super) fn stt_failed(&mut self, failure: Failure, now: Instant) {
+        if std::mem::take(&mut self.has_spare_stt) {
+            return self.replace_stt(failure, now);
+        }
         if !std::mem::take(&mut self.has_stt) {
             return;
         }

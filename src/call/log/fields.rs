@@ -58,7 +58,14 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, sound: SoundSpec { denoising, ambience }, record, seed } = spec;
+    let CallSpec {
+        line: wire,
+        dialogue,
+        last_resort: last_resort_sound,
+        sound: SoundSpec { denoising, ambience },
+        record,
+        seed,
+    } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
@@ -76,6 +83,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         transfer_failed,
         transfer_wait,
         redact_keys,
+        duration_warning,
+        last_resort,
         backups,
         timing,
     } = dialogue;
@@ -124,6 +133,12 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
+    put_option(line, "duration_warning", duration_warning);
+    put_option(line, "last_resort", last_resort);
+    if let Some(sound) = last_resort_sound {
+        line.push_str(" @last_resort_sound=");
+        put_bytes(line, sound);
+    }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
 }
 
@@ -154,6 +169,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
+        "duration_warning" => dialogue.duration_warning = value.to_owned(),
+        "last_resort" => dialogue.last_resort = value.to_owned(),
         _ => return None,
     }
     Some(())
@@ -183,25 +200,21 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     for _ in 0..tools {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
-    let (mut timing, mut sound) = (Timing::default(), SoundSpec::default());
+    let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
             Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
         }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    Some(CallSpec {
-        line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer },
-        dialogue,
-        sound,
-        record,
-        seed,
-    })
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
+    Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
 }
 
 fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str) -> Option<T> {
@@ -258,7 +271,10 @@ mod tests {
         dialogue.transfer_failed = String::new();
         dialogue.redact_keys = true;
         let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
-        let spec_in = CallSpec { seed: u64::MAX, sound, ..CallSpec::new(dialogue) };
+        dialogue.last_resort = "Sorry, please call again.".into();
+        dialogue.duration_warning = String::new();
+        let last_resort = Some(vec![0, 255, 7]);
+        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

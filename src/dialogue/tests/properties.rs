@@ -6,10 +6,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
+    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd, WordTime,
 };
-use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
+use crate::dialogue::{
+    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, KeyRules, Update,
+};
 
+use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
 
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ enum Step {
     Result(u32),
     Failed(u8, u32),
     Command(u8),
+    Transferred(usize),
     Hold(bool),
     Answered,
     Closed,
@@ -41,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
     let id = 0..12_u32;
     let words = prop::sample::select(vec!["", "mm-hmm", "stop", "book a table for", "Yes.", "um", "4 1 5", "…"]);
     let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
-    let tools = prop::sample::select(vec!["end_call", "look_up"]);
+    let tools = prop::sample::select(vec!["end_call", "look_up", "transfer_call", "send_dtmf"]);
     prop_oneof![
         6 => prop_oneof![0..50_u64, 0..3_000_u64, Just(60_000_u64)].prop_map(Step::Wait),
         6 => (0..5_000_u64).prop_map(Step::Voice),
@@ -60,7 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (id.clone(), 0..3_000_u64, 0.0..1.0_f32).prop_map(|(id, at, share)| Step::Flushed(id, at, share)),
         2 => id.clone().prop_map(Step::Result),
         1 => (0..4_u8, id).prop_map(|(service, id)| Step::Failed(service, id)),
-        1 => (0..3_u8).prop_map(Step::Command),
+        1 => (0..6_u8).prop_map(Step::Command),
+        1 => (0..4_usize).prop_map(Step::Transferred),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => Just(Step::Answered),
     ]
@@ -105,6 +110,7 @@ impl Bench {
                     self.last_reply = self.last_reply.max(reply.0);
                     self.waiting = None;
                 }
+                Action::PlayKept { .. } => self.waiting = None,
                 Action::Generate { reply, messages, .. } => {
                     assert!(self.generated.insert(reply), "an id is used once");
                     self.last_reply = self.last_reply.max(reply.0);
@@ -159,7 +165,7 @@ impl Bench {
             Step::Key(key) => d.handle(Fact::Digit(Digit::new(*key).unwrap()), now),
             Step::Token(back, text) => d.handle(Fact::Token { reply: id(back), text }, now),
             Step::Call(back, name) => {
-                let call = ToolCall { id: back.to_string(), name: (*name).into(), arguments: "{}".into() };
+                let call = ToolCall { id: back.to_string(), name: (*name).into(), arguments: r#"{"digits":"1w2"}"#.into() };
                 d.handle(Fact::ToolCall { reply: id(back), call }, now);
             }
             Step::Ended(back, tools) => {
@@ -196,6 +202,16 @@ impl Bench {
                 d.handle(Fact::Command(&Command::Say { text: "Listen now.".into(), interruptible: false }), now);
             }
             Step::Command(1) => d.handle(Fact::Command(&Command::Interrupt), now),
+            Step::Command(2) => d.handle(Fact::Command(&Command::Transfer { to: None }), now),
+            Step::Command(3) => {
+                let rules = KeyRules { terminator: None, most: 2, redact: true };
+                d.handle(Fact::Command(&Command::Collect(rules)), now);
+            }
+            Step::Command(4) => {
+                let update = Update { interruption_sensitivity: Some(1.0), ..Update::default() };
+                d.handle(Fact::Command(&Command::Update(update)), now);
+            }
+            Step::Transferred(end) => d.handle(Fact::TransferEnded(TransferEnd::ALL[*end]), now),
             Step::Command(_) => d.handle(Fact::Command(&Command::Say { text: "**".into(), interruptible: true }), now),
             Step::Hold(held) => d.handle(Fact::Hold { held: *held }, now),
             Step::Answered => d.handle(Fact::Answered, now),
@@ -205,8 +221,10 @@ impl Bench {
     }
 }
 
-fn bench() -> Bench {
-    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), ..DialogueSpec::default() };
+fn bench(has_backups: bool) -> Bench {
+    let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
+    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    let spec = DialogueSpec { transfer_number: Some(Pii::new("+14155550100".into())), ..spec };
     let dialogue = Dialogue::new(spec, base());
     Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
 }
@@ -218,8 +236,9 @@ proptest! {
     fn random_facts_never_panic_never_overlap_and_always_end(
         steps in prop::collection::vec(step(), 1..200),
         exactly in any::<bool>(),
+        has_backups in any::<bool>(),
     ) {
-        let mut bench = bench();
+        let mut bench = bench(has_backups);
         bench.drain(true);
         for step in &steps {
             bench.take(step, exactly);
@@ -233,8 +252,9 @@ proptest! {
     #[test]
     fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
         steps in prop::collection::vec(step(), 1..100),
+        has_backups in any::<bool>(),
     ) {
-        let mut bench = bench();
+        let mut bench = bench(has_backups);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {
@@ -249,4 +269,60 @@ proptest! {
         bench.wait(13_000, true);
         prop_assert_eq!(bench.waiting, None);
     }
+
+    #[test]
+    fn whichever_services_die_and_when_a_turn_is_answered_or_the_call_ends(
+        voices in prop::array::uniform2(death()),
+        models in prop::array::uniform2(death()),
+        recognisers in prop::collection::vec(0..60_000_u64, 0..3),
+        backups in (any::<bool>(), any::<bool>(), any::<bool>()),
+        answers in prop::collection::vec(0..4_usize, 12),
+        turns in prop::collection::vec((2_000..12_000_u64, 600..2_500_u64), 1..6),
+        wordless in any::<bool>(),
+    ) {
+        let backups = Backups { stt: backups.0, llm: backups.1, tts: backups.2 };
+        let mut stage = Stage::new(DialogueSpec { backups, ..DialogueSpec::default() }, &[]);
+        (stage.voices, stage.models, stage.wordless_voice) = (voices, models, wordless);
+        stage.answers = answers.iter().map(|&which| ANSWERS[which]()).collect();
+        let mut at = 0;
+        for (pause, length) in turns {
+            stage.says(at + pause, at + pause + length, "Book a table.");
+            at += pause + length;
+        }
+        let end = at + 13_000;
+        for at in recognisers {
+            stage.at(at, Coming::Failed(Service::Stt, ReplyId(0)));
+        }
+        for now in (0..=end).step_by(500) {
+            stage.run(now);
+            prop_assert!(stage.ended.is_some() || stage.dialogue.poll_timeout().is_some(), "nothing is pending at {now}");
+        }
+        let mut sounds = stage.when("play");
+        sounds.extend(stage.ended.map(|ended| ended.0));
+        // A turn that goes on is not over.
+        sounds.extend(stage.events.iter().filter(|(_, e)| matches!(e, DialogueEvent::TakenBack { .. })).map(|e| e.0));
+        for (committed, _, _) in stage.commits() {
+            let in_time = sounds.iter().any(|at| (committed..=committed + 12_000).contains(at));
+            prop_assert!(in_time || committed + 12_000 > end, "nothing after {committed}: {:?}", stage.log);
+        }
+        // The same tool call never runs twice, and nothing is said of a reply more than once.
+        let said = stage.events.iter().filter_map(|(_, event)| match event {
+            DialogueEvent::AgentSaid { reply, .. } => Some(*reply),
+            _ => None,
+        });
+        let said: Vec<ReplyId> = said.collect();
+        prop_assert_eq!(said.iter().collect::<HashSet<_>>().len(), said.len());
+    }
 }
+
+fn death() -> impl Strategy<Value = Death> {
+    let from = prop_oneof![1 => Just(None), 3 => (0..60_000_u64).prop_map(Some), 1 => Just(Some(0))];
+    (from, any::<bool>()).prop_map(|(from, is_told)| Death { from, is_told })
+}
+
+const ANSWERS: [fn() -> Answer; 4] = [
+    || Answer { text: "Certainly, a table for two it is.", ..Answer::default() },
+    || Answer { text: "Let me look.", tools: vec![("look_up", 3_000)], hangs: false },
+    || Answer { text: "", tools: vec![("look_up", 30_000)], hangs: false },
+    || Answer { hangs: true, ..Answer::default() },
+];

@@ -86,7 +86,8 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
+    "hedged",
     "commit",
     "audio",
     "ducked",
