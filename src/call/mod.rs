@@ -15,7 +15,8 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Timing, ToolRule, Update, Why,
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, SttMode, Timing, ToolRule, Update,
+    Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;

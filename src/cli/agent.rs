@@ -7,8 +7,8 @@ use agentphone::config::{self, Config};
 use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
-    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Standby, Stt, SttSpec, Timing,
-    ToolRule, Tools, Tts, TtsSpec,
+    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Standby, Stt, SttMode,
+    SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
@@ -24,7 +24,12 @@ pub(crate) struct Backups {
 const TOOL_SLACK: Duration = Duration::from_millis(250);
 
 /// An agent of the configuration with everything a call needs.
-pub(crate) fn callable(agent: &config::Agent, config: &Config, providers: &Providers, backups: &Backups) -> Result<Agent, ProviderError> {
+pub(crate) fn callable(
+    agent: &config::Agent,
+    config: &Config,
+    providers: &Providers,
+    backups: &Backups,
+) -> Result<Agent, ProviderError> {
     let tiers = &config.llm.tiers;
     let model = match agent.model_tier {
         config::ModelTier::Turbo => &tiers.turbo,
@@ -110,6 +115,9 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         tool_rules: agent.custom_tools.iter().map(rule).collect(),
         transfer_number: agent.transfer_number.clone(),
         redact_keys: agent.redact_keys,
+        language: agent.language.clone(),
+        stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
+        backchannel: agent.enable_backchannel,
         timing,
         ..DialogueSpec::default()
     }

@@ -150,6 +150,7 @@ impl Overrides {
         agent.dialogue.transfer_number = self.transfer_number.or(agent.dialogue.transfer_number);
         if let Some(language) = self.language {
             agent.stt.language.clone_from(&language);
+            agent.dialogue.language.clone_from(&language);
             agent.tts.language = language;
         }
         if let Some(tier) = self.model_tier {

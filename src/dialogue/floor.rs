@@ -19,7 +19,7 @@ impl Dialogue {
         if !front.interruptible {
             return;
         }
-        let meaning = Meaning::of(&self.turn.text());
+        let meaning = Meaning::of(&self.turn.text(), self.language);
         if front.hangs_up.is_some() {
             // A goodbye is talked over by words, not by a sound.
             if meaning.stop || meaning.real >= 2 {
@@ -67,7 +67,7 @@ impl Dialogue {
     fn evidence(&self) -> Evidence {
         let voiced = self.voice.current.map_or(self.voice.last_voiced, |(_, voiced)| voiced);
         Evidence {
-            meaning: Meaning::of(&self.turn.text()),
+            meaning: Meaning::of(&self.turn.text(), self.language),
             pending: !self.turn.interim().is_empty(),
             voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
             stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),
@@ -169,6 +169,7 @@ impl Dialogue {
 
     /// The last message of the caller becomes the beginning of the turn that goes on.
     pub(super) fn carry_turn(&mut self) {
+        self.learn_taken_back();
         if let Some(mut text) = self.history.take_user() {
             append(&mut text, &std::mem::take(&mut self.turn.carried));
             self.turn.carried = text;

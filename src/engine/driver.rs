@@ -208,8 +208,8 @@ impl Driver {
             Wake::Request(Request::Command(command)) => {
                 if let Command::Update(update) = &command {
                     // The voices that speak already go on as they began.
-                    self.voice.voice = update.voice.clone().or(self.voice.voice.take());
-                    self.voice.speed = update.voice_speed.unwrap_or(self.voice.speed);
+                    self.services.speak_as(update.voice.as_ref(), update.voice_speed);
+                    self.sources.spare.discard();
                 }
                 self.tell(&Input::Command(&command), now);
             }

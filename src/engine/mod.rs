@@ -34,7 +34,7 @@ pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
     Ambience, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
     EventKind, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Report, SoundSpec, Speaker, Story,
-    Timing, ToolRule, TurnReport, Update, Waterfall, Why,
+    SttMode, Timing, ToolRule, TurnReport, Update, Waterfall, Why,
 };
 pub use crate::conversation::{Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};

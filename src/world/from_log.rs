@@ -202,6 +202,13 @@ impl Telling {
             dialogue.interruption_sensitivity,
             if dialogue.direction == crate::call::Direction::Outbound { "outbound" } else { "inbound" },
         );
+        let backchannel = if dialogue.backchannel { "yes" } else { "no" };
+        let _ = writeln!(
+            file,
+            "agent language=\"{}\" stt={} backchannel={backchannel}",
+            quotable(&dialogue.language),
+            dialogue.stt_mode.name(),
+        );
         let defaults = Timing::default();
         for ((name, value), (_, default)) in dialogue.timing.named().zip(defaults.named()) {
             if value != default {

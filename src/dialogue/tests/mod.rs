@@ -1,8 +1,10 @@
 //! Whole conversations at the level of facts and actions, with exact virtual times.
 
 mod backups;
+mod edges;
 mod endings;
 mod floor;
+mod listening;
 mod properties;
 mod stage;
 mod tools;

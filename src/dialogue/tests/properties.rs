@@ -9,7 +9,7 @@ use crate::conversation::{
     Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd, WordTime,
 };
 use crate::dialogue::{
-    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, KeyRules, Update,
+    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, KeyRules, SttMode, Update,
 };
 
 use super::stage::{Answer, Coming, Death, Stage};
@@ -43,7 +43,18 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let id = 0..12_u32;
-    let words = prop::sample::select(vec!["", "mm-hmm", "stop", "book a table for", "Yes.", "um", "4 1 5", "…"]);
+    let words = prop::sample::select(vec![
+        "",
+        "mm-hmm",
+        "stop",
+        "book a table for",
+        "Yes.",
+        "um",
+        "4 1 5",
+        "…",
+        "j o h n at",
+        "may,",
+    ]);
     let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
     let tools = prop::sample::select(vec!["end_call", "look_up", "transfer_call", "send_dtmf"]);
     prop_oneof![
@@ -165,7 +176,8 @@ impl Bench {
             Step::Key(key) => d.handle(Fact::Digit(Digit::new(*key).unwrap()), now),
             Step::Token(back, text) => d.handle(Fact::Token { reply: id(back), text }, now),
             Step::Call(back, name) => {
-                let call = ToolCall { id: back.to_string(), name: (*name).into(), arguments: r#"{"digits":"1w2"}"#.into() };
+                let call =
+                    ToolCall { id: back.to_string(), name: (*name).into(), arguments: r#"{"digits":"1w2"}"#.into() };
                 d.handle(Fact::ToolCall { reply: id(back), call }, now);
             }
             Step::Ended(back, tools) => {
@@ -221,10 +233,16 @@ impl Bench {
     }
 }
 
-fn bench(has_backups: bool) -> Bench {
+fn bench(has_backups: bool, options: bool) -> Bench {
     let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
-    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
-    let spec = DialogueSpec { transfer_number: Some(Pii::new("+14155550100".into())), ..spec };
+    let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    spec.transfer_number = Some(Pii::new("+14155550100".into()));
+    if options {
+        spec.backchannel = true;
+        spec.stt_mode = SttMode::Accurate;
+        spec.timing.turn_limit = Duration::from_secs(7);
+        spec.timing.turn_words = 12;
+    }
     let dialogue = Dialogue::new(spec, base());
     Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
 }
@@ -237,8 +255,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         exactly in any::<bool>(),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         for step in &steps {
             bench.take(step, exactly);
@@ -253,8 +272,9 @@ proptest! {
     fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
         steps in prop::collection::vec(step(), 1..100),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {

@@ -86,7 +86,7 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 18] = [
+const KINDS: &[&str] = &[
     "hedged",
     "commit",
     "audio",
@@ -97,6 +97,7 @@ const KINDS: [&str; 18] = [
     "taken-back",
     "silent",
     "backchannel",
+    "agent-backchannel",
     "caller",
     "said",
     "tool",
