@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! <nanoseconds since the call began> <kind> <fields…>     an input, or `timeout` for a deadline that came
-//! = <count> <digest>                                      the outputs it caused: how many, and their FNV-1a digest
+//! = <count> <digest>                                      the outputs it caused: how many, and a digest of all so far
 //! # <seconds> <event>                                     an event, for the reader; ignored by the replay
 //! ! full                                                  the bound was reached: nothing follows
 //! ```
@@ -21,4 +21,4 @@ pub use decode::{Owned, Record, Records, UnreadableLog};
 pub use encode::{Digest, Encoder};
 
 /// The first word and the version of a log. A replay refuses other versions instead of guessing.
-const HEADER: &str = "agentphone-call-log 1";
+const HEADER: &str = "agentphone-call-log 2";

@@ -8,6 +8,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::thread;
 
 use agentphone::world::{Outcome, Scenario, replay, run};
 
@@ -32,13 +34,23 @@ fn scenarios() -> Vec<Scenario> {
         .collect()
 }
 
+/// Every scenario with what came of it, played once for all tests.
+static PLAYED: LazyLock<Vec<(Scenario, Outcome)>> = LazyLock::new(|| {
+    let scenarios = scenarios();
+    let (first, second) = scenarios.split_at(scenarios.len() / 2);
+    let play = |scenarios: &[Scenario]| scenarios.iter().map(run).collect::<Vec<_>>();
+    let (first, second) = thread::scope(|scope| {
+        let second = scope.spawn(|| play(second));
+        (play(first), second.join().expect("a call does not panic"))
+    });
+    scenarios.iter().cloned().zip(first.into_iter().chain(second)).collect()
+});
+
 #[test]
 fn every_scenario_meets_its_expectations() {
-    let scenarios = scenarios();
-    assert!(scenarios.len() >= 12, "only {} scenarios", scenarios.len());
+    assert!(PLAYED.len() >= 12, "only {} scenarios", PLAYED.len());
     let mut report = String::new();
-    for scenario in &scenarios {
-        let outcome = run(scenario);
+    for (scenario, outcome) in &*PLAYED {
         if !outcome.failures.is_empty() {
             let _ = writeln!(report, "\n{}", scenario.name);
             for failure in &outcome.failures {
@@ -56,9 +68,9 @@ fn every_scenario_meets_its_expectations() {
 fn every_timeline_matches_its_golden() {
     let bless = std::env::var_os("AGENTPHONE_BLESS").is_some();
     let mut different = Vec::new();
-    for scenario in &scenarios() {
+    for (scenario, outcome) in &*PLAYED {
         let path = fixtures("timelines").join(format!("{}.txt", scenario.name));
-        let timeline = run(scenario).timeline();
+        let timeline = outcome.timeline();
         if bless {
             fs::write(&path, &timeline).expect("a writable fixture");
         } else {
@@ -104,8 +116,7 @@ fn every_scenario_keeps_the_invariants_over_a_buffering_line_and_without_word_ti
 
 #[test]
 fn every_call_replays_to_the_byte() {
-    for scenario in &scenarios() {
-        let outcome: Outcome = run(scenario);
+    for (scenario, outcome) in &*PLAYED {
         let replayed = replay(&outcome.log).unwrap_or_else(|problem| panic!("{}: {problem}", scenario.name));
         assert_eq!(replayed.divergence, None, "{}", scenario.name);
         assert!(replayed.inputs > 50, "{}: only {} inputs", scenario.name, replayed.inputs);
@@ -116,10 +127,9 @@ fn every_call_replays_to_the_byte() {
 
 #[test]
 fn a_changed_policy_shows_as_a_divergence() {
-    let scenario = scenarios().into_iter().find(|scenario| scenario.name.contains("happy")).expect("scenario 1");
-    let log = run(&scenario).log;
+    let log = &PLAYED.iter().find(|(scenario, _)| scenario.name.contains("happy")).expect("scenario 1").1.log;
     let other = log.replacen("endpoint_normal=500000000", "endpoint_normal=900000000", 1);
-    assert_ne!(log, other);
+    assert_ne!(*log, other);
     let replayed = replay(&other).expect("a readable log");
     assert!(replayed.divergence.is_some());
 }

@@ -133,7 +133,7 @@ impl<'a> Records<'a> {
         let unreadable = |line, expected| UnreadableLog { line, expected };
         let (header, rest) = log.split_once('\n').ok_or(unreadable(1, "a complete first line"))?;
         if header != HEADER {
-            return Err(unreadable(1, "`agentphone-call-log 1` (this version reads only that format)"));
+            return Err(unreadable(1, "`agentphone-call-log 2` (this version reads only that format)"));
         }
         let (spec, rest) = rest.split_once('\n').ok_or(unreadable(2, "a complete `spec` line"))?;
         let spec = fields::spec(spec).ok_or(unreadable(2, "the spec of a call"))?;
