@@ -270,6 +270,8 @@ impl Call {
                 self.voice = Some(self.since_begin(began));
                 self.dialogue.handle(Fact::Voice { began, voiced }, now);
             }
+            Heard::Up => self.dialogue.handle(Fact::MediaUp, now),
+            Heard::Beep { length, ended } => self.dialogue.handle(Fact::Beep { length, ended }, now),
             Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
             Heard::Digit(digit) => self.digit(digit, now),
             Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
@@ -316,6 +318,7 @@ impl Call {
                     self.outputs.push_back(Output::SendDigits(digits));
                 }
             }
+            Action::ListenForBeep(wanted) => self.inbound.listen_for_beep(wanted),
             Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),
             Action::HangUp(reason) => self.hang_up(reason, now),
             Action::Event(event) => self.decided(event, now),
@@ -400,6 +403,7 @@ impl Call {
                     self.forget_silencing();
                 }
             }
+            DialogueEvent::AnsweredBy { by, .. } => self.report.answered_by = Some(*by),
             DialogueEvent::Dropped { .. } => self.report.dropped += 1,
             _ => {}
         }

@@ -13,7 +13,9 @@ mod replies;
 mod spec;
 mod timeline;
 
-pub use crate::dialogue::{Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Timing, Why};
+pub use crate::dialogue::{
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, Timing, Why,
+};
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;

@@ -6,7 +6,6 @@ use super::barge_in::{Evidence, Verdict};
 use super::endpointing::append;
 use super::machine::{Dialogue, Floor, why};
 use super::reply::Purpose;
-use super::words::Meaning;
 use super::{Action, DialogueEvent};
 
 /// A callee who says no more than this before the greeting is greeted.
@@ -19,7 +18,7 @@ impl Dialogue {
         if !front.interruptible {
             return;
         }
-        let meaning = Meaning::of(&self.turn.text());
+        let meaning = self.meaning();
         if front.hangs_up.is_some() {
             // A goodbye is talked over by words, not by a sound.
             if meaning.stop || meaning.real >= 2 {
@@ -28,7 +27,7 @@ impl Dialogue {
             return;
         }
         if !front.is_sounding() {
-            let is_hello = front.purpose == Purpose::Greeting && meaning.real <= HELLO_WORDS;
+            let is_hello = front.purpose == Purpose::Greeting && (meaning.real <= HELLO_WORDS || self.answer.is_open());
             if meaning.real > 0 && !is_hello {
                 self.take_back();
             }
@@ -67,7 +66,7 @@ impl Dialogue {
     fn evidence(&self) -> Evidence {
         let voiced = self.voice.current.map_or(self.voice.last_voiced, |(_, voiced)| voiced);
         Evidence {
-            meaning: Meaning::of(&self.turn.text()),
+            meaning: self.meaning(),
             pending: !self.turn.interim().is_empty(),
             voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
             stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),

@@ -8,7 +8,7 @@ use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
 use super::reply::Purpose;
 use super::timer::Timer;
-use super::words::{Meaning, normalise};
+use super::words::normalise;
 use super::{DialogueEvent, EndReason};
 
 /// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
@@ -44,6 +44,7 @@ impl Dialogue {
             }
             self.turn.voice(began, voiced);
             self.announce();
+            self.callee_talks(began, now);
         }
         self.weigh(now);
     }
@@ -81,6 +82,7 @@ impl Dialogue {
             self.tell(DialogueEvent::CallerHeard { text: transcript.text.trim().to_owned(), settled });
         }
         self.turn.hear(&transcript, now);
+        self.recognise(now);
         if self.voice.is_noise {
             // Over noise only the words tell when the caller stops.
             self.turn.stopped = None;
@@ -182,8 +184,7 @@ impl Dialogue {
         let listens = !self.line_held && self.cut.is_none();
         let asked = self.history.last_said();
         let endpoint = self
-            .turn
-            .endpoint(&timing, asked)
+            .endpoint()
             .filter(|_| listens && !self.voice.is_confirmed() && self.may_commit())
             .map(|endpoint| endpoint.settled);
         let finalize = self
@@ -196,7 +197,12 @@ impl Dialogue {
             .turn
             .stopped
             .zip(self.turn.began)
-            .filter(|_| listens && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after)
+            .filter(|_| {
+                listens
+                    && !self.answer.is_machine()
+                    && !self.turn.is_open()
+                    && self.turn.voiced >= timing.interrupt_after
+            })
             .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
             .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
         let verdict = self.verdict_at().filter(|_| listens);
@@ -208,6 +214,9 @@ impl Dialogue {
 
     /// Whether the end of the caller's turn would change anything now.
     fn may_commit(&self) -> bool {
+        if !self.hears_turns() {
+            return false;
+        }
         let Some(front) = self.replies.front() else { return true };
         front.interruptible
             && front.hangs_up.is_none()
@@ -217,8 +226,11 @@ impl Dialogue {
 
     /// The caller is done.
     pub(super) fn endpoint_reached(&mut self, now: Instant) {
-        let Some(endpoint) = self.turn.endpoint(&self.spec.timing, self.history.last_said()) else { return };
-        let meaning = Meaning::of(&self.turn.text());
+        let Some(endpoint) = self.endpoint() else { return };
+        if self.callee_done(&endpoint, now) {
+            return;
+        }
+        let meaning = self.meaning();
         let is_backchannel = meaning.real == 0 && self.turn.has_text() && self.turn.keys.is_empty();
         match self.replies.front().map(|front| (front.purpose, front.is_sounding(), front.id)) {
             Some((Purpose::Greeting, false, id)) => {
@@ -241,7 +253,7 @@ impl Dialogue {
     }
 
     /// Writes the turn and has it answered, by `answer` when that is already on its way.
-    fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
+    pub(super) fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
         let turn = std::mem::take(&mut self.turn);
         let mut new = turn.text();
         append(&mut new, &turn.keys);

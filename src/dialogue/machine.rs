@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Failure, ReplyId, Service};
 
+use super::answer::Answer;
 use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
@@ -12,7 +13,7 @@ use super::history::History;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
-use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Why};
+use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -64,6 +65,7 @@ pub struct Dialogue {
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
     pub(super) has_stt: bool,
+    pub(super) answer: Answer,
 }
 
 /// How the reply that is heard is heard.
@@ -99,6 +101,7 @@ const VOICE_LOST: Duration = Duration::from_secs(1);
 impl Dialogue {
     /// A conversation whose line is not up yet. The greeting is already asked for.
     pub fn new(spec: DialogueSpec, now: Instant) -> Self {
+        let answer = Answer::new(spec.answer_detection && spec.direction == Direction::Outbound);
         let mut dialogue = Self {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
@@ -128,6 +131,7 @@ impl Dialogue {
             failures: 0,
             has_stayed: false,
             has_stt: true,
+            answer,
         };
         dialogue.greet(now);
         dialogue.settle(now);
@@ -140,7 +144,9 @@ impl Dialogue {
             return;
         }
         match fact {
-            Fact::Answered => self.answer(now),
+            Fact::Answered => self.answered(now),
+            Fact::MediaUp => self.media_up(now),
+            Fact::Beep { length, ended } => self.beeped(length, ended, now),
             Fact::Voice { began, voiced } => self.voice(began, voiced, now),
             Fact::Silence { since } => self.silence(since, now),
             Fact::Transcript(transcript) => self.transcript(transcript, now),
@@ -224,6 +230,7 @@ impl Dialogue {
             Timer::Tool => self.tools_late(now),
             Timer::Filler => self.fill(now),
             Timer::Greeting => {}
+            Timer::Answer => self.answer_is_due(now),
             Timer::Idle => self.idle(now),
             Timer::MaxSilence => self.say_goodbye(EndReason::Inactivity, "silence.max", true, now),
             Timer::MaxDuration => self.say_goodbye(EndReason::MaxDuration, "duration.max", false, now),
@@ -263,6 +270,7 @@ impl Dialogue {
         self.arm_listening();
         self.arm_replies(now);
         self.arm_tools();
+        self.arm_answer(now);
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
         let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);
@@ -286,9 +294,10 @@ impl Dialogue {
             && !self.turn.is_open()
             && !self.voice.is_confirmed()
             && !self.line_held
+            && !self.answer.is_machine()
     }
 
-    fn answer(&mut self, now: Instant) {
+    fn answered(&mut self, now: Instant) {
         if self.answered.is_none() {
             self.answered = Some(now);
             self.quiet_since = now;

@@ -6,6 +6,7 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod answer;
 mod barge_in;
 mod ending;
 mod endpointing;
@@ -28,6 +29,7 @@ mod tools;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
+pub use answer::{AnsweredBy, Screening};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
 pub use spec::{Backups, DialogueSpec, Direction, Timing};

@@ -66,6 +66,14 @@ named_timings!(
     filler_again,
     key_wait,
     greeting_delay,
+    greeting_latest,
+    hello_wait,
+    monologue,
+    beep_pause,
+    voicemail_silence,
+    menu_pause,
+    machine_wait,
+    hold_wait,
     drain,
     goodbye_cap
     ;

@@ -22,7 +22,7 @@ impl Dialogue {
     /// When the greeting may be heard.
     pub(super) fn greeting_at(&self) -> Option<Instant> {
         self.replies.front().filter(|reply| reply.purpose == Purpose::Greeting && !reply.playing)?;
-        self.answered.map(|answered| answered + self.spec.timing.greeting_delay)
+        self.greeting_due()
     }
 
     /// Speaks a line that is not the model's; `None` when there is nothing to speak.
@@ -75,6 +75,9 @@ impl Dialogue {
         let is_writing = self.replies.iter().any(|reply| reply.generating);
         let is_caller_on = self.voice.is_confirmed() || self.turn.is_open();
         if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
+            return;
+        }
+        if self.answer.is_mute() {
             return;
         }
         self.owed = None;
@@ -175,7 +178,8 @@ impl Dialogue {
                 let line = self.spec.goodbye.clone();
                 self.say_last(&line, reason, "tool.end-call", may_stay, now);
             }
-            None if calls > 0 => {}
+            // A menu may be left to go on.
+            None if calls > 0 || self.answer.is_menu() => {}
             None => {
                 let inputs = format!("the model ended ({end:?}) without a word: apology");
                 self.tell(DialogueEvent::Unstuck { why: why("llm.empty", inputs) });
@@ -225,15 +229,14 @@ impl Dialogue {
     /// Lets the first reply be heard, if nothing speaks against it.
     pub(super) fn play_next(&mut self, now: Instant) {
         let is_caller_on = self.voice.is_confirmed();
-        let may_greet = self.greeting_at().is_none_or(|at| at <= now);
         if self.answered.is_none() || self.line_held || self.cut.is_some() {
+            return;
+        }
+        if self.replies.front().is_some_and(|front| !self.may_be_heard(front, now)) {
             return;
         }
         let withheld = self.withheld;
         let Some(front) = self.replies.front_mut().filter(|front| front.ready && !front.playing) else { return };
-        if front.purpose == Purpose::Greeting && !may_greet {
-            return;
-        }
         if front.interruptible && (is_caller_on || withheld) {
             self.withheld = true;
             return;
@@ -249,6 +252,8 @@ impl Dialogue {
     pub(super) fn playout_started(&mut self, id: ReplyId, now: Instant) {
         if let Some(front) = self.replies.front_mut().filter(|front| front.id == id && front.playing) {
             front.sounding.get_or_insert(now);
+            let purpose = front.purpose;
+            self.heard_by(purpose);
         }
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::conversation::ToolSpec;
 
+use super::Screening;
+
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
@@ -49,6 +51,13 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
+    /// Whether an outbound call finds out who answered it: a person, a voicemail, a screening, a menu, or a queue. (An
+    /// inbound call never does.)
+    pub answer_detection: bool,
+    /// Said to a voicemail after its beep, before hanging up; `None`: hang up at once.
+    pub voicemail_message: Option<String>,
+    /// What a call screening is told; `None`: the model answers it.
+    pub screening: Option<Screening>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
@@ -79,6 +88,9 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
+            answer_detection: true,
+            voicemail_message: None,
+            screening: None,
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -146,8 +158,24 @@ pub struct Timing {
     pub filler_again: Duration,
     /// Keys are a turn this long after the last of them (`#` ends it at once).
     pub key_wait: Duration,
-    /// The greeting waits this long after the answer.
+    /// The greeting waits this long after the line's first packet, 150 ms after the first sample in it …
     pub greeting_delay: Duration,
+    /// … and at most this long after the answer. (An outbound call's greeting waits for the callee.)
+    pub greeting_latest: Duration,
+    /// A callee who has not said "hello" is greeted this long after the answer.
+    pub hello_wait: Duration,
+    /// A callee who talks this long without a pause is taken for an announcement.
+    pub monologue: Duration,
+    /// A message for a voicemail begins this long after the end of the beep …
+    pub beep_pause: Duration,
+    /// … or, when none is heard, after this much silence.
+    pub voicemail_silence: Duration,
+    /// A telephone menu is over after this much silence.
+    pub menu_pause: Duration,
+    /// A screening or a menu that says nothing more is given up after this.
+    pub machine_wait: Duration,
+    /// A queue is given up after this.
+    pub hold_wait: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
     pub drain: Duration,
     /// A goodbye is played for at most this long.
@@ -187,7 +215,15 @@ impl Default for Timing {
             filler_after: ms(1_200),
             filler_again: ms(6_000),
             key_wait: ms(3_000),
-            greeting_delay: ms(150),
+            greeting_delay: ms(130),
+            greeting_latest: ms(400),
+            hello_wait: ms(1_500),
+            monologue: ms(6_000),
+            beep_pause: ms(150),
+            voicemail_silence: ms(2_000),
+            menu_pause: ms(1_000),
+            machine_wait: ms(60_000),
+            hold_wait: ms(600_000),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::audio::{Codec, Encoder};
+use crate::audio::tone::Tone;
+use crate::audio::{Codec, Encoder, SampleRate};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 use super::sound;
@@ -26,6 +27,8 @@ struct Sound {
 
 /// What one packet of the caller lasts.
 pub(super) const PTIME: Duration = Duration::from_millis(20);
+/// How loud each tone of a beep is.
+const BEEP_DBFS: f32 = -16.0;
 
 impl Caller {
     pub(super) fn new(codec: Codec, payload_type: PayloadType, seed: u64) -> Self {
@@ -49,6 +52,15 @@ impl Caller {
     pub(super) fn cough(&mut self, start: Duration, length: Duration) {
         let seed = self.next_seed();
         self.add(start, sound::cough(samples(length), seed));
+    }
+
+    /// A tone from `start` on, or several at once.
+    pub(super) fn beep(&mut self, start: Duration, length: Duration, hz: &[f32]) {
+        for &hz in hz {
+            let mut tone = vec![0; samples(length)];
+            Tone::single(hz, BEEP_DBFS, SampleRate::HZ_8000).fill(&mut tone);
+            self.add(start, tone);
+        }
     }
 
     /// Noise from `start` on.

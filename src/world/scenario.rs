@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
@@ -21,12 +22,15 @@
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
+//! 9000 beep 400 1000hz                     a tone; `440+480hz`: two at once
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
+//! 50 line up                               the line's first packet comes then, not with the answer
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
+//! expect answered-by ~"human" ..1200        the first such moment whose text contains this; `#2 ~"…"` the second such
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -38,7 +42,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening};
 use crate::conversation::ToolSpec;
 
 use super::NetworkSpec;
@@ -261,12 +265,20 @@ impl Scenario {
                         _ => return Err(format!("`{value}` is no direction")),
                     }
                 }
+                "detect" => dialogue.answer_detection = value == "yes",
+                "voicemail" => dialogue.voicemail_message = Some(value.to_owned()),
+                "identity" => screening(dialogue).identity = value.to_owned(),
+                "purpose" => screening(dialogue).purpose = value.to_owned(),
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
         }
         Ok(())
     }
+}
+
+fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {
+    dialogue.screening.get_or_insert_with(|| Screening { identity: String::new(), purpose: String::new() })
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl<'a> World<'a> {
             scheduled: 0,
             cancelled: Vec::new(),
             unread: BTreeMap::new(),
-            ear: Ear::new(Decoder::new(line.codec)),
+            ear: Ear::new(Decoder::new(line.codec), line.telephone_event),
             encoder,
             log,
             digest: Digest::default(),
@@ -171,7 +171,9 @@ impl<'a> World<'a> {
             violations: Vec::new(),
         };
         world.schedule(RINGING, Happening::Input { reply: None, input: Owned::Answered });
-        world.schedule(RINGING + PTIME, Happening::CallerSends);
+        if scenario.steps.iter().all(|step| !matches!(step.deed, Deed::LineUp)) {
+            world.schedule(RINGING + PTIME, Happening::CallerSends);
+        }
         for (index, step) in scenario.steps.iter().enumerate() {
             if step.when.anchor == 0 {
                 world.schedule(RINGING + step.when.offset, Happening::Step(index));
@@ -321,6 +323,12 @@ impl<'a> World<'a> {
             }
             Deed::Hold(held) => self.tell(&Owned::Held(*held)),
             Deed::LineDead => self.on_line = false,
+            Deed::LineUp => self.schedule(now, Happening::CallerSends),
+            Deed::Beep { length, hz } => {
+                let pitch = hz.iter().map(f32::to_string).collect::<Vec<_>>().join("+");
+                self.moment("caller", format!("beeps at {pitch} Hz for {} ms", length.as_millis()));
+                self.caller.beep(now, *length, hz);
+            }
             Deed::Tts(fault) => self.services.tts_fault = *fault,
             Deed::SttFails(failure) => {
                 let said = self.services.fail_stt(*failure, now);
@@ -370,6 +378,10 @@ impl<'a> World<'a> {
                     let said = self.services.invoke(&call, self.now);
                     self.schedule_all(vec![said]);
                 }
+                Output::SendDigits(digits) => {
+                    let keys: String = digits.iter().map(|digit| digit.as_char()).collect();
+                    self.moment("keys", format!("\"{keys}\""));
+                }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
                 Output::ClearFar
@@ -377,7 +389,6 @@ impl<'a> World<'a> {
                 | Output::Finalize
                 | Output::Rehear { .. }
                 | Output::Record(_)
-                | Output::SendDigits(_)
                 | Output::Transfer { .. } => {}
             }
         }
@@ -393,6 +404,9 @@ impl<'a> World<'a> {
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
             self.violate(&problem);
+        }
+        if let Some(key) = heard.key {
+            self.moment("keys", format!("\"{}\"", key.as_char()));
         }
         if let Some(reply) = heard.began {
             self.moment("audio", format!("reply {reply} is first heard"));

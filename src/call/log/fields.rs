@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -71,6 +71,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
+        answer_detection,
+        voicemail_message,
+        screening,
         backups,
         timing,
     } = dialogue;
@@ -104,6 +107,16 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     }
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
+    if !answer_detection {
+        put_option(line, "answer-detection", "0");
+    }
+    if let Some(message) = voicemail_message {
+        put_option(line, "voicemail-message", message);
+    }
+    if let Some(Screening { identity, purpose }) = screening {
+        put_option(line, "screening-identity", identity);
+        put_option(line, "screening-purpose", purpose);
+    }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
 }
 
@@ -120,9 +133,17 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
+        "answer-detection" => dialogue.answer_detection = value == "1",
+        "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
+        "screening-identity" => screening(dialogue).identity = value.to_owned(),
+        "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
         _ => return None,
     }
     Some(())
+}
+
+fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {
+    dialogue.screening.get_or_insert_with(|| Screening { identity: String::new(), purpose: String::new() })
 }
 
 /// Reads the line of [`put_spec`]. Timings this version does not know are refused, missing ones keep their default.
@@ -201,6 +222,9 @@ mod tests {
         };
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
+        dialogue.answer_detection = false;
+        dialogue.voicemail_message = Some("Please call us back.\nThank you.".into());
+        dialogue.screening = Some(Screening { identity: "Anna".into(), purpose: String::new() });
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
         let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
         let mut line = String::new();

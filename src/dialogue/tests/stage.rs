@@ -16,6 +16,8 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 #[derive(Clone, Debug)]
 pub(super) enum Coming {
     Answered,
+    MediaUp,
+    Beep { length: u64 },
     Voice { began: u64 },
     Silence { since: u64 },
     Words(Transcript),
@@ -77,8 +79,15 @@ pub(super) fn says(text: &'static str) -> Answer {
 }
 
 impl Stage {
-    /// A call answered at 0 whose model gives these answers.
+    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers.
     pub fn new(spec: DialogueSpec, answers: &[&'static str]) -> Self {
+        let mut stage = Self::unheard(spec, answers);
+        stage.at(20, Coming::MediaUp);
+        stage
+    }
+
+    /// A call answered at 0 on whose line nothing comes, whose model gives these answers.
+    pub fn unheard(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self {
             dialogue: Dialogue::new(spec, base()),
             now: 0,
@@ -192,6 +201,8 @@ impl Stage {
         let d = &mut self.dialogue;
         match coming {
             Coming::Answered => d.handle(Fact::Answered, now),
+            Coming::MediaUp => d.handle(Fact::MediaUp, now),
+            Coming::Beep { length } => d.handle(Fact::Beep { length: MS(length), ended: now }, now),
             Coming::Voice { began } => {
                 d.handle(Fact::Voice { began: base() + MS(began), voiced: MS(self.now - began) }, now);
             }
@@ -380,6 +391,7 @@ impl Stage {
             | DialogueEvent::Resumed { why, .. }
             | DialogueEvent::Interrupted { why, .. }
             | DialogueEvent::ServiceFailed { why, .. }
+            | DialogueEvent::AnsweredBy { why, .. }
             | DialogueEvent::Unstuck { why } => Some(why.rule),
             _ => None,
         };
