@@ -24,7 +24,6 @@ use agentphone::provider::{
 };
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
-use agentphone::world;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -59,10 +58,7 @@ enum Command {
     /// Run scenario files in virtual time and tell which pass.
     Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
-    Replay {
-        /// The call log, as written under `[log] dir`.
-        file: PathBuf,
-    },
+    Replay(cli::replay::Replay),
 }
 
 #[derive(Args)]
@@ -135,7 +131,10 @@ async fn main() -> ExitCode {
         Command::Demo(args) => play_demo(args).await,
         Command::Simulators { listen } => simulators(listen).await,
         Command::CheckConfig(args) => check_config(&args),
-        Command::Replay { file } => replay(&file),
+        Command::Replay(args) => {
+            let same = cli::replay::replay(&args).map_err(Failure::Other);
+            same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Simulate(args) => simulate(&args),
     };
     match done {
@@ -328,26 +327,6 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
     };
     let agent = agent.ok_or_else(|| Failure::Other(format!("{}: there is no such agent", file.display())))?;
     Ok(dialogue(agent, &config))
-}
-
-fn replay(file: &Path) -> Result<ExitCode, Failure> {
-    let log = std::fs::read_to_string(file).map_err(|error| Failure::other(&file.display(), &error))?;
-    let replayed = world::replay(&log).map_err(|error| Failure::other(&file.display(), &error))?;
-    match replayed.divergence {
-        None => {
-            say(&format!("{} inputs replayed: every decision is the same", replayed.inputs));
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(divergence) => {
-            let (logged, came) = divergence.outputs;
-            say(&format!(
-                "differs after {} inputs, {:.3} s into the call: the log has {logged} outputs there, {came} came",
-                divergence.inputs,
-                divergence.at.as_secs_f64()
-            ));
-            Ok(ExitCode::FAILURE)
-        }
-    }
 }
 
 /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.

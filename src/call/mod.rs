@@ -11,6 +11,7 @@ mod machine;
 mod output;
 mod replies;
 mod spec;
+mod story;
 mod timeline;
 
 pub use crate::dialogue::{
@@ -21,4 +22,5 @@ pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
+pub use story::Story;
 pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};

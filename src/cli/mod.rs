@@ -2,6 +2,7 @@
 //!
 //! May import: `world`, `config`, `engine` (names of a call's settings). Must never know: HTTP.
 
+pub mod replay;
 pub mod simulate;
 
 use std::io::{self, Write};

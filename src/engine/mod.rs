@@ -29,7 +29,7 @@ mod wake;
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
     Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind, InboundReport,
-    Line, LineSpec, OutboundReport, Report, Speaker, Timing, TurnReport, Waterfall, Why,
+    Line, LineSpec, OutboundReport, Report, Speaker, Story, Timing, TurnReport, Waterfall, Why,
 };
 pub use crate::conversation::Pii;
 pub use crate::gateway::websocket::{WsFrame, twilio};

@@ -11,6 +11,8 @@
 mod caller;
 mod check;
 mod ear;
+mod from_log;
+mod minimize;
 mod moment;
 mod network;
 mod policy;
@@ -23,6 +25,8 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use from_log::scenario_of;
+pub use minimize::minimize;
 pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
 pub use policy::set;

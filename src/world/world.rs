@@ -453,7 +453,10 @@ impl<'a> World<'a> {
     /// History is what was heard: the words written down and the sound the caller's ear got of them agree within a word,
     /// two where the text had to be guessed from the sound, and one more for each resume, which repeats a word.
     fn compare_with_heard(&mut self, reply: ReplyId, text: &str) {
-        let sounding = self.scenario.tts.per_word * 4 / 5;
+        // The ear counts whole packets: of a word that does not end with one it counts one more.
+        let word = self.scenario.tts.per_word;
+        let is_even = word.as_millis().is_multiple_of(PTIME.as_millis());
+        let sounding = word * 4 / 5 + if is_even { Duration::ZERO } else { PTIME };
         let sound = self.ear.audible.get(&reply.0).copied().unwrap_or_default();
         let heard = sound.as_secs_f64() / sounding.as_secs_f64();
         let written = text.split_whitespace().count() as f64;
