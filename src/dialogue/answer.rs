@@ -1,7 +1,8 @@
 //! Who has answered an outbound call, and what follows from it.
 //!
 //! The first words decide, and the voice, its length, a beep and the time where there are none; a decision is revised when
-//! something speaks against it. This file holds what is known; `signs` reads the words, `policy` acts.
+//! something speaks against it. This file holds what is known; `signs` reads the words, `policy` acts,
+//! `voicemail` leaves a message.
 //!
 //! ```text
 //!              ┌─> Human <──────────────┬───────────┬─────────┐   somebody greets, asks, or waits for an answer
@@ -11,8 +12,10 @@
 //!              └─> Hold: silence ─────────────────────────────┘
 //! ```
 
+mod english;
 mod policy;
 mod signs;
+mod voicemail;
 
 use std::time::{Duration, Instant};
 

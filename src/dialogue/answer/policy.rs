@@ -11,8 +11,7 @@ use crate::dialogue::words::{Meaning, normalise};
 use crate::dialogue::{Action, DialogueEvent, EndReason};
 
 use super::{
-    AnsweredBy, BEEP_WAIT, LATE_BEEP, LEAST_HELLO, LONGEST_ANNOUNCEMENT, MENU_REPEATS, MOST_AFTER_HOLD, MOST_CHANGES,
-    MOST_TOLD, Signs,
+    AnsweredBy, LEAST_HELLO, LONGEST_ANNOUNCEMENT, MENU_REPEATS, MOST_AFTER_HOLD, MOST_CHANGES, MOST_TOLD, Signs,
 };
 
 impl Dialogue {
@@ -124,55 +123,15 @@ impl Dialogue {
         }
     }
 
-    /// An answering machine's beep has ended.
-    pub(in crate::dialogue) fn beeped(&mut self, length: Duration, ended: Instant, now: Instant) {
-        if !self.answer.is_on || self.answered.is_none() || self.ending.is_some() {
-            return;
-        }
-        let signs = Signs::of(&self.turn.text());
-        let is_suspect = signs.is_hint || signs.machine == Some(AnsweredBy::Voicemail) || self.is_suspected(now);
-        let inputs = || format!("beep {} ms, ended {} ms ago", length.as_millis(), (now - ended.min(now)).as_millis());
-        match self.answer.by {
-            AnsweredBy::Voicemail if self.answer.may_leave => self.begin_again(ended, now),
-            AnsweredBy::Voicemail => {
-                self.answer.beeped = Some(ended);
-                if !self.answer.is_certain {
-                    self.take_for(AnsweredBy::Voicemail, true, "answer.beep", inputs(), now);
-                }
-            }
-            AnsweredBy::Unknown | AnsweredBy::Hold => {
-                self.answer.beeped = Some(ended);
-                self.take_for(AnsweredBy::Voicemail, true, "answer.beep", inputs(), now);
-            }
-            AnsweredBy::Human | AnsweredBy::Screening if is_suspect => {
-                self.answer.beeped = Some(ended);
-                self.take_for(AnsweredBy::Voicemail, true, "answer.beep", inputs(), now);
-            }
-            _ => {}
-        }
-    }
-
-    fn is_suspected(&self, now: Instant) -> bool {
-        self.answer.suspected.is_some_and(|at| now.saturating_duration_since(at) < BEEP_WAIT)
-    }
-
-    /// The message was begun before the beep: the machine has missed its beginning.
-    fn begin_again(&mut self, ended: Instant, now: Instant) {
-        let Some(id) = self.answer.message else { return };
-        let began = self.reply(id).and_then(|reply| reply.sounding);
-        let is_early = began.is_none_or(|at| now.saturating_duration_since(at) < LATE_BEEP);
-        if !is_early || std::mem::replace(&mut self.answer.was_again, true) {
-            return;
-        }
-        self.tell(DialogueEvent::Unstuck { why: why("answer.beep-late", "the message begins again") });
-        self.drop_reply(id);
-        self.answer.beeped = Some(ended);
-        self.answer.may_leave = false;
-        self.write_message(now);
-    }
-
     /// Takes whoever answered for something else than before.
-    fn take_for(&mut self, by: AnsweredBy, is_certain: bool, rule: &'static str, inputs: String, now: Instant) {
+    pub(super) fn take_for(
+        &mut self,
+        by: AnsweredBy,
+        is_certain: bool,
+        rule: &'static str,
+        inputs: String,
+        now: Instant,
+    ) {
         if by.is_machine() && self.answer.changes >= MOST_CHANGES {
             return;
         }
@@ -208,23 +167,6 @@ impl Dialogue {
         if by == AnsweredBy::Voicemail {
             self.write_message(now);
             self.hang_up_on_machine();
-        }
-    }
-
-    /// Has the message for the machine spoken, to be heard when it listens.
-    fn write_message(&mut self, now: Instant) {
-        let Some(line) = self.spec.voicemail_message.clone() else { return };
-        self.answer.message = self.script(Purpose::Voicemail, &line, now);
-        if let Some(reply) = self.answer.message.and_then(|id| self.reply(id)) {
-            reply.interruptible = false;
-            reply.hangs_up = Some((EndReason::VoicemailReached, false));
-        }
-    }
-
-    /// Nothing is to be said to a machine that takes messages.
-    fn hang_up_on_machine(&mut self) {
-        if self.answer.by == AnsweredBy::Voicemail && self.answer.is_certain && self.answer.message.is_none() {
-            self.finish(EndReason::VoicemailReached);
         }
     }
 
@@ -317,7 +259,7 @@ impl Dialogue {
     }
 
     /// Somebody has come to the telephone: they are greeted, or the model answers them. Whether they are greeted.
-    fn greet_person(&mut self, signs: Signs, endpoint: &Endpoint, now: Instant) -> bool {
+    pub(super) fn greet_person(&mut self, signs: Signs, endpoint: &Endpoint, now: Instant) -> bool {
         let is_opening = signs.is_person || signs.is_opening();
         if signs.machine.is_some() && signs.tail > 0 {
             self.keep_tail(signs.tail, now);
@@ -345,7 +287,7 @@ impl Dialogue {
     }
 
     /// What was said was not said to us.
-    fn pass_over(&mut self, now: Instant) {
+    pub(super) fn pass_over(&mut self, now: Instant) {
         let interim = self.turn.interim().to_owned();
         if !interim.is_empty() {
             self.committed = Some(Committed { at: now, promoted: interim });
@@ -389,16 +331,6 @@ impl Dialogue {
         }
     }
 
-    fn wants_beep(&self, now: Instant) -> bool {
-        let Some(answered) = self.answered.filter(|_| self.answer.is_on && self.ending.is_none()) else { return false };
-        match self.answer.by {
-            AnsweredBy::Voicemail => true,
-            AnsweredBy::Ivr => false,
-            _ if self.is_suspected(now) => true,
-            _ => !self.answer.is_settled && now < answered + BEEP_WAIT,
-        }
-    }
-
     /// When something is to be done about whoever has answered, if nothing happens before.
     fn answer_due(&self) -> Option<Instant> {
         let timing = &self.spec.timing;
@@ -422,37 +354,12 @@ impl Dialogue {
         }
     }
 
-    /// Since when the callee has been quiet.
-    fn callee_quiet(&self) -> Option<Instant> {
-        if self.voice.is_confirmed() {
-            return None;
-        }
-        self.voice.stopped.or(self.turn.text_at()).max(self.answer.since.filter(|_| self.voice.stopped.is_none()))
-    }
-
     /// When a voice that came without words is taken for a person's hello.
     fn wordless_at(&self) -> Option<Instant> {
         let timing = &self.spec.timing;
         self.replies.front().filter(|front| front.purpose == Purpose::Greeting && !front.playing)?;
         let stopped = self.turn.stopped.filter(|_| !self.turn.is_open() && !self.voice.is_confirmed())?;
         Some(stopped + timing.final_wait + timing.interim_grace)
-    }
-
-    /// When somebody who speaks after an announcement, or into the message, is taken for one who picked up.
-    fn picked_up_at(&self) -> Option<Instant> {
-        if self.voice.is_confirmed() {
-            return None;
-        }
-        let text = self.turn.text();
-        let signs = Signs::of(&text);
-        // Over the message there is no announcement: a greeting that is none of our own words is enough.
-        let is_own = || {
-            let message = self.spec.voicemail_message.as_deref().map(normalise).unwrap_or_default();
-            let words = normalise(&text);
-            message.windows(words.len().max(1)).any(|piece| piece == words)
-        };
-        let is_person = signs.is_person || (self.answer.may_leave && signs.is_hello && !is_own());
-        self.turn.endpoint(&self.spec.timing, None).filter(|_| is_person).map(|endpoint| endpoint.settled)
     }
 
     /// The deadline of [`Timer::Answer`] has come.
@@ -475,44 +382,5 @@ impl Dialogue {
                 self.finish(EndReason::MachineDetected);
             }
         }
-    }
-
-    fn voicemail_due(&mut self, now: Instant) {
-        let signs = Signs::of(&self.turn.text());
-        let endpoint = self.turn.endpoint(&self.spec.timing, None);
-        if let (Some(at), Some(endpoint)) = (self.picked_up_at(), endpoint)
-            && at <= now
-        {
-            let inputs = format!("words {} after the announcement", signs.tail);
-            return self.person_picked_up("answer.picked-up", inputs, signs, &endpoint, now);
-        }
-        if !self.answer.is_certain && self.answer.beeped.is_none() {
-            // It read like an announcement, but whoever it was waits for an answer.
-            let inputs = format!("no beep, silence {} ms", self.spec.timing.voicemail_silence.as_millis());
-            let endpoint = endpoint.unwrap_or(Endpoint {
-                decided: now,
-                settled: now,
-                rule: "endpoint.announcement",
-                delay: self.spec.timing.voicemail_silence,
-                promoted: false,
-            });
-            let signs = Signs { machine: None, is_person: true, ..signs };
-            return self.person_picked_up("answer.waited", inputs, signs, &endpoint, now);
-        }
-        if self.answer.message.is_none() {
-            return self.finish(EndReason::VoicemailReached);
-        }
-        self.answer.may_leave = true;
-        self.pass_over(now);
-        let waited = self.answer.beeped.map_or("silence", |_| "beep");
-        self.tell(DialogueEvent::Unstuck { why: why("answer.message", waited) });
-    }
-
-    fn person_picked_up(&mut self, rule: &'static str, inputs: String, signs: Signs, at: &Endpoint, now: Instant) {
-        self.take_for(AnsweredBy::Human, true, rule, inputs, now);
-        if self.greet_person(signs, at, now) {
-            return;
-        }
-        // A message that is being cut is waited for; the words stay and are answered like any turn.
     }
 }
