@@ -28,8 +28,8 @@ mod wake;
 
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
-    Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind, InboundReport,
-    Line, LineSpec, OutboundReport, Report, Speaker, Story, Timing, TurnReport, Waterfall, Why,
+    AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind,
+    InboundReport, Line, LineSpec, OutboundReport, Report, Speaker, Story, Timing, TurnReport, Waterfall, Why,
 };
 pub use crate::conversation::Pii;
 pub use crate::gateway::websocket::{WsFrame, twilio};

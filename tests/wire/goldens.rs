@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agentphone::control::wire;
 use agentphone::conversation::{Failure, ReplyId, Service};
-use agentphone::engine::{DialogueEvent, EndReason, Event, EventKind, TurnReport, Waterfall, Why};
+use agentphone::engine::{AnsweredBy, DialogueEvent, EndReason, Event, EventKind, TurnReport, Waterfall, Why};
 use agentphone::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 use serde::Serialize;
 
@@ -145,6 +145,7 @@ fn kinds() -> Vec<EventKind> {
         DialogueEvent::ServiceFailed { service: Service::Tts, failure: Failure::Timeout, why: why("tts.retry") },
         DialogueEvent::Unstuck { why: why("stuck.turn") },
         DialogueEvent::Dropped { what: "token" },
+        DialogueEvent::AnsweredBy { by: AnsweredBy::Voicemail, why: why("answer.beep") },
         DialogueEvent::Ending { reason: EndReason::Inactivity },
     ];
     let waterfall = Waterfall {
@@ -206,6 +207,7 @@ fn over() -> CallRecord {
         started: start(),
         ended: Some(start() + ms(41_400)),
         answered: Some(ms(12)),
+        answered_by: None,
         lines: vec![
             line(Side::Agent, "Hello, this is the front desk.", 2_000, 1.0),
             line(Side::Caller, "Is Monday free?", 7_000, 0.93),
