@@ -106,7 +106,8 @@ fn compare(before: &Outcome, after: &Outcome, policy: &str) {
         match (old.peek(), new.peek()) {
             (Some(a), Some(b)) if a == b => {
                 say(&format!("  {a}"));
-                (old.next(), new.next());
+                old.next();
+                new.next();
             }
             (Some(a), Some(b)) if a.at <= b.at => {
                 say(&format!("- {a}"));

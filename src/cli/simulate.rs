@@ -17,11 +17,20 @@ use super::{count, say};
 #[derive(Args)]
 pub struct Simulate {
     /// Scenario files, or folders of them (`*.scn`). What may stand in one is in docs/scenarios.md.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "random", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Run so many random calls besides: any caller, any line, any failure. What holds for every call is checked of them.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub random: u32,
+    /// The first random call is that of this seed.
+    #[arg(long, value_name = "SEED", default_value = "0", requires = "random")]
+    pub seed: u64,
     /// Run each file so often, each time with another voice of the caller and other fates of its packets.
     #[arg(long, value_name = "N", default_value = "1")]
     pub repeat: NonZero<u32>,
+    /// Write the random calls that fail into this folder, as scenario files.
+    #[arg(long, value_name = "DIR", requires = "random")]
+    pub save: Option<PathBuf>,
     /// Change a setting of every call, like endpoint.normal=400ms or sensitivity=0.5.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
@@ -41,21 +50,31 @@ struct Run {
     scenario: Scenario,
     /// Which repetition, from 1; `None` when there is only one.
     nth: Option<u32>,
+    /// The seed of a random call.
+    random: Option<u64>,
 }
 
 /// Runs the files for this agent; whether all passed.
 pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
     let scenarios = read(args, agent)?;
     let repeat = args.repeat.get();
-    let runs: Vec<Run> = scenarios
+    let mut runs: Vec<Run> = scenarios
         .iter()
         .flat_map(|scenario| {
             (1..=repeat).map(move |nth| Run {
                 scenario: if nth == 1 { scenario.clone() } else { scenario.clone().with_seed(u64::from(nth)) },
                 nth: (repeat > 1).then_some(nth),
+                random: None,
             })
         })
         .collect();
+    for seed in (args.seed..).take(args.random as usize) {
+        let name = format!("random-{seed}");
+        let mut scenario =
+            Scenario::parse_for(agent, &name, &world::random_call(seed)).map_err(|e| format!("{name}: {e}"))?;
+        change(&mut scenario, args)?;
+        runs.push(Run { scenario, random: Some(seed), nth: None });
+    }
     let began = Instant::now();
     let outcomes = run_all(&runs);
     let took = began.elapsed();
@@ -65,6 +84,10 @@ pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
         failed += usize::from(!outcome.failures.is_empty());
         called += outcome.lasted;
         tell(run, outcome, args);
+        if let (Some(seed), Some(folder), false) = (run.random, &args.save, outcome.failures.is_empty()) {
+            let path = folder.join(format!("{}.scn", run.scenario.name));
+            std::fs::write(&path, world::random_call(seed)).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
     }
     let passed = outcomes.len() - failed;
     let (called, took) = (called.as_secs_f64(), took.as_secs_f64().max(1e-6));
@@ -79,7 +102,7 @@ fn tell(run: &Run, outcome: &Outcome, args: &Simulate) {
     let nth = run.nth.map_or(String::new(), |nth| format!(" #{nth}"));
     let name = &run.scenario.name;
     if outcome.failures.is_empty() {
-        if args.timeline || run.nth.is_none() {
+        if args.timeline || (run.nth.is_none() && run.random.is_none()) {
             say(&format!("ok      {name}{nth}"));
         }
         if args.timeline {
@@ -110,12 +133,16 @@ fn read(args: &Simulate, agent: &DialogueSpec) -> Result<Vec<Scenario>, String> 
         let text = std::fs::read_to_string(&path).map_err(|error| problem(&error))?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         let mut scenario = Scenario::parse_for(agent, &name, &text).map_err(|error| problem(&error))?;
-        for setting in &args.set {
-            world::set(&mut scenario.spec, setting).map_err(|error| format!("--set {setting}: {error}"))?;
-        }
+        change(&mut scenario, args)?;
         scenarios.push(scenario);
     }
     Ok(scenarios)
+}
+
+fn change(scenario: &mut Scenario, args: &Simulate) -> Result<(), String> {
+    args.set.iter().try_for_each(|setting| {
+        world::set(&mut scenario.spec, setting).map_err(|error| format!("--set {setting}: {error}"))
+    })
 }
 
 /// The files themselves, and the scenarios of the folders in the order of their names.

@@ -69,6 +69,12 @@ impl Caller {
         self.add(start, sound::noise(samples(length), dbfs, seed));
     }
 
+    /// Whether the caller makes any sound at this moment.
+    pub(super) fn is_sounding(&self, now: Duration) -> bool {
+        let lasts = |sound: &Sound| Duration::from_micros(sound.samples.len() as u64 * 125);
+        self.sounds.iter().any(|sound| sound.start <= now && now < sound.start + lasts(sound))
+    }
+
     /// The packet that is sent at `now`: it holds the 20 ms before.
     pub(super) fn packet(&mut self, now: Duration) -> PacketBuf {
         let start = now.saturating_sub(PTIME);

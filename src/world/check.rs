@@ -113,7 +113,7 @@ fn same(expected: usize, found: usize) -> Result<(), Missed> {
 /// within 12 s.
 fn answered_in_time(scenario: &Scenario, outcome: &Outcome) -> Vec<Failure> {
     let end = scenario.length.as_millis() as i64;
-    let answers = ["audio", "commit", "ended", "ending", "tool"];
+    let answers = ["audio", "commit", "ended", "ending", "tool", "taken-back", "interrupted"];
     moments(outcome, "commit")
         .filter(|&committed| committed + LIVENESS_MS < end)
         .filter(|&committed| {
@@ -126,4 +126,6 @@ fn answered_in_time(scenario: &Scenario, outcome: &Outcome) -> Vec<Failure> {
         .collect()
 }
 
-const LIVENESS_MS: i64 = 12_000;
+const LIVENESS_MS: i64 = LIVENESS.as_millis() as i64;
+/// For how long there may be nothing to be heard.
+pub(super) const LIVENESS: Duration = Duration::from_secs(12);

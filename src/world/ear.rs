@@ -20,7 +20,7 @@ pub(super) struct Ear {
     replies: BTreeSet<u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
-    last_audible: Option<Duration>,
+    pub(super) last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
     pub(super) longest_gap: Duration,
     /// How much sound was heard of each reply.
@@ -31,7 +31,10 @@ pub(super) struct Ear {
 }
 
 pub(super) struct HeardPacket {
+    /// The reply that is heard for the first time.
     pub(super) began: Option<u32>,
+    /// The reply that is heard, as far as this packet tells.
+    pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
     /// A key that has just been pressed.
     pub(super) key: Option<Digit>,
@@ -70,17 +73,19 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let mut began = None;
+        let (mut began, mut whose) = (None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
             // Neighbouring replies are told apart; older ones would alias.
             let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             let current = self.utterances.last().map(|(reply, _)| *reply);
-            let whose = sound::sounds_like(frame.samples(), &recent);
+            whose = sound::sounds_like(frame.samples(), &recent);
             match (whose, current) {
-                (Some(whose), Some(current)) if whose < current => {
-                    problem = Some(format!("reply {whose} is heard after reply {current}"));
+                (Some(whose), Some(current))
+                    if whose != current && self.utterances.iter().any(|(earlier, _)| *earlier == whose) =>
+                {
+                    problem = Some(format!("reply {whose} is heard again after reply {current}"));
                 }
                 (Some(whose), current) if current != Some(whose) => began = Some(whose),
                 // The first packet may begin with a fade: the newest reply it can be.
@@ -99,13 +104,13 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, problem, key: None }
+        HeardPacket { began, whose, problem, key: None }
     }
 
     /// A packet of a key: the timestamp is that of the key's beginning.
     fn hear_key(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
         let Ok(event) = TelephoneEvent::parse(packet.payload) else {
-            return HeardPacket { began: None, problem: Some("a key that is none".to_owned()), key: None };
+            return HeardPacket { began: None, whose: None, problem: Some("a key that is none".to_owned()), key: None };
         };
         let (sequence, timestamp) = (packet.header.sequence, packet.header.timestamp);
         let before = self.last_sent.map_or(timestamp, |(_, before, _)| before);
@@ -114,6 +119,7 @@ impl Ear {
         let is_new = self.key_began.replace(timestamp) != Some(timestamp);
         HeardPacket {
             began: None,
+            whose: None,
             problem: problem.map(|_| "the stream is not contiguous".to_owned()),
             key: Digit::from_event_code(event.event).filter(|_| is_new),
         }

@@ -80,8 +80,11 @@ pub(super) fn sounds_like(samples: &[i16], replies: &[u32]) -> Option<u32> {
     if loud.len() < samples.len() * 3 / 4 {
         return None;
     }
-    let crossings = samples.windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
-    let expected = |reply: u32| samples.len() as f64 / half_period(reply) as f64;
+    // Where a word begins or ends within the packet, only what sounds counts.
+    let (Some(&first), Some(&last)) = (loud.first(), loud.last()) else { return None };
+    let sounding = &samples[first..=last];
+    let crossings = sounding.windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
+    let expected = |reply: u32| sounding.len() as f64 / half_period(reply) as f64;
     replies
         .iter()
         .copied()

@@ -84,11 +84,18 @@ struct World<'a> {
     call: Call,
     caller: Caller,
     on_line: bool,
+    /// When anything was last to be heard on the line, from either side.
+    alive: Duration,
+    /// Whether the agent thinks that only a machine hears it.
+    is_machine: bool,
+    is_held: bool,
     network: Network,
     services: Services,
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     cancelled: Vec<(ReplyId, Duration)>,
+    /// When each reply was written down.
+    over: BTreeMap<ReplyId, Duration>,
     /// What the voices have to say that the call does not want yet, in order.
     unread: BTreeMap<ReplyId, VecDeque<Owned>>,
     ear: Ear,
@@ -156,11 +163,15 @@ impl<'a> World<'a> {
             call: Call::new(scenario.spec.clone(), base),
             caller: Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11)),
             on_line: true,
+            alive: RINGING,
+            is_machine: false,
+            is_held: false,
             network: Network::new(scenario.network),
             services: Services::new(scenario.stt, scenario.llm.clone(), scenario.tts, scenario.tools.clone()),
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
+            over: BTreeMap::new(),
             unread: BTreeMap::new(),
             ear: Ear::new(Decoder::new(line.codec), line.telephone_event),
             encoder,
@@ -225,6 +236,7 @@ impl<'a> World<'a> {
                 if !self.on_line {
                     return;
                 }
+                self.check_alive();
                 let packet = self.caller.packet(self.now);
                 for delay in self.network.send().into_iter().flatten() {
                     let input = Owned::Packet(packet.as_bytes().to_vec());
@@ -254,9 +266,28 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Nobody may be left in silence: not while a service is slow or dead, and not while the agent waits for the caller.
+    fn check_alive(&mut self) {
+        let timing = &self.scenario.spec.dialogue.timing;
+        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS
+        {
+            self.alive = self.now;
+        }
+        if self.now > self.alive + check::LIVENESS {
+            self.violate("nothing was to be heard for 12 s");
+            self.alive = self.now;
+        }
+    }
+
     /// Whether a reply was cancelled so long ago that its services have gone quiet.
     fn is_quiet(&self, reply: ReplyId) -> bool {
         self.cancelled.iter().any(|(id, since)| *id == reply && self.now > *since + LATE)
+    }
+
+    /// Whether a reply was written down so long ago that nothing of it may be on its way any more.
+    fn is_over(&self, reply: ReplyId) -> bool {
+        let slack = LATE + self.scenario.spec.line.lead;
+        self.over.get(&reply).is_some_and(|since| self.now > *since + slack)
     }
 
     /// A voice has something to say: read in order, and only while the call wants it.
@@ -321,7 +352,12 @@ impl<'a> World<'a> {
                 self.on_line = false;
                 self.tell(&Owned::Closed);
             }
-            Deed::Hold(held) => self.tell(&Owned::Held(*held)),
+            Deed::Hold(held) => {
+                self.is_held = *held;
+                // What is taken up again is stepped back.
+                self.ear.rewound += u32::from(!*held);
+                self.tell(&Owned::Held(*held));
+            }
             Deed::LineDead => self.on_line = false,
             Deed::LineUp => self.schedule(now, Happening::CallerSends),
             Deed::Beep { length, hz } => {
@@ -408,6 +444,10 @@ impl<'a> World<'a> {
         if let Some(key) = heard.key {
             self.moment("keys", format!("\"{}\"", key.as_char()));
         }
+        if let Some(whose) = heard.whose.filter(|&whose| self.is_over(ReplyId(whose))) {
+            self.violate(&format!("reply {whose} is heard although it is over"));
+        }
+        self.alive = self.alive.max(self.ear.last_audible.unwrap_or_default());
         if let Some(reply) = heard.began {
             self.moment("audio", format!("reply {reply} is first heard"));
             let nth = self.ear.utterances.len();
@@ -421,8 +461,12 @@ impl<'a> World<'a> {
     fn watch(&mut self, event: Event) {
         match event.kind {
             EventKind::Dialogue(event) => {
-                if let DialogueEvent::AgentSaid { reply, text, .. } = &event {
-                    self.compare_with_heard(*reply, text);
+                if let DialogueEvent::AgentSaid { reply, text, interrupted } = &event {
+                    self.over.insert(*reply, self.now);
+                    self.compare_with_heard(*reply, text, *interrupted);
+                }
+                if let DialogueEvent::AnsweredBy { by, .. } = &event {
+                    self.is_machine = by.is_machine();
                 }
                 if matches!(event, DialogueEvent::Resumed { .. }) {
                     self.ear.rewound += 1;
@@ -452,17 +496,19 @@ impl<'a> World<'a> {
 
     /// History is what was heard: the words written down and the sound the caller's ear got of them agree within a word,
     /// two where the text had to be guessed from the sound, and one more for each resume, which repeats a word.
-    fn compare_with_heard(&mut self, reply: ReplyId, text: &str) {
-        // The ear counts whole packets: of a word that does not end with one it counts one more.
-        let word = self.scenario.tts.per_word;
-        let is_even = word.as_millis().is_multiple_of(PTIME.as_millis());
-        let sounding = word * 4 / 5 + if is_even { Duration::ZERO } else { PTIME };
+    fn compare_with_heard(&mut self, reply: ReplyId, text: &str, is_cut: bool) {
+        // The ear counts whole packets: those a word fills in part, too, and one more when it begins in the middle of one.
+        let word = self.scenario.tts.per_word.as_millis();
+        let packets = (word * 4 / 5).div_ceil(PTIME.as_millis()) + u128::from(!word.is_multiple_of(PTIME.as_millis()));
+        let sounding = PTIME.mul_f64(packets as f64);
         let sound = self.ear.audible.get(&reply.0).copied().unwrap_or_default();
         let heard = sound.as_secs_f64() / sounding.as_secs_f64();
         let written = text.split_whitespace().count() as f64;
         // What a buffering far side was sent and then told to throw away was never heard, but the ear counts it.
         let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
-        let slack = 1.3 + repeated + if self.scenario.tts.word_times { 0.0 } else { 1.0 };
+        // How long a text will be whose voice still speaks is a guess.
+        let guessed = if self.scenario.tts.word_times { 0.0 } else { 1.0 + if is_cut { 0.2 * heard } else { 0.0 } };
+        let slack = 1.3 + repeated + guessed;
         if (heard - written).abs() > slack {
             self.violate(&format!("history has {written} words of reply {reply}, {heard:.1} were heard"));
         }
