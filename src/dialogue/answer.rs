@@ -191,7 +191,7 @@ impl Menu {
         self.repeats
     }
 
-    /// Whether one is the other as a recogniser may hear it another time: nine of ten words are the same.
+    /// Whether one is the other as a recogniser may hear it another time: six of seven words are the same.
     fn are_alike(one: &[String], other: &[String]) -> bool {
         let (shorter, longer) = if one.len() < other.len() { (one, other) } else { (other, one) };
         let mut left: Vec<&String> = longer.iter().collect();
@@ -199,7 +199,7 @@ impl Menu {
             let place = left.iter().position(|other| other == word);
             place.map(|place| left.swap_remove(place)).is_some()
         });
-        longer.len() >= LEAST_MENU_WORDS && common.count() * 10 >= longer.len() * 9
+        longer.len() >= LEAST_MENU_WORDS && common.count() * 7 >= longer.len() * 6
     }
 }
 
@@ -251,6 +251,9 @@ mod tests {
         assert_eq!(hear("for sails press one for support press two for billing press three or stay on the line"), 1);
         assert_eq!(hear(first), 2);
         assert_eq!(hear("for new orders press one for returns press two"), 0);
+        assert_eq!(hear("for old orders press one for returns press two"), 1);
+        assert_eq!(hear("for sales press two"), 0);
+        assert_eq!(hear("for sales press one"), 0, "one word of few makes another menu");
         assert_eq!(hear("okay"), 0);
         assert_eq!(hear("okay"), 0, "too short to tell");
     }

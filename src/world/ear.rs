@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::audio::Decoder;
-use crate::conversation::{Digit, ReplyId};
-use crate::rtp::{Packet, PayloadType, TelephoneEvent};
+use crate::conversation::ReplyId;
+use crate::rtp::Packet;
 
 use super::caller::PTIME;
 use super::sound;
@@ -14,9 +14,6 @@ use super::sound;
 #[derive(Debug)]
 pub(super) struct Ear {
     decoder: Decoder,
-    telephone_event: Option<PayloadType>,
-    /// When the key that is heard began, by its timestamp.
-    key_began: Option<u32>,
     replies: BTreeSet<u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
@@ -36,16 +33,12 @@ pub(super) struct HeardPacket {
     /// The reply that is heard, as far as this packet tells.
     pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
-    /// A key that has just been pressed.
-    pub(super) key: Option<Digit>,
 }
 
 impl Ear {
-    pub(super) fn new(decoder: Decoder, telephone_event: Option<PayloadType>) -> Self {
+    pub(super) fn new(decoder: Decoder) -> Self {
         Self {
             decoder,
-            telephone_event,
-            key_began: None,
             replies: BTreeSet::new(),
             utterances: Vec::new(),
             last_audible: None,
@@ -62,9 +55,6 @@ impl Ear {
     }
 
     pub(super) fn hear(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
-        if Some(packet.header.payload_type) == self.telephone_event {
-            return self.hear_key(packet, now);
-        }
         let mut problem = None;
         if let Some((sequence, timestamp, _)) = self.last_sent {
             let step = packet.header.timestamp.wrapping_sub(timestamp);
@@ -104,25 +94,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, whose, problem, key: None }
-    }
-
-    /// A packet of a key: the timestamp is that of the key's beginning.
-    fn hear_key(&mut self, packet: &Packet<'_>, now: Duration) -> HeardPacket {
-        let Ok(event) = TelephoneEvent::parse(packet.payload) else {
-            return HeardPacket { began: None, whose: None, problem: Some("a key that is none".to_owned()), key: None };
-        };
-        let (sequence, timestamp) = (packet.header.sequence, packet.header.timestamp);
-        let before = self.last_sent.map_or(timestamp, |(_, before, _)| before);
-        let problem = self.last_sent.filter(|(before, ..)| sequence != before.wrapping_add(1));
-        self.last_sent = Some((sequence, before, now));
-        let is_new = self.key_began.replace(timestamp) != Some(timestamp);
-        HeardPacket {
-            began: None,
-            whose: None,
-            problem: problem.map(|_| "the stream is not contiguous".to_owned()),
-            key: Digit::from_event_code(event.event).filter(|_| is_new),
-        }
+        HeardPacket { began, whose, problem }
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.

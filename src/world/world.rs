@@ -173,7 +173,7 @@ impl<'a> World<'a> {
             cancelled: Vec::new(),
             over: BTreeMap::new(),
             unread: BTreeMap::new(),
-            ear: Ear::new(Decoder::new(line.codec), line.telephone_event),
+            ear: Ear::new(Decoder::new(line.codec)),
             encoder,
             log,
             digest: Digest::default(),
@@ -414,10 +414,6 @@ impl<'a> World<'a> {
                     let said = self.services.invoke(&call, self.now);
                     self.schedule_all(vec![said]);
                 }
-                Output::SendDigits(digits) => {
-                    let keys: String = digits.iter().map(|digit| digit.as_char()).collect();
-                    self.moment("keys", format!("\"{keys}\""));
-                }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
                 Output::ClearFar
@@ -425,6 +421,7 @@ impl<'a> World<'a> {
                 | Output::Finalize
                 | Output::Rehear { .. }
                 | Output::Record(_)
+                | Output::SendDigits(_)
                 | Output::Transfer { .. } => {}
             }
         }
@@ -440,9 +437,6 @@ impl<'a> World<'a> {
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
             self.violate(&problem);
-        }
-        if let Some(key) = heard.key {
-            self.moment("keys", format!("\"{}\"", key.as_char()));
         }
         if let Some(whose) = heard.whose.filter(|&whose| self.is_over(ReplyId(whose))) {
             self.violate(&format!("reply {whose} is heard although it is over"));

@@ -92,7 +92,7 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 16] = [
     "commit",
     "audio",
     "ducked",
@@ -109,7 +109,6 @@ const KINDS: [&str; 17] = [
     "unstuck",
     "ending",
     "answered-by",
-    "keys",
 ];
 
 fn kind(name: &str) -> Result<String, String> {
