@@ -19,7 +19,7 @@ use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Encoder};
 use agentphone::engine::{
     CallId, CallSpec, DialogueEvent, DialogueSpec, Engine, EngineConfig, Event, EventKind, LlmSettings, Providers,
-    SampleRate, Start, SttSpec, TtsSpec,
+    SampleRate, Standby, Start, SttSpec, TtsSpec,
 };
 use agentphone::gateway::loopback::{self, LoopbackPeer};
 use agentphone::provider::{
@@ -83,6 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None },
             llm: LlmSettings::default(),
             tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
+            standby: Standby::default(),
             recording: None,
             log: None,
         },

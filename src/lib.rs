@@ -9,7 +9,7 @@
 //! # Code map
 //!
 //! ```text
-//!  5 doors        main ── config · control · demo
+//!  5 doors        main ── config · control · demo · rehearsal
 //!                           │        │
 //!  4 bodies             engine │ world │ store
 //!                     ┌──────┴──────┐
@@ -50,6 +50,8 @@ pub mod engine;
 pub mod gateway;
 #[cfg(feature = "engine")]
 pub mod provider;
+#[cfg(feature = "engine")]
+pub mod rehearsal;
 #[cfg(feature = "engine")]
 pub mod simulator;
 #[cfg(feature = "engine")]

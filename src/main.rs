@@ -15,7 +15,8 @@ use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
 use agentphone::engine::{
-    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Stt, SttSpec, Timing, Tts, TtsSpec,
+    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Standby, Stt, SttSpec, Timing, Tts,
+    TtsSpec,
 };
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::{
@@ -167,6 +168,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         }
     };
     let providers = providers(&config, simulators.as_ref())?;
+    let backups = backups(&config, simulators.as_ref())?;
     let engine = Engine::new(EngineConfig { max_calls: config.engine.max_calls, ..EngineConfig::default() });
     let rtp = RtpConfig {
         address: config.rtp.address,
@@ -179,7 +181,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),
-        agents: config.agents.iter().map(|agent| callable(agent, &config, &providers)).collect(),
+        agents: config.agents.iter().map(|agent| callable(agent, &config, &providers, &backups)).collect(),
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
         recordings: config.recording.clone(),
@@ -291,14 +293,20 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     say(&format!("{} is valid", args.config.display()));
     say(&format!("  server  http://{} ({keys} keys)", config.server.listen));
     say(&format!("  rtp     {} ports {}-{}", config.rtp.address, config.rtp.ports.start(), config.rtp.ports.end()));
+    let backups = &config.backups;
     let who = [
-        ("stt", format!("{:?}", config.stt.vendor)),
-        ("llm", format!("{:?}", config.llm.stage.vendor)),
-        ("tts", format!("{:?}", config.tts.stage.vendor)),
+        ("stt", format!("{:?}", config.stt.vendor), backups.stt.as_ref().map(|b| format!("{:?}", b.vendor))),
+        ("llm", format!("{:?}", config.llm.stage.vendor), backups.llm.as_ref().map(|b| format!("{:?}", b.vendor))),
+        (
+            "tts",
+            format!("{:?}", config.tts.stage.vendor),
+            backups.tts.as_ref().map(|b| format!("{:?}", b.stage.vendor)),
+        ),
     ];
-    for (stage, vendor) in who {
+    for (stage, vendor, backup) in who {
         let note = if simulated.contains(&stage) { " (SIMULATED)" } else { "" };
-        say(&format!("  {stage}     {}{note}", vendor.to_lowercase()));
+        let backup = backup.map_or_else(String::new, |vendor| format!(", backup {vendor}"));
+        say(&format!("  {stage}     {}{note}{}", vendor.to_lowercase(), backup.to_lowercase()));
     }
     for agent in &config.agents {
         say(&format!("  agent   {}", agent.id));
@@ -331,25 +339,57 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
 
 /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
 fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Providers, Failure> {
-    let (stt, llm, tts) = (&config.stt, &config.llm.stage, &config.tts.stage);
-    let simulated = |url: fn(&Simulators) -> String| simulators.map(url);
-    let any_key = Some(Pii::new("simulator".to_owned()));
     Ok(Providers {
-        stt: match stt.vendor {
-            SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model)?,
-            SttVendor::Simulator => deepgram(&any_key, &simulated(Simulators::deepgram_url), &None)?,
-        },
-        llm: match llm.vendor {
-            LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model)?,
-            LlmVendor::Simulator => chat(&any_key, &simulated(Simulators::openai_url), &None)?,
-        },
-        tts: match tts.vendor {
-            TtsVendor::ElevenLabs => elevenlabs(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
-            TtsVendor::OpenAi => speech(&tts.key, &tts.base_url, &tts.model, &config.tts.voice)?,
-            TtsVendor::Simulator => elevenlabs(&any_key, &simulated(Simulators::elevenlabs_url), &None, &None)?,
-        },
+        stt: recogniser(&config.stt, simulators)?,
+        llm: model(&config.llm.stage, simulators)?,
+        tts: voice(&config.tts, simulators)?,
         tools: Arc::new(NoTools),
     })
+}
+
+/// The services that stand by, built once for all calls.
+#[derive(Default)]
+struct Backups {
+    stt: Option<Arc<dyn Stt>>,
+    llm: Option<Arc<dyn Llm>>,
+    tts: Option<Arc<dyn Tts>>,
+}
+
+fn backups(config: &Config, simulators: Option<&Simulators>) -> Result<Backups, Failure> {
+    let config::Backups { stt, llm, tts } = &config.backups;
+    Ok(Backups {
+        stt: stt.as_ref().map(|stt| recogniser(stt, simulators)).transpose()?,
+        llm: llm.as_ref().map(|llm| model(llm, simulators)).transpose()?,
+        tts: tts.as_ref().map(|tts| voice(tts, simulators)).transpose()?,
+    })
+}
+
+fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Arc<dyn Stt>, Failure> {
+    match stt.vendor {
+        SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model),
+        SttVendor::Simulator => deepgram(&any_key(), &simulators.map(Simulators::deepgram_url), &None),
+    }
+}
+
+fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Arc<dyn Llm>, Failure> {
+    match llm.vendor {
+        LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model),
+        LlmVendor::Simulator => chat(&any_key(), &simulators.map(Simulators::openai_url), &None),
+    }
+}
+
+fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Arc<dyn Tts>, Failure> {
+    let (stage, voice) = (&tts.stage, &tts.voice);
+    match stage.vendor {
+        TtsVendor::ElevenLabs => elevenlabs(&stage.key, &stage.base_url, &stage.model, voice),
+        TtsVendor::OpenAi => speech(&stage.key, &stage.base_url, &stage.model, voice),
+        TtsVendor::Simulator => elevenlabs(&any_key(), &simulators.map(Simulators::elevenlabs_url), &None, &None),
+    }
+}
+
+/// A key for the simulators, which take any.
+fn any_key() -> Key {
+    Some(Pii::new("simulator".to_owned()))
 }
 
 type Key = Option<Pii<String>>;
@@ -396,12 +436,31 @@ fn take(setting: &mut String, wish: &Wish) {
 }
 
 /// An agent of the configuration with everything a call needs.
-fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Agent {
+fn callable(agent: &config::Agent, config: &Config, providers: &Providers, backups: &Backups) -> Agent {
     let tiers = &config.llm.tiers;
     let model = match agent.model_tier {
         config::ModelTier::Turbo => &tiers.turbo,
         config::ModelTier::Balanced => &tiers.balanced,
         config::ModelTier::Max => &tiers.max,
+    };
+    // The engine puts the line's own rate in place of these.
+    let stt = SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None };
+    let llm =
+        LlmSettings { model: model.clone(), max_tokens: config.llm.max_tokens, temperature: config.llm.temperature };
+    let tts = TtsSpec {
+        // The API's name of "whatever voice the server has".
+        voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
+        language: agent.language.clone(),
+        speed: agent.voice_speed,
+        rate: SampleRate::HZ_8000,
+    };
+    // An agent's voice is an id of the first vendor, and so is the model of its tier.
+    let same_vendor = config.backups.tts.as_ref().is_some_and(|tts| tts.stage.vendor == config.tts.stage.vendor);
+    let backup_voice = tts.voice.clone().filter(|_| same_vendor);
+    let standby = Standby {
+        stt: backups.stt.clone().map(|backup| (backup, stt.clone())),
+        llm: backups.llm.clone().map(|backup| (backup, LlmSettings { model: None, ..llm.clone() })),
+        tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
     };
     Agent {
         profile: Profile {
@@ -412,20 +471,10 @@ fn callable(agent: &config::Agent, config: &Config, providers: &Providers) -> Ag
         },
         dialogue: dialogue(agent, config),
         providers: providers.clone(),
-        // The engine puts the line's own rate in place of these.
-        stt: SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None },
-        llm: LlmSettings {
-            model: model.clone(),
-            max_tokens: config.llm.max_tokens,
-            temperature: config.llm.temperature,
-        },
-        tts: TtsSpec {
-            // The API's name of "whatever voice the server has".
-            voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
-            language: agent.language.clone(),
-            speed: agent.voice_speed,
-            rate: SampleRate::HZ_8000,
-        },
+        stt,
+        llm,
+        tts,
+        standby,
     }
 }
 

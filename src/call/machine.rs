@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::SampleRate;
+use crate::audio::{LAST_RESORT, SampleRate, g711};
 use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
 use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Recorder, Sent};
@@ -40,6 +40,8 @@ pub struct Call {
     record: Option<SampleRate>,
     recorder: Option<Recorder>,
     replies: Replies,
+    /// What is played when every voice is down, in µ-law at 8 kHz; `None`: what is built in.
+    last_resort: Option<Vec<u8>>,
     stopwatch: Stopwatch,
     /// The beginning of the last voice heard since the reply that is being heard began, or still going on then.
     voice: Option<Duration>,
@@ -52,7 +54,7 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        let CallSpec { line, dialogue, record, seed } = spec;
+        let CallSpec { line, dialogue, last_resort, record, seed } = spec;
         let inbound =
             InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
         let outbound = OutboundSpec {
@@ -71,6 +73,7 @@ impl Call {
             recorder: None,
             record: record.then(|| line.codec.sample_rate()),
             replies: Replies::default(),
+            last_resort,
             stopwatch: Stopwatch::default(),
             voice: None,
             silencing: None,
@@ -166,7 +169,9 @@ impl Call {
 
     /// The record so far.
     pub fn report(&self) -> Report {
-        Report { inbound: self.inbound.report(), outbound: self.outbound.report(), ..self.report.clone() }
+        let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
+        let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
+        Report { inbound, outbound, unrecorded, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -227,6 +232,20 @@ impl Call {
             self.stopwatch.audio(reply, self.since_begin(now));
             self.dialogue.handle(Fact::SpeechReady { reply }, now);
         }
+    }
+
+    /// The sound kept for the case that every voice is down becomes a reply's, as if a voice had spoken it.
+    fn play_kept(&mut self, reply: ReplyId, now: Instant) {
+        let kept = self.last_resort.as_deref().unwrap_or(LAST_RESORT);
+        let rate = SampleRate::HZ_8000;
+        let mut sound = vec![0; kept.len().min(rate.samples_in(LAST_RESORT_MOST))];
+        g711::decode_ulaw(kept, &mut sound);
+        self.replies.speak(reply);
+        self.outbound.expect(reply);
+        self.speech(reply, &sound, rate, now);
+        self.outbound.speech_ended(reply, now);
+        let length = self.replies.length(reply);
+        self.dialogue.handle(Fact::SpeechEnded { reply, length }, now);
     }
 
     /// Carries facts and actions between the sound and the dialogue until both are quiet.
@@ -310,6 +329,15 @@ impl Call {
                 self.replies.remove(reply);
                 self.outputs.push_back(Output::Cancel { reply });
             }
+            Action::CancelModel { reply } => {
+                self.replies.generated(reply);
+                self.outputs.push_back(Output::CancelModel { reply });
+            }
+            Action::CancelVoice { reply } => {
+                self.replies.spoken(reply);
+                self.outputs.push_back(Output::CancelVoice { reply });
+            }
+            Action::PlayKept { reply } => self.play_kept(reply, now),
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
             Action::SendDigits(digits) => {
                 // A line without telephone events takes none: then the gateway may have a way of its own.
@@ -404,6 +432,7 @@ impl Call {
                 }
             }
             DialogueEvent::AnsweredBy { by, .. } => self.report.answered_by = Some(*by),
+            DialogueEvent::Hedged { service, .. } => self.report.hedges.count(*service),
             DialogueEvent::Dropped { .. } => self.report.dropped += 1,
             _ => {}
         }
@@ -461,6 +490,9 @@ const OUTPUTS: usize = 64;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;
+
+/// The most that is played of the sound kept for the case that every voice is down.
+const LAST_RESORT_MOST: Duration = Duration::from_secs(5);
 
 /// How long one line of the record may grow: minutes of uninterrupted talk.
 const LINE_BYTES: usize = 16_384;

@@ -23,4 +23,4 @@ pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
 pub use story::Story;
-pub use timeline::{Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, TurnReport, Waterfall};

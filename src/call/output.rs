@@ -56,6 +56,16 @@ pub enum Output {
         /// Which reply.
         reply: ReplyId,
     },
+    /// Drop the model's stream of a reply; its voice goes on with what it was given.
+    CancelModel {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Drop the voice's stream of a reply; its model writes on, for another voice.
+    CancelVoice {
+        /// Which reply.
+        reply: ReplyId,
+    },
     /// Run a tool.
     Invoke {
         /// For which reply.

@@ -13,6 +13,10 @@ pub struct CallSpec {
     pub line: LineSpec,
     /// How the conversation is held.
     pub dialogue: DialogueSpec,
+    /// What is played when every voice is down, in µ-law at 8 kHz, at most 5 s: the sound of
+    /// [`DialogueSpec::last_resort`]. `None`: what is built in, an English voice saying
+    /// [`LAST_RESORT`](crate::dialogue::LAST_RESORT).
+    pub last_resort: Option<Vec<u8>>,
     /// Whether [`Output::Record`](super::Output::Record) is wanted.
     pub record: bool,
     /// Where SSRC, first sequence number and first timestamp come from (RFC 3550 wants them unpredictable).
@@ -51,6 +55,6 @@ impl LineSpec {
 impl CallSpec {
     /// A recorded call over a plain µ-law RTP line.
     pub fn new(dialogue: DialogueSpec) -> Self {
-        Self { line: LineSpec::rtp(Codec::Pcmu), dialogue, record: true, seed: 0 }
+        Self { line: LineSpec::rtp(Codec::Pcmu), dialogue, last_resort: None, record: true, seed: 0 }
     }
 }

@@ -64,6 +64,9 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
         }
+        DialogueEvent::Hedged { service, why, .. } => {
+            ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
+        }
         DialogueEvent::Unstuck { why } => told("engine", "!", Some(why)),
         DialogueEvent::AnsweredBy { by, why } => {
             let who = match by {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::conversation::ReplyId;
+use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{AnsweredBy, EndReason};
 use crate::media::{InboundReport, OutboundReport};
 
@@ -98,12 +98,39 @@ pub struct Report {
     pub interruptions: u32,
     /// From the first sample the detector heard as voice to the first silent packet, for each hold and interruption.
     pub silenced: Vec<Duration>,
+    /// Times a backup was asked.
+    pub hedges: Hedges,
     /// Late or unknown results that were dropped.
     pub dropped: u64,
     /// What happened to the caller's sound.
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+    /// Time that passed unrecorded because the machine stood still.
+    pub unrecorded: Duration,
+}
+
+/// How often a backup was asked, or the same recogniser once more.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Hedges {
+    /// To recognise.
+    pub stt: u32,
+    /// To write.
+    pub llm: u32,
+    /// To speak.
+    pub tts: u32,
+}
+
+impl Hedges {
+    pub(super) fn count(&mut self, service: Service) {
+        let count = match service {
+            Service::Stt => &mut self.stt,
+            Service::Llm => &mut self.llm,
+            Service::Tts => &mut self.tts,
+            Service::Tool => return,
+        };
+        *count = count.saturating_add(1);
+    }
 }
 
 /// Takes the stamps of the turn under way. Stamps that come early (thinking ahead) or never (a scripted answer has no

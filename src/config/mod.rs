@@ -15,7 +15,7 @@ mod stage;
 pub use agent::{Agent, ModelTier};
 pub use error::{ConfigError, Problem};
 pub use settings::{Config, Engine, Env, Rtp, Server};
-pub use stage::{Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
+pub use stage::{Backups, Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::conversation::Pii;
 
 use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
-use super::stage::{self, Llm, Stt, Tts};
+use super::stage::{self, Backups, Llm, Stt, Tts};
 use super::{ConfigError, Problem};
 
 /// How the environment is asked: a function, so that a test needs no real one.
@@ -35,6 +35,8 @@ pub struct Config {
     pub llm: Llm,
     /// `[tts]`
     pub tts: Tts,
+    /// `[stt.backup]`, `[llm.backup]` and `[tts.backup]`
+    pub backups: Backups,
     /// `[[agents]]`, at least one.
     pub agents: Vec<Agent>,
     /// What is not wrong, and not as it was meant either: to be told at start. Never holds a key.
@@ -135,9 +137,10 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let rtp = rtp(root.section("rtp"));
     let recording = directory(root.section("recording"));
     let log = directory(root.section("log"));
-    let stt = stage::stt(root.section("stt"), env, problems);
-    let llm = stage::llm(root.section("llm"), env, problems);
-    let tts = stage::tts(root.section("tts"), env, problems);
+    let (stt, stt_backup) = stage::stt(root.section("stt"), env, problems);
+    let (llm, llm_backup) = stage::llm(root.section("llm"), env, problems);
+    let (tts, tts_backup) = stage::tts(root.section("tts"), env, problems);
+    let backups = Backups { stt: stt_backup, llm: llm_backup, tts: tts_backup };
     stage::all_or_none(&stt, &llm, &tts, problems);
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
@@ -146,7 +149,7 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let agents = agent::agents(tables);
     root.finish();
     let warnings = problems.warnings();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, agents, warnings }
+    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {

@@ -86,109 +86,249 @@ pub struct Tts {
     pub voice: Option<String>,
 }
 
-const KEYS: [&str; 6] = ["api_key", "key", "apikey", "token", "secret", "api_token"];
-
-pub(super) fn stt(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> Stt {
-    let choices = [("deepgram", SttVendor::Deepgram), ("simulator", SttVendor::Simulator)];
-    let vendor = section.one_of("provider", &choices).unwrap_or(SttVendor::Deepgram);
-    let prefix = match vendor {
-        SttVendor::Deepgram => Some("DEEPGRAM"),
-        SttVendor::Simulator => None,
-    };
-    let stage = stage(&mut section, vendor, SttVendor::Simulator, prefix, env, problems);
-    section.finish();
-    stage
+/// `[stt.backup]`, `[llm.backup]`, `[tts.backup]`: what a call falls back on.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Backups {
+    /// Another recogniser.
+    pub stt: Option<Stt>,
+    /// Another model; its temperature and length are those of `[llm]`.
+    pub llm: Option<Stage<LlmVendor>>,
+    /// Another voice.
+    pub tts: Option<Tts>,
 }
 
-pub(super) fn llm(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> Llm {
-    let choices = [("openai", LlmVendor::OpenAi), ("simulator", LlmVendor::Simulator)];
-    let vendor = section.one_of("provider", &choices).unwrap_or(LlmVendor::OpenAi);
-    let prefix = match vendor {
-        LlmVendor::OpenAi => Some("OPENAI"),
-        LlmVendor::Simulator => None,
-    };
-    let stage = stage(&mut section, vendor, LlmVendor::Simulator, prefix, env, problems);
+const KEYS: [&str; 6] = ["api_key", "key", "apikey", "token", "secret", "api_token"];
+
+/// A vendor of one of the three kinds.
+trait Vendor: Copy + PartialEq + 'static {
+    /// Their names in the file; the first is the one of a file that names none, the last the simulator.
+    const NAMES: &'static [(&'static str, Self)];
+    /// What the environment variables of the vendor begin with; `None`: the simulator, which needs none.
+    fn prefix(self) -> Option<&'static str>;
+}
+
+impl Vendor for SttVendor {
+    const NAMES: &'static [(&'static str, Self)] = &[("deepgram", Self::Deepgram), ("simulator", Self::Simulator)];
+
+    fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Deepgram => Some("DEEPGRAM"),
+            Self::Simulator => None,
+        }
+    }
+}
+
+impl Vendor for LlmVendor {
+    const NAMES: &'static [(&'static str, Self)] = &[("openai", Self::OpenAi), ("simulator", Self::Simulator)];
+
+    fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi => Some("OPENAI"),
+            Self::Simulator => None,
+        }
+    }
+}
+
+impl Vendor for TtsVendor {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("elevenlabs", Self::ElevenLabs), ("openai", Self::OpenAi), ("simulator", Self::Simulator)];
+
+    fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::ElevenLabs => Some("ELEVENLABS"),
+            Self::OpenAi => Some("OPENAI"),
+            Self::Simulator => None,
+        }
+    }
+}
+
+pub(super) fn stt(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Stt, Option<Stt>) {
+    let first = first(&mut section, SttVendor::Deepgram, SttVendor::Simulator, env, problems);
+    let backup = backup(&mut section, "[stt.backup]", &first, SttVendor::Simulator, env, problems, |_| ());
+    section.finish();
+    (first, backup.map(|(stage, ())| stage))
+}
+
+pub(super) fn llm(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Llm, Option<Stage<LlmVendor>>) {
+    let stage = first(&mut section, LlmVendor::OpenAi, LlmVendor::Simulator, env, problems);
     let temperature = section.number("temperature", 0.0..=2.0).map(|number| number as f32);
     let max_tokens = section.integer("max_tokens", 1..=100_000).and_then(|number| u32::try_from(number).ok());
     let mut table = section.section("tiers");
     let tiers = Tiers { turbo: table.text("turbo"), balanced: table.text("balanced"), max: table.text("max") };
     table.finish();
+    let backup = backup(&mut section, "[llm.backup]", &stage, LlmVendor::Simulator, env, problems, |_| ());
     section.finish();
-    Llm { stage, temperature, max_tokens, tiers }
+    (Llm { stage, temperature, max_tokens, tiers }, backup.map(|(stage, ())| stage))
 }
 
-pub(super) fn tts(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> Tts {
-    let choices =
-        [("elevenlabs", TtsVendor::ElevenLabs), ("openai", TtsVendor::OpenAi), ("simulator", TtsVendor::Simulator)];
-    let vendor = section.one_of("provider", &choices).unwrap_or(TtsVendor::ElevenLabs);
-    let prefix = match vendor {
-        TtsVendor::ElevenLabs => Some("ELEVENLABS"),
-        TtsVendor::OpenAi => Some("OPENAI"),
-        TtsVendor::Simulator => None,
-    };
-    let stage = stage(&mut section, vendor, TtsVendor::Simulator, prefix, env, problems);
+pub(super) fn tts(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Tts, Option<Tts>) {
+    let stage = first(&mut section, TtsVendor::ElevenLabs, TtsVendor::Simulator, env, problems);
     let voice = section.text("voice");
+    let backup = backup(&mut section, "[tts.backup]", &stage, TtsVendor::Simulator, env, problems, |section| {
+        section.text("voice")
+    });
     section.finish();
-    Tts { stage, voice }
+    (Tts { stage, voice }, backup.map(|(stage, voice)| Tts { stage, voice }))
 }
 
-/// What all stages have in common. `prefix` is that of the vendor's environment variables; `None`: the simulator, which
-/// needs none.
-fn stage<V: Copy>(
-    section: &mut Section<'_>,
-    vendor: V,
-    simulator: V,
-    prefix: Option<&'static str>,
-    env: Env<'_>,
-    problems: &Problems,
-) -> Stage<V> {
-    let mut base_url = section.text("base_url");
-    let mut place = section.has("base_url");
-    if let Some(url) = &base_url
-        && let Err(reason) = check_url(url)
-    {
-        section.wrong("base_url", reason);
-        base_url = None;
-    }
+/// The first choice of a stage. Without a key and a place it is the simulator.
+fn first<V: Vendor>(section: &mut Section<'_>, usual: V, simulator: V, env: Env<'_>, problems: &Problems) -> Stage<V> {
+    let vendor = section.one_of("provider", V::NAMES).unwrap_or(usual);
     let model = section.text("model");
-    let Some(prefix) = prefix else {
-        section.refuse(&KEYS, "the simulator needs no key");
-        if section.has("base_url") {
-            section.wrong("base_url", "the simulator runs inside this process and has no base URL; name a provider");
-        }
-        return Stage { vendor: simulator, stand_in: None, key: None, base_url: None, model };
+    let Some(prefix) = vendor.prefix() else {
+        refuse_place(section);
+        return Stage { vendor, stand_in: None, key: None, base_url: None, model };
+    };
+    let url = format!("{prefix}_BASE_URL");
+    let base_url = match (place(section), place_of(&url, env, problems)) {
+        // A base URL that is wrong is a problem of its own, not a service left out.
+        (_, Place::Given(url)) | (Place::Given(url), Place::None) => Some(Some(url)),
+        (Place::None, Place::None) => None,
+        (Place::Wrong, _) | (_, Place::Wrong) => Some(None),
     };
     let variable = format!("{prefix}_API_KEY");
-    section.refuse(&KEYS, &format!("keys do not belong in the file, which gets copied and shown; set {variable}"));
-    let key = env(&variable).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-    if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-        problems.outside(&variable, "holds characters that no key has (spaces or control characters)");
+    let key = key(section, &variable, base_url.as_ref().and_then(Option::as_ref), env, problems);
+    if key.is_none() && base_url.is_none() {
+        return Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model };
     }
-    let variable = format!("{prefix}_BASE_URL");
-    if let Some(url) = env(&variable).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()) {
-        place = true;
-        match check_url(&url) {
-            Ok(()) => base_url = Some(url),
-            Err(reason) => problems.outside(&variable, reason),
+    Stage { vendor, stand_in: None, key, base_url: base_url.flatten(), model }
+}
+
+/// What stands by for `first`, and what else `more` reads of its table; `None` when there is no such table. Its own base
+/// URL outranks the environment's, which is the first choice's.
+fn backup<V: Vendor, T>(
+    section: &mut Section<'_>,
+    title: &str,
+    first: &Stage<V>,
+    simulator: V,
+    env: Env<'_>,
+    problems: &Problems,
+    more: impl FnOnce(&mut Section<'_>) -> T,
+) -> Option<(Stage<V>, T)> {
+    let mut section = section.section("backup");
+    if !section.is_present() {
+        return None;
+    }
+    let provider = section.one_of("provider", V::NAMES);
+    let (model, rest) = (section.text("model"), more(&mut section));
+    let named = section.text("key_env");
+    let Some(vendor) = provider else {
+        if !section.has("provider") {
+            let names: Vec<_> = V::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            section.missing("provider", &format!("one of {}", names.join(", ")));
         }
+        return None;
+    };
+    let Some(prefix) = vendor.prefix() else {
+        refuse_place(&mut section);
+        if first.vendor != simulator {
+            section.wrong("provider", "a simulator cannot stand by for a real service; name another provider");
+        }
+        section.finish();
+        return Some((Stage { vendor, stand_in: None, key: None, base_url: None, model }, rest));
+    };
+    if let Some(name) = &named
+        && !is_variable(name)
+    {
+        // What is there may be the key itself: it is not repeated.
+        section.wrong("key_env", "expected the name of an environment variable, like \"GROQ_API_KEY\"");
     }
-    let mut key = key.map(Pii::new);
-    if let Some(url) = &base_url
-        && key.is_some()
+    let variable = named.filter(|name| is_variable(name)).unwrap_or_else(|| format!("{prefix}_API_KEY"));
+    let base_url = match place(&mut section) {
+        Place::Given(url) => Some(Some(url)),
+        Place::Wrong => Some(None),
+        Place::None => match place_of(&format!("{prefix}_BASE_URL"), env, problems) {
+            Place::Given(url) => Some(Some(url)),
+            Place::Wrong => Some(None),
+            Place::None => None,
+        },
+    };
+    let key = key(&mut section, &variable, base_url.as_ref().and_then(Option::as_ref), env, problems);
+    section.finish();
+    if key.is_none() && base_url.is_none() {
+        if first.vendor == simulator {
+            return Some((Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model }, rest));
+        }
+        let message = format!("is not set; {title} needs it, or a base_url of a server that wants no key");
+        problems.outside(&variable, message);
+    }
+    Some((Stage { vendor, stand_in: None, key, base_url: base_url.flatten(), model }, rest))
+}
+
+/// Where a service is said to be.
+enum Place {
+    /// There.
+    Given(String),
+    /// Somewhere that is no address; the problem is noted.
+    Wrong,
+    /// Nothing is said.
+    None,
+}
+
+fn place(section: &mut Section<'_>) -> Place {
+    match section.text("base_url") {
+        None if section.has("base_url") => Place::Wrong,
+        None => Place::None,
+        Some(url) => match check_url(&url) {
+            Ok(()) => Place::Given(url),
+            Err(reason) => {
+                section.wrong("base_url", reason);
+                Place::Wrong
+            }
+        },
+    }
+}
+
+fn place_of(variable: &str, env: Env<'_>, problems: &Problems) -> Place {
+    match env(variable).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()) {
+        None => Place::None,
+        Some(url) => match check_url(&url) {
+            Ok(()) => Place::Given(url),
+            Err(reason) => {
+                problems.outside(variable, reason);
+                Place::Wrong
+            }
+        },
+    }
+}
+
+fn refuse_place(section: &mut Section<'_>) {
+    section.refuse(&KEYS, "the simulator needs no key");
+    if section.text("base_url").is_some() {
+        section.wrong("base_url", "the simulator runs inside this process and has no base URL; name a provider");
+    }
+}
+
+/// The key in `variable`, when it may be sent to `base_url`.
+fn key(
+    section: &mut Section<'_>,
+    variable: &str,
+    base_url: Option<&String>,
+    env: Env<'_>,
+    problems: &Problems,
+) -> Option<Pii<String>> {
+    section.refuse(&KEYS, &format!("keys do not belong in the file, which gets copied and shown; set {variable}"));
+    let key = env(variable).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())?;
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        problems.outside(variable, "holds characters that no key has (spaces or control characters)");
+    }
+    if let Some(url) = base_url
         && !may_carry_key(url)
     {
-        key = None;
         let message = format!(
             "is not sent to {url}, which is neither https nor on this machine: anybody on the way could read it; use https \
              there, or unset the key if that server wants none"
         );
-        problems.warn(format!("{prefix}_API_KEY"), message);
+        problems.warn(variable, message);
+        return None;
     }
-    // A base URL that is wrong is a problem of its own, not a service left out.
-    if key.is_none() && !place {
-        return Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model };
-    }
-    Stage { vendor, stand_in: None, key, base_url, model }
+    Some(Pii::new(key))
+}
+
+fn is_variable(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// Simulators stand in for all services or for none: a forgotten key must not put a script on a real line.

@@ -88,6 +88,65 @@ fn a_key_or_a_base_url_makes_a_stage_real() {
 }
 
 #[test]
+fn a_backup_is_configured_like_its_stage_and_may_have_a_key_of_its_own() {
+    let keys = [
+        ("DEEPGRAM_API_KEY", "dg-secret"),
+        ("OPENAI_API_KEY", "sk-secret"),
+        ("OPENAI_BASE_URL", "https://first.example/v1"),
+        ("ELEVENLABS_API_KEY", "el-secret"),
+        ("GROQ_API_KEY", "gq-secret"),
+    ];
+    let text = format!(
+        "{AGENT}[stt]\nbackup = {{ provider = \"deepgram\", base_url = \"wss://eu.example\" }}\n\
+         [llm.backup]\nprovider = \"openai\"\nmodel = \"llama\"\nbaseUrl = \"https://api.groq.com/openai/v1\"\n\
+         keyEnv = \"GROQ_API_KEY\"\n[tts.backup]\nprovider = \"openai\"\nvoice = \"alloy\"\n"
+    );
+    let config = parse(&text, &keys).unwrap();
+    let Backups { stt: Some(stt), llm: Some(llm), tts: Some(tts) } = &config.backups else { panic!("{config:?}") };
+    let revealed = |key: &Option<crate::conversation::Pii<String>>| key.as_ref().map(|key| key.reveal().clone());
+    assert_eq!((stt.base_url.as_deref(), revealed(&stt.key)), (Some("wss://eu.example"), Some("dg-secret".into())));
+    let url = "https://api.groq.com/openai/v1";
+    assert_eq!(llm.base_url.as_deref(), Some(url), "its own address outranks the environment's");
+    assert_eq!((llm.model.as_deref(), revealed(&llm.key)), (Some("llama"), Some("gq-secret".into())));
+    assert_eq!((tts.stage.vendor, tts.voice.as_deref()), (TtsVendor::OpenAi, Some("alloy")));
+    assert_eq!(tts.stage.base_url.as_deref(), Some("https://first.example/v1"));
+    assert_eq!(config.llm.stage.base_url.as_deref(), Some("https://first.example/v1"));
+    assert!(!format!("{config:?}").contains("-secret"));
+    assert_eq!(parse(AGENT, &keys).unwrap().backups, Backups::default());
+    // Beside stages that are simulated for want of keys, so is their backup.
+    let config = parse(&format!("{AGENT}[tts.backup]\nprovider = \"openai\"\n"), &[]).unwrap();
+    assert_eq!(config.backups.tts.unwrap().stage.vendor, TtsVendor::Simulator);
+}
+
+#[test]
+fn a_backup_that_cannot_work_is_refused() {
+    let keys = [("DEEPGRAM_API_KEY", "dg-1"), ("OPENAI_API_KEY", "sk-1"), ("ELEVENLABS_API_KEY", "el-1")];
+    for (text, env, expected) in [
+        ("[tts.backup]\nvoice = \"x\"", &keys[..], "[tts.backup] provider: is missing; expected one of \"elevenlabs\""),
+        ("[tts.backup]\nprovider = \"acme\"", &keys, "[tts.backup] provider: found \"acme\", expected one of"),
+        ("[stt.backup]\nprovider = \"simulator\"", &keys, "a simulator cannot stand by for a real service"),
+        ("[llm.backup]\nprovider = \"openai\"\nkey = \"sk-oops\"", &keys, "[llm.backup] key: keys do not belong"),
+        ("[llm.backup]\nprovider = \"openai\"\nkey_env = \"sk-oops\"", &keys, "key_env: expected the name of an"),
+        (
+            "[llm.backup]\nprovider = \"openai\"\nkey_env = \"GROQ_API_KEY\"",
+            &keys,
+            "GROQ_API_KEY: is not set; [llm.backup] needs it, or a base_url",
+        ),
+        ("[llm.backup]\nprovider = \"openai\"\ntemperature = 1", &keys, "[llm.backup] temperature: unknown key"),
+        ("[llm.backup]\nprovider = \"openai\"\nbase_url = \"x\"", &keys, "[llm.backup] base_url: is no URL"),
+    ] {
+        let told = problems(&format!("{text}\n{AGENT}"), env);
+        assert!(told.contains(expected), "{text:?}\n told: {told}\n want: {expected}");
+        assert!(!told.contains("oops"), "{told}");
+    }
+    // A key is not sent in the clear to a backup either.
+    let text = format!("{AGENT}[llm.backup]\nprovider = \"openai\"\nbase_url = \"http://models.example/v1\"\n");
+    let config = parse(&text, &keys).unwrap();
+    assert_eq!(config.backups.llm.unwrap().key, None);
+    assert!(config.warnings[0].to_string().starts_with("OPENAI_API_KEY: is not sent to http://models.example"));
+}
+
+#[test]
 fn a_service_left_out_is_not_simulated_beside_a_real_one() {
     let told = problems(AGENT, &[("OPENAI_API_KEY", "sk-secret-value")]);
     let lines: Vec<_> = told.lines().collect();

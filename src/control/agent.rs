@@ -1,6 +1,6 @@
 //! An agent that can be called.
 
-use crate::engine::{DialogueSpec, LlmSettings, Providers, SttSpec, TtsSpec};
+use crate::engine::{DialogueSpec, LlmSettings, Providers, Standby, SttSpec, TtsSpec};
 
 /// Who answers a call, and everything a call is started with.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Agent {
     pub llm: LlmSettings,
     /// How the voice is asked; the rate is that of each line.
     pub tts: TtsSpec,
+    /// What its calls fall back on.
+    pub standby: Standby,
 }
 
 /// What people see of an agent.

@@ -143,6 +143,7 @@ impl Calls {
             stt: agent.stt.clone(),
             llm: agent.llm.clone(),
             tts: agent.tts.clone(),
+            standby: agent.standby.clone(),
             recording,
             log,
         };
@@ -218,14 +219,14 @@ impl LiveCall {
     pub async fn record(&self) -> CallRecord {
         let report = async {
             match self.handle.report().await {
-                Some((report, leg)) => self.facts.live(&report, &leg),
+                Some((report, leg, services)) => self.facts.live(&report, &leg, &services),
                 None => self.over(&*self.handle.ended().await),
             }
         };
         match tokio::time::timeout(Self::PATIENCE, report).await {
             Ok(record) => record,
             // A driver that does not answer is late, not gone: show what is known without it.
-            Err(_) => self.facts.live(&Default::default(), &Default::default()),
+            Err(_) => self.facts.live(&Default::default(), &Default::default(), &Default::default()),
         }
     }
 

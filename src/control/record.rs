@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use crate::engine::{
-    Event, EventKind, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, Speaker, Waterfall,
+    Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, ServiceCounters,
+    Speaker, Waterfall,
 };
 use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
@@ -29,7 +30,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// The record of a call under way.
-    pub(super) fn live(&self, report: &Report, leg: &LegCounters) -> CallRecord {
+    pub(super) fn live(&self, report: &Report, leg: &LegCounters, services: &ServiceCounters) -> CallRecord {
         CallRecord {
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
@@ -53,10 +54,13 @@ impl Facts {
             holds: report.holds,
             interruptions: report.interruptions,
             silenced: report.silenced.clone(),
+            hedges: hedges(&report.hedges),
             dropped: report.dropped,
             inbound: inbound(&report.inbound),
             outbound: outbound(&report.outbound),
             line: counters(leg),
+            services: service_counters(services),
+            unrecorded: report.unrecorded,
             recording: self.recording.clone(),
             events: Vec::new(),
         }
@@ -64,7 +68,7 @@ impl Facts {
 
     /// The record of a call that is over; `now` stands in for its end when the call could not tell it.
     pub(super) fn over(&self, outcome: &Outcome, now: SystemTime) -> CallRecord {
-        let mut record = self.live(&outcome.report, &outcome.leg);
+        let mut record = self.live(&outcome.report, &outcome.leg, &outcome.services);
         let reason = match outcome.report.ended {
             Some((at, reason)) => {
                 record.ended = Some(self.started + at);
@@ -142,12 +146,27 @@ fn outbound(report: &OutboundReport) -> Vec<Counter> {
     ]
 }
 
+fn hedges(report: &Hedges) -> Vec<Counter> {
+    vec![count("stt", u64::from(report.stt)), count("llm", u64::from(report.llm)), count("tts", u64::from(report.tts))]
+}
+
 fn counters(leg: &LegCounters) -> Vec<Counter> {
     vec![
         count("foreignSource", leg.foreign_source),
         count("sendFailed", leg.send_failed),
         count("malformed", leg.malformed),
         count("rateLimited", leg.rate_limited),
+    ]
+}
+
+fn service_counters(services: &ServiceCounters) -> Vec<Counter> {
+    vec![
+        Counter { name: "unheardMs", value: Value::Time(services.unheard) },
+        count("sttReconnects", services.reconnects),
+        count("sttRehears", services.rehears),
+        count("llmStandby", services.llm_standby),
+        count("ttsStandby", services.tts_standby),
+        count("ttsUnused", services.tts_unused),
     ]
 }
 

@@ -1,15 +1,16 @@
-//! The caller: a telephone made of one UDP socket, two clocks and an ear.
+//! The caller: a telephone, and when it does what.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
+use crate::audio::Codec;
 use crate::audio::wav::Wav;
-use crate::audio::{Codec, Decoder, Encoder, Resampler};
-use crate::rtp::{Header, Packet, PacketBuf, PayloadType, Ssrc};
+use crate::rehearsal::{Ear, Happened, Hearing, Telephone, recording};
+use crate::rtp::PayloadType;
+use crate::world::{Caller, Network, NetworkSpec};
 
 use super::script::{Cue, Deed, Sound, Step};
 
@@ -37,47 +38,47 @@ pub(super) struct Measured {
     pub(super) spacing: Vec<Duration>,
 }
 
+/// A telephone of its own, on a network without faults.
+pub(super) async fn telephone() -> io::Result<Telephone> {
+    let codec = Codec::Pcmu;
+    let caller = Caller::new(codec, PayloadType(codec.static_payload_type()), 4_711);
+    let ear = Ear::new(codec, Hearing::ByPauses(UTTERANCE_GAP));
+    Telephone::new(caller, Network::new(NetworkSpec::default()), ear).await
+}
+
 /// Plays `steps` to the engine at `engine` until they are done or the engine hangs up (`over`).
 pub(super) async fn call(
-    socket: &UdpSocket,
+    telephone: Telephone,
     engine: SocketAddr,
     steps: &[Step],
     tell: mpsc::Sender<Told>,
     mut over: tokio::sync::watch::Receiver<bool>,
 ) -> io::Result<Measured> {
-    let mut phone = Phone::new();
-    let mut buffer = [0; 2_048];
-    let mut due = tokio::time::Instant::now();
+    let mut phone = Phone { telephone, answered: true, interruptions: Vec::new() };
+    phone.telephone.pick_up(engine, Instant::now());
     let mut steps = steps.iter();
     let mut next = steps.next();
     while let Some(step) = next {
-        tokio::select! {
-            received = socket.recv_from(&mut buffer) => {
-                if let Ok((length, _)) = received {
-                    phone.hear(&buffer[..length], Instant::now());
-                }
-            }
-            () = tokio::time::sleep_until(due) => {
-                due += PTIME;
-                let now = Instant::now();
-                if phone.playing.is_empty() && phone.is_cued(step.cue, now) {
-                    match step.deed {
-                        Deed::HangUp => {
-                            let _ = tell.send(Told::Done).await;
-                            return Ok(Measured { done: true, ..phone.measured() });
-                        }
-                        Deed::Play(sound) => {
-                            phone.play(sound, now)?;
-                            let _ = tell.send(Told::Did { what: sound.name }).await;
-                            next = steps.next();
-                        }
-                    }
-                }
-                let packet = phone.packet();
-                // A refused port is the engine's business to notice.
-                let _ = socket.send_to(packet.as_bytes(), engine).await;
-            }
+        let happened = tokio::select! {
+            happened = phone.telephone.next() => happened,
             _ = over.wait_for(|over| *over) => break,
+        };
+        let now = Instant::now();
+        match happened {
+            // Something to answer.
+            Happened::Heard(Some(_)) => phone.answered = false,
+            Happened::Sent if phone.telephone.caller().is_idle() && phone.is_cued(step.cue, now) => match step.deed {
+                Deed::HangUp => {
+                    let _ = tell.send(Told::Done).await;
+                    return Ok(Measured { done: true, ..phone.measured() });
+                }
+                Deed::Play(sound) => {
+                    phone.play(sound, now)?;
+                    let _ = tell.send(Told::Did { what: sound.name }).await;
+                    next = steps.next();
+                }
+            },
+            Happened::Heard(None) | Happened::Sent => {}
         }
     }
     let _ = tell.send(Told::Done).await;
@@ -93,144 +94,49 @@ pub(super) fn length(deed: Deed) -> Duration {
 }
 
 const PTIME: Duration = Duration::from_millis(20);
+/// Silence this long ends an utterance of the agent; the pauses inside one are shorter.
+const UTTERANCE_GAP: Duration = Duration::from_millis(650);
 
 struct Phone {
-    encoder: Encoder,
-    decoder: Decoder,
-    playing: std::collections::VecDeque<i16>,
-    sequence: u16,
-    timestamp: u32,
-    sent: u64,
-    /// When each packet of the engine came, and whether the agent was audible in it.
-    heard: Vec<(Instant, bool)>,
-    /// The agent's current or last utterance: its first and its last audible packet.
-    utterance: Option<(Instant, Instant)>,
-    /// Whether the caller has spoken since that utterance ended.
+    telephone: Telephone,
+    /// Whether the caller has spoken since the agent's last utterance began.
     answered: bool,
     /// When the first sample of each interruption was spoken.
     interruptions: Vec<Instant>,
 }
 
-/// Silence this long ends an utterance of the agent; the pauses inside one are shorter.
-const UTTERANCE_GAP: Duration = Duration::from_millis(650);
-
 impl Phone {
-    fn new() -> Self {
-        Self {
-            encoder: Encoder::new(Codec::Pcmu),
-            decoder: Decoder::new(Codec::Pcmu),
-            playing: std::collections::VecDeque::new(),
-            sequence: 4_711,
-            timestamp: 160_000,
-            sent: 0,
-            heard: Vec::new(),
-            utterance: None,
-            answered: true,
-            interruptions: Vec::new(),
-        }
-    }
-
-    fn hear(&mut self, datagram: &[u8], now: Instant) {
-        let Ok(packet) = Packet::parse(datagram) else { return };
-        let Ok(frame) = self.decoder.decode(packet.payload) else { return };
-        let audible = frame.samples().iter().any(|sample| sample.unsigned_abs() > AUDIBLE);
-        self.heard.push((now, audible));
-        if !audible {
-            return;
-        }
-        self.utterance = match self.utterance {
-            Some((began, last)) if now - last < UTTERANCE_GAP => Some((began, now)),
-            _ => {
-                self.answered = false;
-                Some((now, now))
-            }
-        };
-    }
-
     fn is_cued(&self, cue: Cue, now: Instant) -> bool {
-        match (cue, self.utterance) {
-            (Cue::AfterAgent(pause), Some((_, last))) => !self.answered && now - last >= pause,
+        let utterance = self.telephone.ear().utterances().last();
+        match (cue, utterance) {
+            (Cue::AfterAgent(pause), Some(heard)) => !self.answered && now - heard.last >= pause,
             // In the middle of a word, so that falling silent can be heard.
-            (Cue::WhileAgent(after), Some((began, last))) => now - last <= PTIME * 2 && now - began >= after,
+            (Cue::WhileAgent(after), Some(heard)) => now - heard.last <= PTIME * 2 && now - heard.began >= after,
             (_, None) => false,
         }
     }
 
     fn play(&mut self, sound: Sound, now: Instant) -> io::Result<()> {
-        let wav = Wav::parse(sound.file).map_err(io::Error::other)?;
-        let mut resampler = Resampler::new(wav.rate(), Codec::Pcmu.sample_rate());
-        resampler.process(&wav.into_mono(), |samples| self.playing.extend(samples));
-        // The packet that is about to be sent holds the 20 ms before it: its first sample was spoken then.
+        let samples = recording(sound.file)?;
+        let spoken = self.telephone.act(now, |caller, at| caller.play(at, samples));
         if sound.interrupts {
-            self.interruptions.push(now - PTIME);
+            self.interruptions.push(spoken);
         }
         // Whatever the agent says next is a new utterance to answer.
         self.answered = true;
         Ok(())
     }
 
-    fn packet(&mut self) -> PacketBuf {
-        let mut samples = [0i16; 160];
-        for (sample, playing) in samples.iter_mut().zip(self.playing.drain(..self.playing.len().min(160))) {
-            *sample = playing;
-        }
-        let header = Header {
-            marker: self.sent == 0,
-            payload_type: PayloadType(Codec::Pcmu.static_payload_type()),
-            sequence: self.sequence,
-            timestamp: self.timestamp,
-            ssrc: Ssrc(0x0dd5_ca11),
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(160);
-        self.sent += 1;
-        PacketBuf::write(header, |payload| self.encoder.encode(&samples, &mut payload[..160]))
-    }
-
     fn measured(&self) -> Measured {
-        let silenced = self.interruptions.iter().filter_map(|&spoken| silence_after(&self.heard, spoken)).collect();
-        let spacing = self.heard.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs_diff(PTIME)).collect();
-        Measured { silenced, done: false, sent: self.sent, received: self.heard.len() as u64, spacing }
-    }
-}
-
-/// What counts as the agent's voice: above the last steps of a µ-law fade.
-const AUDIBLE: u16 = 120;
-
-/// From `spoken` to the first packet of the silence that follows: the one after the last audible packet before a pause
-/// longer than any inside an utterance.
-fn silence_after(heard: &[(Instant, bool)], spoken: Instant) -> Option<Duration> {
-    let mut last_audible = None;
-    for (index, &(at, audible)) in heard.iter().enumerate() {
-        if audible {
-            last_audible = Some(index);
-        } else if at < spoken {
-            continue;
-        } else if let Some(last) = last_audible
-            && at - heard[last].0 >= UTTERANCE_GAP
-        {
-            // An agent that was between two words is silent from the first sample on.
-            return heard.get(last + 1).map(|(at, _)| at.saturating_duration_since(spoken));
+        let ear = self.telephone.ear();
+        let silence = |&spoken: &Instant| ear.silence_after(spoken, UTTERANCE_GAP);
+        let packets = ear.packets();
+        Measured {
+            silenced: self.interruptions.iter().filter_map(silence).collect(),
+            done: false,
+            sent: self.telephone.sent(),
+            received: packets.len() as u64,
+            spacing: packets.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs_diff(PTIME)).collect(),
         }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ear_finds_the_first_silent_packet_and_not_a_pause_between_words() {
-        let start = Instant::now();
-        let mut heard = Vec::new();
-        for packet in 0..200u32 {
-            // Audible for a second, with a gap of three packets at 300 ms.
-            let audible = packet < 50 && !(15..18).contains(&packet);
-            heard.push((start + PTIME * packet, audible));
-        }
-        let spoken = start + Duration::from_millis(250);
-        assert_eq!(silence_after(&heard, spoken), Some(Duration::from_millis(750)));
-        assert_eq!(silence_after(&heard[..60], spoken), None);
     }
 }

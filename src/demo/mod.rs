@@ -4,8 +4,8 @@
 //! sounds as RTP in real time; prints the conversation as it happens, then what was measured; writes the recording, the
 //! record and the replayable log. Succeeds only if the conversation happened as scripted.
 //!
-//! May import: `engine`, `simulator`, `gateway`, `provider`, `config`, `audio`, `rtp`. Must never know: control, media,
-//! dialogue.
+//! May import: `rehearsal` (its telephone), `world` (the caller and its network), `engine`, `simulator`, `gateway`,
+//! `provider`, `config`, `audio`, `rtp`. Must never know: control, media, dialogue.
 #![expect(clippy::disallowed_methods, reason = "doors live in real time")]
 
 mod caller;

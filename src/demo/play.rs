@@ -1,25 +1,25 @@
 //! Puts the demo together and runs it.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 use crate::audio::Codec;
 use crate::engine::{
     CallHandle, CallId, CallSpec, DialogueSpec, Engine, EngineConfig, Gateway, LegError, LegSpec, Llm, LlmSettings,
-    Outcome, Providers, SampleRate, Start, Stt, SttSpec, Tts, TtsSpec,
+    Outcome, Providers, SampleRate, Standby, Start, Stt, SttSpec, Tts, TtsSpec,
 };
 use crate::gateway::{RtpConfig, RtpGateway};
 use crate::provider::{
     Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, ProviderError,
     Secret,
 };
+use crate::rehearsal::Telephone;
 use crate::simulator::{SimulatorConfig, Simulators};
 
 use super::caller::{self, Measured};
@@ -94,12 +94,13 @@ pub async fn run(demo: Demo, out: &mut (impl Write + Send)) -> Result<bool, Demo
 
     let cpu_before = cpu_time();
     let call = start(&demo, &simulators).await?;
-    let (outcome, measured) = converse(&call, &steps, out).await?;
+    let engine = call.engine.clone();
+    let (outcome, measured) = converse(call, &steps, out).await?;
     let cpu = cpu_before.zip(cpu_time()).map(|(before, after)| after.saturating_sub(before));
 
     let simulated = demo.stt.is_none() && demo.llm.is_none() && demo.tts.is_none();
     let scripted = simulated && demo.play_file.is_none();
-    let stats = call.engine.stats();
+    let stats = engine.stats();
     scorecard::write_figures(out, &outcome, &measured, &stats, simulated.then_some(told), cpu)?;
     let assertions = if scripted {
         scorecard::assertions(&outcome, &measured)
@@ -167,15 +168,15 @@ struct LiveCall {
     handle: CallHandle,
     /// Where the engine receives.
     local: SocketAddr,
-    socket: UdpSocket,
+    telephone: Telephone,
 }
 
 async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoError> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let telephone = caller::telephone().await?;
     let engine = Engine::new(EngineConfig::default());
     let permit = engine.reserve().map_err(|_| DemoError::Engine("the engine has no room for one call"))?;
     let gateway = RtpGateway::new(RtpConfig::default());
-    let leg = gateway.open(LegSpec::new(Codec::Pcmu, Some(socket.local_addr()?))).await.map_err(DemoError::Leg)?;
+    let leg = gateway.open(LegSpec::new(Codec::Pcmu, Some(telephone.address()?))).await.map_err(DemoError::Leg)?;
     let local = leg.local.ok_or(DemoError::Engine("the RTP gateway gave no address"))?;
     let providers = providers(demo, simulators)?;
     let mut dialogue = DialogueSpec {
@@ -194,11 +195,12 @@ async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoErr
             stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None },
             llm: LlmSettings::default(),
             tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
+            standby: Standby::default(),
             recording: Some(demo.out.join("call.wav")),
             log: Some(demo.out.join("call.log")),
         },
     );
-    Ok(LiveCall { engine, handle, local, socket })
+    Ok(LiveCall { engine, handle, local, telephone })
 }
 
 fn providers(demo: &Demo, simulators: &Simulators) -> Result<Providers, DemoError> {
@@ -239,17 +241,14 @@ fn own_caller(file: Vec<u8>) -> Vec<Step> {
 }
 
 /// Runs the conversation to its end, printing it.
-async fn converse(
-    call: &LiveCall,
-    steps: &[Step],
-    out: &mut impl Write,
-) -> Result<(Arc<Outcome>, Measured), DemoError> {
+async fn converse(call: LiveCall, steps: &[Step], out: &mut impl Write) -> Result<(Arc<Outcome>, Measured), DemoError> {
     let longest = PATIENCE + steps.iter().map(|step| caller::length(step.deed)).sum::<Duration>();
     let began = Instant::now();
     let mut events = call.handle.subscribe().await.ok_or(DemoError::Engine("the call ended before it began"))?;
     let (tell, mut told) = mpsc::channel(16);
     let (hang_up, over) = watch::channel(false);
-    let talk = caller::call(&call.socket, call.local, steps, tell, over);
+    let LiveCall { handle, local, telephone, .. } = call;
+    let talk = caller::call(telephone, local, steps, tell, over);
     let print = async {
         for event in &events.past {
             transcript::write_event(out, event)?;
@@ -267,11 +266,11 @@ async fn converse(
                     Some(caller::Told::Done) | None => {
                         on_line = false;
                         transcript::write_deed(out, began.elapsed(), "hangs up")?;
-                        call.handle.hang_up();
+                        handle.hang_up();
                     }
                 },
                 () = tokio::time::sleep(longest.saturating_sub(began.elapsed())) => {
-                    call.handle.hang_up();
+                    handle.hang_up();
                     break;
                 }
             }
@@ -281,7 +280,7 @@ async fn converse(
     };
     let (measured, printed) = tokio::join!(talk, print);
     printed?;
-    Ok((call.handle.ended().await, measured?))
+    Ok((handle.ended().await, measured?))
 }
 
 /// A conversation that takes this much longer than what the caller says has gone wrong.

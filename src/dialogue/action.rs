@@ -66,6 +66,21 @@ pub enum Action {
         /// Which reply.
         reply: ReplyId,
     },
+    /// Stop the model of a reply: what it has written is still spoken.
+    CancelModel {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Stop the voice of a reply: its model writes on, for another voice.
+    CancelVoice {
+        /// Which reply.
+        reply: ReplyId,
+    },
+    /// Let the sound kept for the case that every voice is down be the whole sound of this reply.
+    PlayKept {
+        /// Which reply.
+        reply: ReplyId,
+    },
     /// Run a tool.
     Invoke {
         /// For which reply.
@@ -199,6 +214,17 @@ pub enum DialogueEvent {
         /// In which way.
         failure: Failure,
         /// What is done about it.
+        why: Why,
+    },
+    /// A backup was asked to do the same as a service that is late, or to go on for one that failed.
+    Hedged {
+        /// Which service.
+        service: Service,
+        /// The reply it works for; `None` for the recogniser.
+        reply: Option<ReplyId>,
+        /// The id under which the backup works; `None` for the recogniser.
+        backup: Option<ReplyId>,
+        /// Why.
         why: Why,
     },
     /// A wait took too long and something was said or done to end it.

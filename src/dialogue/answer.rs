@@ -19,8 +19,6 @@ mod voicemail;
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::ReplyId;
-
 pub(super) use signs::Signs;
 
 /// Who has answered a call.
@@ -113,9 +111,7 @@ pub(super) struct Answer {
     beeped: Option<Instant>,
     /// Whether beeps are listened for.
     listens: bool,
-    /// The message for the machine.
-    message: Option<ReplyId>,
-    /// Whether it may be heard.
+    /// Whether the message for the machine may be heard.
     may_leave: bool,
     /// Whether it was begun again because the beep came late.
     was_again: bool,
@@ -148,7 +144,6 @@ impl Answer {
             suspected: None,
             beeped: None,
             listens: false,
-            message: None,
             may_leave: false,
             was_again: false,
             told: 0,

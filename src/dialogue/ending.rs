@@ -114,6 +114,24 @@ impl Dialogue {
         self.script(Purpose::Prompt, &line, now);
     }
 
+    /// When the caller is to be told that the longest call is about to end; then at the next moment nobody speaks.
+    pub(super) fn duration_warning_at(&self) -> Option<Instant> {
+        let timing = &self.spec.timing;
+        let after = timing.max_duration.checked_sub(timing.duration_warning).filter(|after| !after.is_zero())?;
+        let may = !self.is_warned && self.ending.is_none() && !self.spec.duration_warning.is_empty();
+        Some(self.answered.filter(|_| may)? + after)
+    }
+
+    /// The call has nearly lasted as long as it may: the caller is told, once.
+    pub(super) fn warn_of_end(&mut self, now: Instant) {
+        self.is_warned = true;
+        self.quiet_since = now;
+        let inputs = format!("the call may last {} s", self.spec.timing.max_duration.as_secs());
+        self.tell(DialogueEvent::Unstuck { why: why("duration.warning", inputs) });
+        let line = self.spec.duration_warning.clone();
+        self.script(Purpose::Prompt, &line, now);
+    }
+
     /// The line is gone, or the call is to end at once. `drains`: the recogniser may still give the last words.
     pub(super) fn close(&mut self, reason: EndReason, drains: bool, now: Instant) {
         if self.ending.as_ref().is_some_and(|ending| !matches!(ending.step, Step::Goodbye { .. })) {

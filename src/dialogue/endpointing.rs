@@ -54,13 +54,17 @@ pub(super) struct Turn {
     pub(super) stopped: Option<Instant>,
     /// When the detector said so.
     pub(super) quiet_at: Option<Instant>,
-    /// The longest stretch of voice.
+    /// The longest stretch of voice …
     pub(super) voiced: Duration,
+    /// … and when it began.
+    pub(super) longest: Option<Instant>,
     final_at: Option<Instant>,
     text_at: Option<Instant>,
     end_of_turn: Option<Instant>,
     /// Whether the recogniser was asked for what it has since the voice stopped.
     pub(super) finalized: bool,
+    /// Whether it was given to a recogniser once more.
+    pub(super) reheard: bool,
     /// Whether somebody was told that the caller began.
     pub(super) announced: bool,
 }
@@ -158,6 +162,15 @@ impl Turn {
         !self.interim.is_empty() || (self.began.is_some() && self.final_at.is_none())
     }
 
+    /// From when on the caller's voice has not become final words; `None`: nothing is open.
+    pub(super) fn unsettled_since(&self) -> Option<Instant> {
+        let from = self.began?;
+        match self.final_at {
+            None => Some(from),
+            Some(at) => self.is_pending().then_some(at.max(from)),
+        }
+    }
+
     /// The recogniser's confidence: that of its least certain final, or 0.5 when there was only an interim.
     pub(super) fn confidence(&self) -> f32 {
         self.confidence.unwrap_or(if self.interim.is_empty() { 1.0 } else { 0.5 })
@@ -166,7 +179,9 @@ impl Turn {
     /// New voice: whatever was settled may change.
     pub(super) fn voice(&mut self, began: Instant, voiced: Duration) {
         self.began.get_or_insert(began);
-        self.voiced = self.voiced.max(voiced);
+        if voiced >= self.voiced {
+            (self.voiced, self.longest) = (voiced, Some(began));
+        }
         self.stopped = None;
         self.finalized = false;
         self.end_of_turn = None;

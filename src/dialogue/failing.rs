@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::conversation::{Failure, ReplyId, Service};
 
+use super::hedging::Backup;
 use super::machine::{Dialogue, why};
 use super::reply::{Purpose, Reply};
 use super::{Action, DialogueEvent, EndReason};
@@ -16,12 +17,17 @@ impl Dialogue {
     pub(super) fn model_late(&mut self, due: fn(&Reply) -> Option<Instant>, rule: &'static str, now: Instant) {
         let late: Vec<_> = self.replies.iter().filter(|r| due(r).is_some_and(|at| at <= now)).map(|r| r.id).collect();
         for id in late {
+            // Both have had their time.
+            self.drop_second_run(id);
             self.llm_failed(id, Failure::Timeout, rule, now);
         }
     }
 
     /// The model has failed a reply.
     pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        if failure != Failure::Timeout && self.back_up_model(id, failure, rule) {
+            return;
+        }
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
         reply.broken = true;
         let (is_mute, hangs_up) = (reply.text.is_empty(), reply.hangs_up);
@@ -35,31 +41,43 @@ impl Dialogue {
             }
         } else {
             self.failures = self.failures.saturating_add(1);
+            self.act(Action::CancelModel { reply: id });
             self.close_text(id, now);
         }
     }
 
     /// The voice has kept silent for too long.
     pub(super) fn voice_late(&mut self, rule: &'static str, now: Instant) {
-        let timing = self.spec.timing;
+        let (timing, has_backup) = (self.spec.timing, self.spec.backups.tts);
         let is_late = |reply: &&Reply| {
-            let due = if rule == "tts.stall" { reply.stall_due(&timing) } else { reply.audio_due(&timing) };
+            let stall = || reply.stall_due(&timing, has_backup);
+            let due = if rule == "tts.stall" { stall() } else { reply.audio_due(&timing) };
             due.is_some_and(|at| at <= now)
         };
-        let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| reply.id).collect();
-        for id in late {
-            self.tts_failed(id, Failure::Timeout, rule, now);
+        let late: Vec<_> = self.replies.iter().filter(is_late).map(|reply| (reply.id, reply.voice)).collect();
+        for (id, voice) in late {
+            // Both have had their time.
+            self.drop_rival(id);
+            self.tts_failed(voice, Failure::Timeout, rule, now);
         }
     }
 
     /// The voice has failed a reply. What had come of one that is being heard is heard out first.
-    pub(super) fn tts_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        let Some(reply) = self.reply(id).filter(|reply| !reply.is_last_of_voice) else { return };
+    pub(super) fn tts_failed(&mut self, voice: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
+        if self.rival_failed(voice, failure, rule) {
+            return;
+        }
+        let has_backup = self.spec.backups.tts;
+        let Some(reply) = self.voiced(voice).filter(|reply| !reply.is_last_of_voice) else { return };
         if reply.ready && reply.length.is_some_and(|length| !length.is_zero()) {
             return self.tell(DialogueEvent::Dropped { what: "failure of a voice that had delivered everything" });
         }
+        if has_backup && reply.backup.can_replace_voice() {
+            return self.change_voice(voice, failure, rule, now);
+        }
+        let id = reply.id;
         reply.broken = true;
-        let has_more = reply.is_sounding() && reply.starved.is_none();
+        let has_more = reply.started.is_some() && reply.starved.is_none();
         reply.is_last_of_voice = has_more;
         let deed = match (has_more, reply.is_sounding()) {
             (true, _) => "what has come is heard out",
@@ -68,7 +86,7 @@ impl Dialogue {
         };
         self.tell(DialogueEvent::ServiceFailed { service: Service::Tts, failure, why: why(rule, deed) });
         if has_more {
-            self.act(Action::Cancel { reply: id });
+            self.stop_services(id);
             self.write_no_more(id);
         } else {
             self.give_up_voice(id, now);
@@ -83,7 +101,6 @@ impl Dialogue {
         match hangs_up {
             // There was nothing left to say but goodbye.
             Some((reason, _)) => self.finish(reason),
-            None if purpose == Purpose::Filler => self.tools.filled(now),
             None => self.apologise(Service::Tts, purpose, now),
         }
     }
@@ -104,10 +121,20 @@ impl Dialogue {
         if self.ending.is_some() {
             return;
         }
-        if self.failures >= FAILURES {
-            if service == Service::Tts {
-                return self.finish(EndReason::ServiceFailure);
+        if service == Service::Tts {
+            if self.failures >= FAILURES {
+                return self.end_with_kept(EndReason::ServiceFailure, now);
             }
+            if self.spec.backups.tts || purpose == Purpose::Filler {
+                // Two voices have failed: a third try would be silence again. And who waits for a tool has nothing to say
+                // again.
+                self.tools.filled(now);
+                self.quiet_since = now;
+                self.play_kept(Purpose::Apology, now);
+                return;
+            }
+        }
+        if self.failures >= FAILURES {
             let line = self.spec.goodbye.clone();
             return self.say_last(&line, EndReason::ServiceFailure, "services.failed", false, now);
         }
@@ -119,5 +146,40 @@ impl Dialogue {
         let purpose = if purpose == Purpose::Greeting { purpose } else { Purpose::Apology };
         self.quiet_since = now;
         self.script(purpose, &line, now);
+    }
+
+    /// Plays the sound that is kept for the case that every voice is down, as a reply of its own; `None`: there is none.
+    fn play_kept(&mut self, purpose: Purpose, now: Instant) -> Option<ReplyId> {
+        let text = self.spec.last_resort.trim().to_owned();
+        if text.is_empty() {
+            return None;
+        }
+        let id = self.next_id();
+        let mut reply = Reply::new(id, purpose);
+        (reply.text, reply.closed, reply.awaits) = (text, true, Some(now));
+        reply.backup = Backup::none();
+        self.replies.push_back(reply);
+        self.tell(DialogueEvent::Unstuck { why: why("tts.kept", "no voice is left: the kept sound is played") });
+        self.act(Action::PlayKept { reply: id });
+        Some(id)
+    }
+
+    /// Nobody can speak any more: the kept sound is played, then we hang up.
+    fn end_with_kept(&mut self, reason: EndReason, now: Instant) {
+        for reply in &mut self.replies {
+            reply.interruptible = true;
+        }
+        self.drop_replies(None);
+        self.owed = None;
+        match self.play_kept(Purpose::Goodbye, now) {
+            Some(id) => {
+                if let Some(reply) = self.reply(id) {
+                    reply.interruptible = false;
+                    reply.hangs_up = Some((reason, false));
+                }
+                self.drain_goodbye(reason, false, now);
+            }
+            None => self.finish(reason),
+        }
     }
 }

@@ -101,7 +101,9 @@ impl Dialogue {
         let unchanged = Some(transcript.text.clone());
         let Some(committed) = self.committed.clone() else { return unchanged };
         let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
-        if old.is_empty() || new.is_empty() || now > committed.at + LATE_WORDS {
+        // Who has spoken up since and stopped again may well have said the same once more.
+        let spoke_again = self.turn.stopped.is_some() && self.turn.began.is_some_and(|began| began > committed.at);
+        if old.is_empty() || new.is_empty() || spoke_again || now > committed.at + LATE_WORDS {
             return unchanged;
         }
         if new == old || (!settled && old.starts_with(&new)) {
@@ -317,6 +319,9 @@ impl Dialogue {
 
     /// There is no recogniser any more.
     pub(super) fn stt_failed(&mut self, failure: Failure, now: Instant) {
+        if std::mem::take(&mut self.has_spare_stt) {
+            return self.replace_stt(failure, now);
+        }
         if !std::mem::take(&mut self.has_stt) {
             return;
         }

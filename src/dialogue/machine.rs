@@ -13,7 +13,7 @@ use super::history::History;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
-use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
+use super::{Action, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -60,12 +60,18 @@ pub struct Dialogue {
     /// When the caller's words last came.
     pub(super) words_at: Instant,
     pub(super) idle_prompts: u32,
+    /// Whether the caller was told that the longest call is about to end.
+    pub(super) is_warned: bool,
     /// Services that failed since an answer was last heard.
     pub(super) failures: u32,
+    /// Services whose first choice was late or failed when it was last asked.
+    pub(super) slow: Backups,
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
     pub(super) has_stt: bool,
     pub(super) answer: Answer,
+    /// Whether a recogniser that fails can be replaced.
+    pub(super) has_spare_stt: bool,
 }
 
 /// How the reply that is heard is heard.
@@ -105,6 +111,7 @@ impl Dialogue {
         let mut dialogue = Self {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
+            has_spare_stt: spec.backups.stt,
             spec,
             begun: now,
             actions: VecDeque::new(),
@@ -128,7 +135,9 @@ impl Dialogue {
             quiet_since: now,
             words_at: now,
             idle_prompts: 0,
+            is_warned: false,
             failures: 0,
+            slow: Backups::default(),
             has_stayed: false,
             has_stt: true,
             answer,
@@ -177,7 +186,7 @@ impl Dialogue {
             return;
         }
         // Whoever flushes tells at once what was heard; after that, nothing was.
-        if let Some(id) = self.cut.as_ref().map(|cut| cut.reply.id) {
+        if let Some(id) = self.cut.as_ref().map(|cut| cut.reply.voice).or(self.moving_voice()) {
             self.flushed(id, Duration::ZERO, 0.0, now);
         }
         // Each timer that fires changes what it was derived from; the bound only guards against a mistake in that.
@@ -219,11 +228,14 @@ impl Dialogue {
             }
             Timer::Endpoint => self.endpoint_reached(now),
             Timer::Verdict => self.decide(now),
+            Timer::Rehear => self.hear_again(now),
             Timer::Stuck => self.ask_to_repeat(now),
             Timer::VoiceLost => self.silence(self.voice_told.unwrap_or(now), now),
+            Timer::HedgeModel => self.hedge_models(now),
             Timer::FirstToken => self.model_late(|reply| reply.token_due, "llm.first-token", now),
             Timer::WholeAnswer => self.model_late(|reply| reply.answer_due, "llm.whole-answer", now),
             Timer::SegmentFlush => self.flush_segments(now),
+            Timer::HedgeVoice => self.hedge_voices(now),
             Timer::FirstAudio => self.voice_late("tts.first-audio", now),
             Timer::Stall => self.voice_late("tts.stall", now),
             Timer::Overdue => self.playout_late(now),
@@ -233,6 +245,7 @@ impl Dialogue {
             Timer::Answer => self.answer_is_due(now),
             Timer::Idle => self.idle(now),
             Timer::MaxSilence => self.say_goodbye(EndReason::Inactivity, "silence.max", true, now),
+            Timer::DurationWarning => self.warn_of_end(now),
             Timer::MaxDuration => self.say_goodbye(EndReason::MaxDuration, "duration.max", false, now),
             Timer::Drain => self.drained(now),
         }
@@ -277,9 +290,12 @@ impl Dialogue {
         let silence = (self.answered.is_some() && self.ending.is_none() && !self.line_held && self.replies.is_empty())
             .then_some(self.words_at + timing.max_silence);
         let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
+        let warning = self.duration_warning_at().filter(|_| is_quiet).map(|at| at.max(now));
         let greeting = self.greeting_at().filter(|&at| at > now);
+        self.timers.set(Timer::Rehear, self.rehear_at().map(|at| at.max(now)));
         self.timers.set(Timer::Idle, idle);
         self.timers.set(Timer::MaxSilence, silence);
+        self.timers.set(Timer::DurationWarning, warning);
         self.timers.set(Timer::MaxDuration, duration);
         self.timers.set(Timer::Greeting, greeting);
     }
@@ -316,7 +332,16 @@ impl Dialogue {
     fn failed(&mut self, service: Service, reply: Option<ReplyId>, failure: Failure, now: Instant) {
         match (service, reply) {
             (Service::Stt, _) => self.stt_failed(failure, now),
-            (Service::Llm, Some(reply)) => self.llm_failed(reply, failure, "llm.failed", now),
+            (Service::Llm, Some(reply)) => {
+                if !self.second_failed(
+                    reply,
+                    failure,
+                    "llm.failed",
+                    "it was the backup: the first choice is waited for",
+                ) {
+                    self.llm_failed(reply, failure, "llm.failed", now);
+                }
+            }
             (Service::Tts, Some(reply)) => self.tts_failed(reply, failure, "tts.failed", now),
             (Service::Tool, reply) => self.tools_failed(reply, failure, now),
             _ => self.tell(DialogueEvent::Dropped { what: "failure of no reply" }),
@@ -342,6 +367,11 @@ impl Dialogue {
     /// A reply under way.
     pub(super) fn reply(&mut self, id: ReplyId) -> Option<&mut Reply> {
         self.replies.iter_mut().find(|reply| reply.id == id)
+    }
+
+    /// The reply under way that is spoken by this voice.
+    pub(super) fn voiced(&mut self, voice: ReplyId) -> Option<&mut Reply> {
+        self.replies.iter_mut().find(|reply| reply.voice == voice)
     }
 
     /// Ends the conversation: the last action.

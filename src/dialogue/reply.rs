@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{ReplyId, WordTime};
 
+use super::hedging::Backup;
 use super::segment::Segmenter;
 use super::{EndReason, Timing};
 
@@ -39,6 +40,9 @@ pub(super) enum Purpose {
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) id: ReplyId,
+    /// Under which id its sound comes: its own, or its backup voice's.
+    pub(super) voice: ReplyId,
+    pub(super) backup: Backup,
     pub(super) purpose: Purpose,
     /// Whether the caller may talk it down.
     pub(super) interruptible: bool,
@@ -47,7 +51,7 @@ pub(super) struct Reply {
     pub(super) segmenter: Segmenter,
     /// What was handed to the voice.
     pub(super) text: String,
-    words: Vec<WordTime>,
+    pub(super) words: Vec<WordTime>,
     /// When it was last handed some.
     pub(super) spoken: Option<Instant>,
     /// Whether the model is still writing.
@@ -64,8 +68,10 @@ pub(super) struct Reply {
     pub(super) ready: bool,
     /// Whether the playout was told to play it.
     pub(super) playing: bool,
-    /// When its first packet left.
+    /// When its first packet left …
     pub(super) sounding: Option<Instant>,
+    /// … and the first one of the voice that speaks.
+    pub(super) started: Option<Instant>,
     /// Whether the playout has run dry.
     pub(super) starved: Option<Instant>,
     /// The whole length of its sound.
@@ -86,11 +92,13 @@ pub(super) struct Reply {
 
 impl Reply {
     /// The most word times kept of one reply.
-    const MAX_WORDS: usize = 8 * 1024;
+    pub(super) const MAX_WORDS: usize = 8 * 1024;
 
     pub(super) fn new(id: ReplyId, purpose: Purpose) -> Self {
         Self {
             id,
+            voice: id,
+            backup: Backup::default(),
             purpose,
             interruptible: true,
             hangs_up: None,
@@ -106,6 +114,7 @@ impl Reply {
             ready: false,
             playing: false,
             sounding: None,
+            started: None,
             starved: None,
             length: None,
             held: Duration::ZERO,
@@ -123,18 +132,22 @@ impl Reply {
         self.words.extend(words.iter().take(room));
     }
 
-    /// What was heard of it. `share`: of the sound that had come.
+    /// What was heard of it: what an earlier voice was heard saying, and of the present one's sound `heard`. `share`: of
+    /// its sound that had come.
     ///
     /// While more sound is to come, how long it all will be is not known: it is taken to be as long as a fast speaker needs,
     /// and its last word is still to come.
     pub(super) fn heard(&self, heard: Duration, share: f32) -> &str {
-        if self.length.is_some() {
-            return super::history::heard_text(&self.text, &self.words, heard, share);
-        }
-        let text = self.text.trim_end();
-        let least = FASTEST.as_secs_f32() * text.len() as f32;
-        let share = share.min(heard.as_secs_f32() / least.max(f32::MIN_POSITIVE)).min(UNFINISHED);
-        super::history::heard_text(text, &self.words, heard, share)
+        let rest = self.text.get(self.backup.from..).unwrap_or_default();
+        let heard = if self.length.is_some() {
+            super::history::heard_text(rest, &self.words, heard, share)
+        } else {
+            let rest = rest.trim_end();
+            let least = FASTEST.as_secs_f32() * rest.len() as f32;
+            let share = share.min(heard.as_secs_f32() / least.max(f32::MIN_POSITIVE)).min(UNFINISHED);
+            super::history::heard_text(rest, &self.words, heard, share)
+        };
+        self.text.get(..self.backup.from + heard.len()).unwrap_or_default().trim_end()
     }
 
     /// Whether `text` is all that was meant, and the voice has shown so.
@@ -155,11 +168,14 @@ impl Reply {
     }
 
     /// When a voice that has run dry is given up. While the model still writes, it is the model that is waited for; and
-    /// what was handed over last has as long as a first sound, since a voice may make a request of it.
-    pub(super) fn stall_due(&self, timing: &Timing) -> Option<Instant> {
+    /// what was handed over last has as long as a first sound, since a voice may make a request of it; with a backup, as
+    /// long as that waits.
+    pub(super) fn stall_due(&self, timing: &Timing, has_backup: bool) -> Option<Instant> {
+        let can_move = has_backup && self.backup.has_voice_left();
         let since = self.starved.filter(|_| self.closed && self.length.is_none())?;
         let due = since + timing.audio_stall;
-        Some(self.spoken.map_or(due, |at| due.max(at + timing.first_audio)))
+        let patience = if can_move { timing.hedge_first_audio } else { timing.first_audio };
+        Some(self.spoken.map_or(due, |at| due.max(at + patience)))
     }
 
     /// The time it had run dry counts like a hold; whether it had.
@@ -173,7 +189,7 @@ impl Reply {
     /// pace of slow speech.
     pub(super) fn overdue(&self) -> Option<Instant> {
         const SLOWEST: Duration = Duration::from_millis(200);
-        let begun = self.sounding.filter(|_| self.closed)? + self.held;
+        let begun = self.started.filter(|_| self.closed)? + self.held;
         Some(match self.length {
             Some(length) => begun + length + Duration::from_secs(2),
             None => begun + SLOWEST * u32::try_from(self.text.len()).unwrap_or(u32::MAX) + Duration::from_secs(5),

@@ -35,6 +35,7 @@ impl Dialogue {
             return None;
         }
         reply.id = self.next_id();
+        reply.voice = reply.id;
         let id = reply.id;
         self.replies.push_back(reply);
         self.speak(id, text, now);
@@ -94,7 +95,9 @@ impl Dialogue {
     /// A piece of the model's text.
     pub(super) fn token(&mut self, id: ReplyId, text: &str, now: Instant) {
         let timing = self.spec.timing;
-        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
+        let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
+            return self.second_token(id, text, now);
+        };
         let segments = reply.segmenter.push(text);
         reply.flush_due = reply.segmenter.is_waiting().then_some(now + timing.segment_flush);
         if !reply.text.is_empty() {
@@ -106,7 +109,8 @@ impl Dialogue {
     }
 
     /// Hands text to the voice.
-    fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
+    pub(super) fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
+        self.favour(id);
         let timing = self.spec.timing;
         let Some(reply) = self.reply(id) else { return };
         reply.text.push_str(&text);
@@ -114,10 +118,18 @@ impl Dialogue {
         if reply.generating {
             reply.token_due = Some(now + timing.first_token);
         }
-        if !reply.ready {
+        if reply.is_last_of_voice {
+            // Its backup will be given this with whatever else was not heard.
+            return;
+        }
+        if !reply.ready || reply.starved.is_some() {
             reply.awaits.get_or_insert(now);
         }
-        self.act(Action::Synthesize { reply: id, rank: 0, text });
+        let (voice, rank, rival) = (reply.voice, u8::from(reply.backup.speaks), reply.backup.rival_id());
+        self.act(Action::Synthesize { reply: voice, rank, text: text.clone() });
+        if let Some(rival) = rival {
+            self.act(Action::Synthesize { reply: rival, rank: 1, text });
+        }
     }
 
     /// No more text comes for a reply.
@@ -129,8 +141,14 @@ impl Dialogue {
         if reply.end_starving(now) {
             reply.starved = Some(now);
         }
-        if !reply.text.is_empty() {
-            self.act(Action::EndSpeech { reply: id });
+        if reply.text.is_empty() || reply.is_last_of_voice {
+            return;
+        }
+        if reply.backup.from > 0 && reply.text.get(reply.backup.from..).is_none_or(|rest| rest.trim().is_empty()) {
+            return self.end_spent(id, now);
+        }
+        for voice in [Some(reply.voice), reply.backup.rival_id()].into_iter().flatten() {
+            self.act(Action::EndSpeech { reply: voice });
         }
     }
 
@@ -156,14 +174,18 @@ impl Dialogue {
                 self.speak(id, segment, now);
             }
         }
+        self.flush_second_runs(now);
     }
 
     /// The model has said everything.
     pub(super) fn generation_ended(&mut self, id: ReplyId, end: GenerationEnd, now: Instant) {
+        let is_second = self.second_ended(id, end, now);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
-        let rest = reply.segmenter.finish();
+        let rest = if is_second { None } else { reply.segmenter.finish() };
         if let Some(rest) = rest {
             self.speak(id, rest, now);
+        } else if self.back_up_model(id, Failure::Protocol, "llm.empty") {
+            return;
         }
         let Some(reply) = self.reply(id) else { return };
         let (is_mute, calls, hangs_up) = (reply.text.is_empty(), reply.calls, reply.hangs_up);
@@ -190,7 +212,8 @@ impl Dialogue {
 
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
-        if let Some(reply) = self.reply(id).filter(|reply| !reply.text.is_empty()) {
+        self.voice_wins(id);
+        if let Some(reply) = self.voiced(id).filter(|reply| !reply.text.is_empty() && !reply.is_last_of_voice) {
             reply.ready = true;
             reply.awaits = None;
             reply.end_starving(now);
@@ -199,25 +222,32 @@ impl Dialogue {
 
     /// The playout has run dry.
     pub(super) fn speech_starved(&mut self, id: ReplyId, now: Instant) {
-        let Some(reply) = self.reply(id).filter(|reply| reply.length.is_none()) else { return };
+        let has_backup = self.spec.backups.tts;
+        let Some(reply) = self.voiced(id).filter(|reply| reply.length.is_none()) else { return };
         reply.starved = Some(now);
         if reply.is_last_of_voice {
-            self.give_up_voice(id, now);
+            let (id, can_move) = (reply.id, has_backup && reply.backup.has_voice_left());
+            if can_move { self.leave_voice(id, now) } else { self.give_up_voice(id, now) }
         }
     }
 
     /// When words are spoken.
     pub(super) fn word_times(&mut self, id: ReplyId, words: &[WordTime]) {
-        if let Some(reply) = self.reply(id) {
+        if let Some(reply) = self.voiced(id) {
             reply.add_words(words);
-        } else if let Some(cut) = self.cut.as_mut().filter(|cut| cut.reply.id == id) {
+        } else if let Some(cut) = self.cut.as_mut().filter(|cut| cut.reply.voice == id) {
             cut.reply.add_words(words);
+        } else {
+            self.rival_words(id, words);
         }
     }
 
     /// The voice has delivered everything.
     pub(super) fn speech_ended(&mut self, id: ReplyId, length: Duration, now: Instant) {
-        let Some(reply) = self.reply(id) else { return };
+        if self.rival_failed(id, Failure::Protocol, "tts.no-sound") {
+            return;
+        }
+        let Some(reply) = self.voiced(id).filter(|reply| !reply.is_last_of_voice) else { return };
         reply.length = Some(length);
         reply.end_starving(now);
         reply.awaits = None;
@@ -235,6 +265,10 @@ impl Dialogue {
         if self.replies.front().is_some_and(|front| !self.may_be_heard(front, now)) {
             return;
         }
+        if matches!(self.floor, Floor::Held { .. }) {
+            // The caller may be taking the floor from a reply whose backup is to go on with it.
+            return;
+        }
         let withheld = self.withheld;
         let Some(front) = self.replies.front_mut().filter(|front| front.ready && !front.playing) else { return };
         if front.interruptible && (is_caller_on || withheld) {
@@ -242,7 +276,7 @@ impl Dialogue {
             return;
         }
         front.playing = true;
-        let reply = front.id;
+        let reply = front.voice;
         self.floor = Floor::Free;
         self.withheld = false;
         self.act(Action::Play { reply });
@@ -250,8 +284,11 @@ impl Dialogue {
 
     /// The first packet has left.
     pub(super) fn playout_started(&mut self, id: ReplyId, now: Instant) {
-        if let Some(front) = self.replies.front_mut().filter(|front| front.id == id && front.playing) {
+        if let Some(front) = self.replies.front_mut().filter(|front| front.voice == id && front.playing) {
             front.sounding.get_or_insert(now);
+            if front.started.is_none() {
+                (front.started, front.held) = (Some(now), Duration::ZERO);
+            }
             let purpose = front.purpose;
             self.heard_by(purpose);
         }
@@ -259,10 +296,16 @@ impl Dialogue {
 
     /// Everything was heard.
     pub(super) fn playout_ended(&mut self, id: ReplyId, _heard: Duration, now: Instant) {
-        if self.replies.front().is_none_or(|front| front.id != id || !front.playing) {
+        if self.replies.front().is_none_or(|front| front.voice != id || !front.playing) {
             return;
         }
-        let Some(reply) = self.replies.pop_front() else { return };
+        if let Some(reply) = self.replies.pop_front() {
+            self.heard_out(&reply, now);
+        }
+    }
+
+    /// Everything was heard of a reply that is under way no more.
+    pub(super) fn heard_out(&mut self, reply: &Reply, now: Instant) {
         if self.floor == Floor::Ducked {
             self.act(Action::Unduck);
         }
@@ -270,12 +313,12 @@ impl Dialogue {
         self.withheld = false;
         self.quiet_since = now;
         if reply.generating {
-            self.act(Action::Cancel { reply: id });
+            self.act(Action::Cancel { reply: reply.id });
         }
         if reply.purpose == Purpose::Answer && !reply.broken {
             self.failures = 0;
         }
-        self.write(&reply, &reply.text, reply.broken);
+        self.write(reply, &reply.text, reply.broken);
         if reply.purpose == Purpose::Filler {
             self.tools.filled(now);
         }
@@ -286,7 +329,7 @@ impl Dialogue {
 
     /// What was heard of a reply that was flushed.
     pub(super) fn flushed(&mut self, id: ReplyId, heard: Duration, share: f32, now: Instant) {
-        if self.cut.as_ref().is_none_or(|cut| cut.reply.id != id) {
+        if self.move_voice(id, heard, share, now) || self.cut.as_ref().is_none_or(|cut| cut.reply.voice != id) {
             return;
         }
         let Some(cut) = self.cut.take() else { return };
@@ -295,9 +338,10 @@ impl Dialogue {
         let text = reply.heard(heard, share).to_owned();
         let is_whole = reply.is_whole(&text);
         let words = text.split_whitespace().count();
-        let before = cut.takes_back.map(|overlap| heard.saturating_sub(overlap));
+        let before = cut.takes_back.map(|overlap| (reply.backup.heard + heard).saturating_sub(overlap));
         let is_taken_back = before.is_some_and(|before| {
-            let words = reply.heard(before, share * before.as_secs_f32() / heard.as_secs_f32().max(0.001));
+            let of_voice = before.saturating_sub(reply.backup.heard);
+            let words = reply.heard(of_voice, share * of_voice.as_secs_f32() / heard.as_secs_f32().max(0.001));
             before < self.spec.timing.merge_audio && words.split_whitespace().count() < 2
         });
         if is_taken_back && reply.calls == 0 {
@@ -335,10 +379,10 @@ impl Dialogue {
             std::mem::take(&mut self.replies).into_iter().partition(|reply| reply.interruptible);
         self.replies = kept.into();
         for reply in &dropped {
-            self.act(Action::Flush { reply: reply.id });
+            self.flush(reply);
         }
         for reply in &dropped {
-            self.act(Action::Cancel { reply: reply.id });
+            self.cancel(reply);
         }
         if floor == Floor::Ducked {
             self.act(Action::Unduck);
@@ -353,12 +397,19 @@ impl Dialogue {
         }
     }
 
+    /// Throws away the sound of a reply.
+    fn flush(&mut self, reply: &Reply) {
+        for voice in [Some(reply.voice), reply.backup.rival_id()].into_iter().flatten() {
+            self.act(Action::Flush { reply: voice });
+        }
+    }
+
     /// Drops one reply, whoever may interrupt it.
     pub(super) fn drop_reply(&mut self, id: ReplyId) {
         let Some(at) = self.replies.iter().position(|reply| reply.id == id) else { return };
         let Some(reply) = self.replies.remove(at) else { return };
-        self.act(Action::Flush { reply: id });
-        self.act(Action::Cancel { reply: id });
+        self.flush(&reply);
+        self.cancel(&reply);
         if at == 0 {
             if self.floor == Floor::Ducked {
                 self.act(Action::Unduck);
@@ -373,13 +424,14 @@ impl Dialogue {
         }
     }
 
-    /// Drops the lines that are not worth hearing any more, unless they are being heard.
-    pub(super) fn drop_unheard(&mut self, purpose: Purpose) {
+    /// Drops the lines that are not worth hearing any more, unless they are being heard; whether there were any.
+    pub(super) fn drop_unheard(&mut self, purpose: Purpose) -> bool {
         let ids: Vec<_> =
             self.replies.iter().filter(|r| r.purpose == purpose && !r.is_sounding()).map(|r| r.id).collect();
-        for id in ids {
+        for &id in &ids {
             self.drop_reply(id);
         }
+        !ids.is_empty()
     }
 
     /// The other side has put us on hold, or has taken us back.
@@ -426,12 +478,18 @@ impl Dialogue {
         }
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
         let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
+        let (backups, hedges) = (self.spec.backups, self.hedge_timing());
+        // A service that has just been found slow shortens a wait that had begun.
+        let from_now = |due: Option<Instant>| due.map(|at| at.max(now));
+        let flush = |reply: &Reply| reply.flush_due.into_iter().chain(reply.backup.flush_due()).min();
         let dues = [
+            (Timer::HedgeModel, from_now(earliest(&|reply| reply.model_hedge_due(&hedges)).filter(|_| backups.llm))),
+            (Timer::HedgeVoice, from_now(earliest(&|reply| reply.voice_hedge_due(&hedges)).filter(|_| backups.tts))),
             (Timer::FirstToken, earliest(&|reply| reply.token_due)),
             (Timer::WholeAnswer, earliest(&|reply| reply.answer_due)),
-            (Timer::SegmentFlush, earliest(&|reply| reply.flush_due)),
+            (Timer::SegmentFlush, earliest(&flush)),
             (Timer::FirstAudio, earliest(&|reply| reply.audio_due(&timing))),
-            (Timer::Stall, earliest(&|reply| reply.stall_due(&timing))),
+            (Timer::Stall, earliest(&|reply| reply.stall_due(&timing, backups.tts))),
             (Timer::Overdue, self.replies.front().filter(|_| !is_held).and_then(Reply::overdue)),
         ];
         for (timer, at) in dues {

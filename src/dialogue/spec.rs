@@ -58,6 +58,10 @@ pub struct DialogueSpec {
     pub voicemail_message: Option<String>,
     /// What a call screening is told; `None`: the model answers it.
     pub screening: Option<Screening>,
+    /// Said some time before the longest call ends; empty: nothing.
+    pub duration_warning: String,
+    /// What the sound says that is kept for the case that every voice is down; empty: there is none.
+    pub last_resort: String,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
@@ -75,6 +79,9 @@ pub struct Backups {
     pub tts: bool,
 }
 
+/// What the sound says that is built in for the case that every voice is down.
+pub const LAST_RESORT: &str = "I'm sorry, I'm having technical trouble right now.";
+
 impl Default for DialogueSpec {
     fn default() -> Self {
         Self {
@@ -91,6 +98,8 @@ impl Default for DialogueSpec {
             answer_detection: true,
             voicemail_message: None,
             screening: None,
+            duration_warning: "We have about half a minute left on this call.".into(),
+            last_resort: LAST_RESORT.into(),
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -128,15 +137,21 @@ pub struct Timing {
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
     pub interim_grace: Duration,
-    /// Voice without any text: ask the caller to repeat.
+    /// Voice without any text: the recogniser is given it again over a new connection, or its backup is …
+    pub rehear_after: Duration,
+    /// … and the caller is asked to repeat.
     pub stuck_turn: Duration,
     /// An answer of which less than this was heard is taken back when the caller goes on.
     pub merge_audio: Duration,
-    /// The model's first token is given up after this.
+    /// A model that has given nothing to speak for this long gets its backup beside it …
+    pub hedge_first_token: Duration,
+    /// … and is given up after this.
     pub first_token: Duration,
     /// The model's whole answer is given up after this.
     pub whole_answer: Duration,
-    /// The voice's first sound is given up after this.
+    /// A voice that has given no sound for this long gets its backup beside it …
+    pub hedge_first_audio: Duration,
+    /// … and is given up after this.
     pub first_audio: Duration,
     /// A voice that stalls this long below real time is given up.
     pub audio_stall: Duration,
@@ -150,6 +165,8 @@ pub struct Timing {
     pub max_silence: Duration,
     /// The longest call.
     pub max_duration: Duration,
+    /// The caller is warned this long before that.
+    pub duration_warning: Duration,
     /// A tool is given up after this.
     pub tool: Duration,
     /// While a tool runs the caller hears nothing for this long, then the filler …
@@ -200,10 +217,13 @@ impl Default for Timing {
             endpoint_cap: ms(2_500),
             final_wait: ms(350),
             interim_grace: ms(150),
+            rehear_after: ms(2_500),
             stuck_turn: ms(4_000),
             merge_audio: ms(400),
+            hedge_first_token: ms(1_500),
             first_token: ms(5_000),
             whole_answer: ms(20_000),
+            hedge_first_audio: ms(700),
             first_audio: ms(2_000),
             audio_stall: ms(600),
             segment_flush: ms(300),
@@ -211,6 +231,7 @@ impl Default for Timing {
             idle_prompts: 2,
             max_silence: ms(600_000),
             max_duration: ms(3_600_000),
+            duration_warning: ms(30_000),
             tool: ms(10_000),
             filler_after: ms(1_200),
             filler_again: ms(6_000),

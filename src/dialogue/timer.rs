@@ -25,16 +25,22 @@ timers! {
     Endpoint,
     /// A duck, a hold or a withheld reply is decided.
     Verdict,
+    /// Voice without words: it is heard again.
+    Rehear,
     /// Voice without words: the caller is asked to repeat.
     Stuck,
     /// The detector has told nothing more of a voice.
     VoiceLost,
+    /// The model has given nothing to speak yet: its backup is asked too.
+    HedgeModel,
     /// The model has given nothing to speak.
     FirstToken,
     /// The model's answer takes too long.
     WholeAnswer,
     /// Text is spoken although no clause has ended.
     SegmentFlush,
+    /// The voice has given no sound yet: its backup is asked too.
+    HedgeVoice,
     /// The voice has given no sound.
     FirstAudio,
     /// The voice has stalled in the middle.
@@ -53,6 +59,8 @@ timers! {
     Idle,
     /// The caller has said nothing for very long.
     MaxSilence,
+    /// The call will soon have lasted as long as it may.
+    DurationWarning,
     /// The call has lasted as long as it may.
     MaxDuration,
     /// A goodbye, or the last words after the line closed, are waited for no longer.

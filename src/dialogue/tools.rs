@@ -53,6 +53,11 @@ impl Tools {
         self.filled_at = Some(now);
     }
 
+    /// A filler that was asked for was not needed.
+    fn not_filled(&mut self) {
+        self.fillers = self.fillers.saturating_sub(1);
+    }
+
     /// When the caller has waited in silence for too long; `quiet_since` is when they last heard something.
     fn filler_at(&self, timing: &Timing, quiet_since: Instant) -> Option<Instant> {
         let since = self.running.iter().map(|tool| tool.since).min()?;
@@ -68,6 +73,7 @@ impl Tools {
 impl Dialogue {
     /// The model asks for a tool.
     pub(super) fn tool_call(&mut self, id: ReplyId, call: ToolCall, now: Instant) {
+        self.favour(id);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
             return self.tell(DialogueEvent::Dropped { what: "tool call of a dropped reply" });
         };
@@ -109,7 +115,9 @@ impl Dialogue {
 
     /// All tools have answered: the model goes on with what they said.
     fn tools_done(&mut self, now: Instant) {
-        self.drop_unheard(Purpose::Filler);
+        if self.drop_unheard(Purpose::Filler) {
+            self.tools.not_filled();
+        }
         self.tools.rounds += 1;
         if self.tools.rounds > MAX_ROUNDS {
             let inputs = format!("{MAX_ROUNDS} rounds of tools without an answer");

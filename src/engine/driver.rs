@@ -7,17 +7,20 @@ use tokio::sync::{mpsc, watch};
 
 use super::files::Files;
 use super::handle::Request;
+use super::hearing::Hearing;
 use super::journal::Journal;
 use super::log::LogSink;
 use super::recording::Recording;
 use super::replies::ReplyEvent;
+use super::services::Services;
+use super::spare::Spare;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
-use super::{CallId, Outcome, Providers, Start};
+use super::{CallId, Outcome, ServiceCounters, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
 use crate::conversation::{Digit, Failure, ReplyId, Service};
 use crate::gateway::{Leg, LegEvent};
-use crate::provider::{LlmEvent, LlmRequest, ProviderError, SttEvent, TtsEvent, TtsSpec};
+use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
 
 /// One call and everything at work for it: owned by one task, which runs it from beginning to end.
 pub(super) struct Driver {
@@ -25,17 +28,19 @@ pub(super) struct Driver {
     began: Instant,
     call: Call,
     sources: Sources,
-    providers: Providers,
-    request: LlmRequest,
-    voice: TtsSpec,
+    services: Services,
     journal: Journal,
     recording: Option<Recording>,
     log: Option<LogSink>,
     counters: Arc<Counters>,
+    /// How the services did, but for what `sources` count themselves.
+    served: ServiceCounters,
     /// What `counters` have been told of this call, and when.
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
     failed: Vec<(Service, Option<ReplyId>, ProviderError)>,
+    /// Whether the other side is yet to answer.
+    ringing: bool,
     /// The deadline that woke the call, until a packet has left for it.
     due: Option<Instant>,
     /// When a stopping engine waits no longer for the call's own end.
@@ -62,25 +67,19 @@ impl Driver {
         counters: Arc<Counters>,
         files: &Files,
     ) -> Self {
-        let Start { id, call: mut spec, leg, providers, mut stt, llm, mut tts, recording, log } = start;
+        let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
+        let (rate, ringing) = (leg.codec.sample_rate(), leg.ringing);
+        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.tools, rate);
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
-        // The rate of the line is the rate of everything: no service is asked for sound nobody can hear.
-        stt.rate = leg.codec.sample_rate();
-        tts.rate = leg.codec.sample_rate();
-        let request = LlmRequest {
-            model: llm.model,
-            messages: Vec::new(),
-            tools: spec.dialogue.tools.clone(),
-            max_tokens: llm.max_tokens,
-            temperature: llm.temperature,
-        };
+        spec.dialogue.backups = services.backups();
         let sources = Sources {
             leg,
             line_open: true,
-            stt: Some(providers.stt.open(stt)),
+            hearing: Hearing::new(rate, services.hear(0)),
             replies: Default::default(),
+            spare: Spare::default(),
             tools: ToolRuns::default(),
             requests,
             // An engine that is gone stops its calls too.
@@ -95,14 +94,14 @@ impl Driver {
             log: log.map(|path| LogSink::new(files.create(path), &spec, began)),
             call: Call::new(spec, began),
             sources,
-            providers,
-            request,
-            voice: tts,
+            services,
             journal: Journal::new(),
             recording: recording.map(|path| Recording::new(files.create(path))),
             counters,
+            served: ServiceCounters::default(),
             told: (Totals::default(), began),
             failed: Vec::new(),
+            ringing,
             due: None,
             stop_at: None,
         }
@@ -111,10 +110,13 @@ impl Driver {
     /// Runs the call to its end. Reads the clock once per wake.
     pub(super) async fn run(&mut self) {
         let mut now = self.began;
-        self.tell(&Input::Answered, now);
+        if !self.ringing {
+            self.tell(&Input::Answered, now);
+        }
         let mut wakes = 0;
         loop {
             self.carry_out_all(now);
+            self.sources.spare.expire(now);
             if self.call.is_over() || self.stop_at.is_some_and(|stop_at| stop_at <= now) {
                 return;
             }
@@ -163,13 +165,14 @@ impl Driver {
         self.tell_counters(now);
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
+        let services = self.service_counters();
         if let Some(recording) = self.recording {
             recording.finish().await;
         }
         if let Some(log) = self.log {
             log.finish().await;
         }
-        Outcome { report, leg: self.sources.leg.line.counters(), events: self.journal.close() }
+        Outcome { report, leg: self.sources.leg.line.counters(), services, events: self.journal.close() }
     }
 
     /// Tells the call one thing that happened, and its log that it was told.
@@ -194,10 +197,12 @@ impl Driver {
             Wake::Request(Request::HangUp) => self.tell(&Input::Closed, now),
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.
-                let _ = reply.send((self.call.report(), self.sources.leg.line.counters()));
+                let services = self.service_counters();
+                let _ = reply.send((self.call.report(), self.sources.leg.line.counters(), services));
             }
             Wake::Request(Request::Subscribe(reply)) => _ = reply.send(self.journal.subscribe()),
             Wake::Stt(event) => self.handle_stt(event, now),
+            Wake::SttRoom => self.sources.hearing.feed(),
             Wake::Reply(reply, ReplyEvent::Llm(event)) => self.handle_llm(reply, event, now),
             Wake::Reply(reply, ReplyEvent::Tts(event)) => self.handle_tts(reply, event, now),
             Wake::Tool(result) => self.tell(&Input::ToolResult(&result), now),
@@ -212,6 +217,7 @@ impl Driver {
 
     fn handle_line(&mut self, event: LegEvent, now: Instant) {
         match event {
+            LegEvent::Answered => self.tell(&Input::Answered, now),
             LegEvent::Packet(length) => {
                 let buffer = std::mem::take(&mut self.sources.buffer);
                 self.tell(&Input::Packet(buffer.get(..length).unwrap_or_default()), now);
@@ -234,13 +240,15 @@ impl Driver {
     fn handle_stt(&mut self, event: Option<SttEvent>, now: Instant) {
         let error = match event {
             Some(SttEvent::Transcript(transcript)) => return self.tell(&Input::Transcript(&transcript), now),
-            Some(SttEvent::Reconnected) => {
-                return tracing::info!(call = %self.id, "the recogniser was reconnected");
+            Some(SttEvent::Reconnected { lost }) => {
+                self.served.reconnects += 1;
+                self.served.unheard += lost;
+                return tracing::info!(call = %self.id, ?lost, "the recogniser was reconnected");
             }
             Some(SttEvent::Failed(error)) => error,
             None => ProviderError::new(Failure::Unavailable, "the recogniser's stream ended early"),
         };
-        self.sources.stt = None;
+        self.sources.hearing.stop();
         self.service_failed(Service::Stt, None, &error, now);
     }
 
@@ -284,7 +292,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output, now: Instant) {
-        let Self { sources, providers, .. } = self;
+        let Self { sources, services, served, .. } = self;
         match output {
             Output::Transmit(packet) => {
                 sources.leg.line.send(&packet);
@@ -295,22 +303,30 @@ impl Driver {
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
-                if let Some(stt) = &mut sources.stt {
-                    stt.send(frame);
-                }
+                sources.hearing.hear(frame, now.saturating_duration_since(self.began));
             }
-            Output::Finalize => {
-                if let Some(stt) = &mut sources.stt {
-                    stt.finalize();
-                }
+            Output::Finalize => sources.hearing.finalize(),
+            Output::Rehear { since } => {
+                let rank = services.other_ears(sources.hearing.rank());
+                tracing::info!(call = %self.id, rank, ?since, "a recogniser hears the last seconds again");
+                served.rehears += 1;
+                sources.hearing.rehear(rank, services.hear(rank), since);
             }
-            Output::Rehear { .. } => tracing::warn!(call = %self.id, "there is no other recogniser"),
-            Output::Generate { reply, messages, .. } => {
-                let request = LlmRequest { messages, ..self.request.clone() };
-                sources.replies.generate(reply, providers.llm.open(request));
+            Output::Generate { reply, rank, messages } => {
+                served.llm_standby += u64::from(rank > 0);
+                sources.replies.generate(reply, services.think(rank, messages));
+                // Its words will come sooner than a connection.
+                sources.spare.prepare(|| services.speak(0), now);
             }
-            Output::Synthesize { reply, text, .. } => {
-                let open = || providers.tts.open(self.voice.clone());
+            Output::Synthesize { reply, rank, text } => {
+                let (spare, standby) = (&mut sources.spare, &mut served.tts_standby);
+                let open = || match rank {
+                    0 => spare.take(now).unwrap_or_else(|| services.speak(0)),
+                    _ => {
+                        *standby += 1;
+                        services.speak(rank)
+                    }
+                };
                 if let Err(error) = sources.replies.speak(reply, text, open) {
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
@@ -321,7 +337,9 @@ impl Driver {
                 }
             }
             Output::Cancel { reply } => sources.replies.cancel(reply),
-            Output::Invoke { call, .. } => sources.tools.invoke(&*providers.tools, call),
+            Output::CancelModel { reply } => sources.replies.cancel_model(reply),
+            Output::CancelVoice { reply } => sources.replies.cancel_voice(reply),
+            Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
             Output::Record(sound) => {
                 if let Some(recording) = &mut self.recording {
                     recording.write(&sound);
@@ -356,6 +374,12 @@ impl Driver {
         if stopping { EndReason::Shutdown } else { reason }
     }
 
+    fn service_counters(&self) -> ServiceCounters {
+        let Sources { hearing, spare, .. } = &self.sources;
+        let unheard = self.served.unheard + hearing.unheard();
+        ServiceCounters { unheard, tts_unused: spare.unused(), ..self.served }
+    }
+
     fn tell_counters(&mut self, now: Instant) {
         let totals = Totals::of(&self.call.report(), &self.sources.leg.line.counters());
         self.counters.grow(&self.told.0, &totals);
@@ -372,3 +396,6 @@ fn line_spec(leg: &Leg) -> LineSpec {
         far_buffer: leg.far_buffer,
     }
 }
+
+#[cfg(test)]
+mod tests;

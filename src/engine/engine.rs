@@ -13,7 +13,7 @@ use super::files::Files;
 use super::handle::{Request, random_bytes};
 use super::registry::{Busy, Permit, Registry};
 use super::stats::{Counters, EngineStats};
-use super::{CallHandle, CallId, Outcome, Start};
+use super::{CallHandle, CallId, Outcome, ServiceCounters, Start};
 use crate::call::{EndReason, Event, EventKind, Report};
 use crate::gateway::LegCounters;
 
@@ -174,6 +174,7 @@ async fn drive(
         Outcome {
             report: Report { ended: Some((at, reason)), ..Report::default() },
             leg: LegCounters::default(),
+            services: ServiceCounters::default(),
             events: vec![Event { at, kind: EventKind::Ended { reason } }],
         }
     })

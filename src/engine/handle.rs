@@ -7,6 +7,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::call::{Command, Event, Report};
 use crate::gateway::LegCounters;
 
+use super::ServiceCounters;
+
 /// The name of a call, unique in an engine: `call_` and 20 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CallId(String);
@@ -51,6 +53,8 @@ pub struct Outcome {
     pub report: Report,
     /// What happened on its line.
     pub leg: LegCounters,
+    /// How its services did.
+    pub services: ServiceCounters,
     /// All its events, bounded like [`Subscription::past`].
     pub events: Vec<Event>,
 }
@@ -73,7 +77,7 @@ pub(super) enum Request {
     /// The other side is gone.
     HangUp,
     /// Tell its record so far.
-    Report(oneshot::Sender<(Report, LegCounters)>),
+    Report(oneshot::Sender<(Report, LegCounters, ServiceCounters)>),
     /// Watch it.
     Subscribe(oneshot::Sender<Subscription>),
 }
@@ -110,8 +114,9 @@ impl CallHandle {
         self.requests.try_send(Request::HangUp).is_ok()
     }
 
-    /// The call's record so far and the counters of its line; `None` when it is over (then see [`CallHandle::ended`]).
-    pub async fn report(&self) -> Option<(Report, LegCounters)> {
+    /// The call's record so far and the counters of its line and its services; `None` when it is over (then see
+    /// [`CallHandle::ended`]).
+    pub async fn report(&self) -> Option<(Report, LegCounters, ServiceCounters)> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Report(reply)).await.ok()?;
         answer.await.ok()
@@ -136,6 +141,7 @@ impl CallHandle {
                 return std::sync::Arc::new(Outcome {
                     report: Report::default(),
                     leg: LegCounters::default(),
+                    services: ServiceCounters::default(),
                     events: Vec::new(),
                 });
             }

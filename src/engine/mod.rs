@@ -15,11 +15,15 @@ mod driver;
 mod engine;
 mod files;
 mod handle;
+mod hearing;
 mod journal;
 mod log;
 mod recording;
 mod registry;
 mod replies;
+mod ring;
+mod services;
+mod spare;
 mod start;
 mod stats;
 #[cfg(test)]
@@ -29,7 +33,8 @@ mod wake;
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
     AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind,
-    InboundReport, Line, LineSpec, OutboundReport, Report, Speaker, Story, Timing, TurnReport, Waterfall, Why,
+    Hedges, InboundReport, Line, LineSpec, OutboundReport, Report, Screening, Speaker, Story, Timing, TurnReport,
+    Waterfall, Why,
 };
 pub use crate::conversation::Pii;
 pub use crate::gateway::websocket::{WsFrame, twilio};
@@ -39,5 +44,5 @@ pub use crate::rtp::PayloadType;
 pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
-pub use start::{LlmSettings, Providers, Start};
-pub use stats::{EngineStats, Histogram, Totals};
+pub use start::{LlmSettings, Providers, Standby, Start};
+pub use stats::{EngineStats, Histogram, ServiceCounters, Totals};

@@ -63,6 +63,27 @@ impl Replies {
         self.alive.retain(|reply| reply.id != id);
     }
 
+    /// Drops the model at work for a reply; its voice goes on.
+    pub(super) fn cancel_model(&mut self, id: ReplyId) {
+        for reply in self.alive.iter_mut().filter(|reply| reply.id == id) {
+            reply.llm = None;
+        }
+        self.forget_idle();
+    }
+
+    /// Drops the voice at work for a reply; its model writes on.
+    pub(super) fn cancel_voice(&mut self, id: ReplyId) {
+        for reply in self.alive.iter_mut().filter(|reply| reply.id == id) {
+            reply.tts = None;
+        }
+        self.forget_idle();
+    }
+
+    /// Forgets the replies nobody works for.
+    fn forget_idle(&mut self) {
+        self.alive.retain(|reply| reply.llm.is_some() || reply.tts.is_some());
+    }
+
     /// The next event of any reply; pending forever when no stream is open. A voice whose reply
     /// `wants_speech` no more stays unread. After its last event a stream is dropped; one that ends without it has failed.
     ///

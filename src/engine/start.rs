@@ -22,6 +22,17 @@ pub struct Providers {
     pub tools: Arc<dyn Tools>,
 }
 
+/// The services a call falls back on when its first choice fails or keeps the caller waiting, each with how it is asked.
+#[derive(Clone, Default, Debug)]
+pub struct Standby {
+    /// Another recogniser. It is given the line's own rate.
+    pub stt: Option<(Arc<dyn Stt>, SttSpec)>,
+    /// Another model.
+    pub llm: Option<(Arc<dyn Llm>, LlmSettings)>,
+    /// Another voice. It is given the line's own rate.
+    pub tts: Option<(Arc<dyn Tts>, TtsSpec)>,
+}
+
 /// How the model is asked.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct LlmSettings {
@@ -37,7 +48,8 @@ pub struct LlmSettings {
 pub struct Start {
     /// Its name.
     pub id: CallId,
-    /// Its conversation. The line's parameters (`call.line`) are taken from the leg. Give `timing.final_wait` what the
+    /// Its conversation. The line's parameters (`call.line`) are taken from the leg, and what there is to fall back on
+    /// (`call.dialogue.backups`) from `standby`. Give `timing.final_wait` what the
     /// recogniser needs ([`Stt::final_wait`]).
     pub call: CallSpec,
     /// The open line.
@@ -50,6 +62,8 @@ pub struct Start {
     pub llm: LlmSettings,
     /// How the voice is asked.
     pub tts: TtsSpec,
+    /// What the call falls back on.
+    pub standby: Standby,
     /// Where the stereo recording goes; `None`: nowhere.
     pub recording: Option<PathBuf>,
     /// Where the replayable call log goes; `None`: nowhere.

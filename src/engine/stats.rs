@@ -36,6 +36,23 @@ pub struct EngineStats {
     pub pacing_lateness: Histogram,
 }
 
+/// How the services of one call did, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ServiceCounters {
+    /// Caller's sound that no recogniser was given, or that was lost with a connection.
+    pub unheard: Duration,
+    /// Recogniser connections that were lost and came back.
+    pub reconnects: u64,
+    /// Times a recogniser was handed the last seconds again.
+    pub rehears: u64,
+    /// Answers the model that stands by was asked for.
+    pub llm_standby: u64,
+    /// Replies the voice that stands by was asked for.
+    pub tts_standby: u64,
+    /// Voices that were connected ahead of words that never came.
+    pub tts_unused: u64,
+}
+
 /// Declares [`Totals`] with its arithmetic, so that a field is named once.
 macro_rules! totals {
     ($($(#[$doc:meta])* $field:ident = $from:expr;)*) => {

@@ -92,6 +92,27 @@ impl Tts for Voice {
     }
 }
 
+/// A voice that tells when it has given out what it was asked for.
+#[derive(Debug)]
+struct Ready {
+    spoke: mpsc::Sender<()>,
+}
+
+impl Tts for Ready {
+    fn open(&self, spec: TtsSpec) -> TtsStream {
+        let spoke = self.spoke.clone();
+        let mut voice = Voice.open(spec);
+        TtsStream::spawn(move |mut commands, events| async move {
+            while let Some(TtsCommand::Speak(text)) = commands.recv().await {
+                assert!(voice.speak(text));
+                events.send(voice.recv().await.unwrap()).await.unwrap();
+                let _ = spoke.try_send(());
+            }
+            let _ = events.send(TtsEvent::Ended).await;
+        })
+    }
+}
+
 #[derive(Debug)]
 struct NoTools;
 
@@ -150,6 +171,7 @@ fn start(providers: Providers) -> (Start, LoopbackPeer) {
         stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_16000, model: None },
         llm: LlmSettings::default(),
         tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_24000 },
+        standby: Standby::default(),
         recording: None,
         log: None,
     };
@@ -240,6 +262,58 @@ async fn the_agent_greets_and_a_hang_up_of_the_caller_ends_the_call() {
     assert!(stats.totals.packets_sent > 0 && stats.pacing_lateness.count() > 0);
     assert!(engine.get(handle.id()).is_none() && engine.list().is_empty());
     drop(backstage);
+}
+
+#[tokio::test]
+async fn a_line_that_rings_has_its_greeting_ready_when_it_is_answered() {
+    let log = TestFile::new("ringing.log");
+    let engine = engine(1);
+    let (mut providers, _backstage) = backstage();
+    let (spoke, mut greeting) = mpsc::channel(1);
+    providers.tts = Arc::new(Ready { spoke });
+    let (mut start, _) = start(providers);
+    let (leg, mut peer) = loopback::ringing(Codec::Pcmu);
+    (start.leg, start.log) = (leg, Some(log.0.clone()));
+    let handle = engine.start(engine.reserve().unwrap(), start);
+    let mut subscription = handle.subscribe().await.unwrap();
+    timeout(PATIENCE, greeting.recv()).await.expect("it is asked for while the line rings").unwrap();
+    assert_eq!(handle.report().await.unwrap().0.answered, None);
+    assert!(peer.answer());
+    let first = async {
+        let mut silent = 0;
+        loop {
+            let packet = peer.recv().await.expect("the line is open");
+            let packet = Packet::parse(packet.as_bytes()).unwrap();
+            if packet.payload.iter().any(|byte| !matches!(byte, 0xFF | 0x7F)) {
+                return silent;
+            }
+            silent += 1;
+        }
+    };
+    let silent = timeout(PATIENCE, first).await.expect("the agent speaks");
+    assert!(silent <= 8, "{silent} packets of silence before the greeting: its pause after the answer is 150 ms");
+    event(&mut subscription, |kind| *kind == EventKind::Answered).await;
+    assert!(handle.hang_up());
+    let outcome = ended(&handle).await;
+    assert!(outcome.report.answered.is_some());
+    assert_eq!(replay(&log.0), outcome.report.outbound.sent);
+}
+
+#[tokio::test]
+async fn a_line_that_is_given_up_while_it_rings_ends_the_call() {
+    let engine = engine(1);
+    let (providers, _backstage) = backstage();
+    let (mut start, _) = start(providers);
+    let (leg, peer) = loopback::ringing(Codec::Pcmu);
+    start.leg = leg;
+    let handle = engine.start(engine.reserve().unwrap(), start);
+    assert!(handle.report().await.is_some());
+    drop(peer);
+    let outcome = ended(&handle).await;
+    assert_eq!(
+        (reason(&outcome), outcome.report.answered, outcome.report.outbound.sent),
+        (EndReason::UserHangup, None, 0)
+    );
 }
 
 #[tokio::test]
@@ -413,6 +487,7 @@ fn replay(path: &PathBuf) -> u64 {
             sent += u64::from(matches!(output, Output::Transmit(_)));
         }
     };
+    drain(&mut call, &mut count, &mut digest);
     for record in records {
         match record.unwrap() {
             Record::Input { at, input } => call.handle_input(input.as_input(), begin + at),

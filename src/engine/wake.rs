@@ -1,7 +1,7 @@
 //! What wakes a call.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::handle::Request;
+use super::hearing::Hearing;
 use super::replies::{Replies, ReplyEvent, poll_once};
+use super::spare::Spare;
 use crate::conversation::{ReplyId, ToolCall, ToolResult};
 use crate::gateway::{Leg, LegEvent};
-use crate::provider::{SttEvent, SttStream, ToolStream, Tools};
+use crate::provider::{SttEvent, ToolStream, Tools};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) enum Wake {
     Request(Request),
     /// The recogniser; `None`: its stream has ended.
     Stt(Option<SttEvent>),
+    /// The recogniser has room for the sound that waits for it.
+    SttRoom,
     /// A service of a reply.
     Reply(ReplyId, ReplyEvent),
     /// A tool has answered.
@@ -38,8 +42,9 @@ pub(super) struct Sources {
     pub(super) leg: Leg,
     /// Whether the line still has something to tell.
     pub(super) line_open: bool,
-    pub(super) stt: Option<SttStream>,
+    pub(super) hearing: Hearing,
     pub(super) replies: Replies,
+    pub(super) spare: Spare,
     pub(super) tools: ToolRuns,
     pub(super) requests: mpsc::Receiver<Request>,
     /// Ends when the engine stops; `None` once it has.
@@ -52,16 +57,17 @@ pub(super) struct Sources {
 }
 
 /// The kinds of sources, for taking turns.
-const SOURCES: usize = 6;
+const SOURCES: usize = 7;
 
 impl Sources {
     /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
-        let Self { leg, line_open, stt, replies, tools, requests, stop, timer, buffer, served } = self;
+        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served } = self;
         timer.set(deadline);
-        // A socket forgets whom to wake when a wait for it is dropped, so this one lives as long as we wait. The streams
-        // are channels, which remember.
+        // A socket and a full channel forget whom to wake when a wait for them is dropped, so these live as long as we
+        // wait. The streams are the other ends of channels, which remember.
         let mut line = line_open.then(|| leg.line.recv(buffer));
+        let mut room = pin!(hearing.room());
         let mut poll_source = |source, cx: &mut Context<'_>| match source {
             0 => line.as_mut().map_or(Poll::Pending, |line| line.as_mut().poll(cx)).map(Wake::Line),
             1 => match requests.poll_recv(cx) {
@@ -69,9 +75,16 @@ impl Sources {
                 // Nobody has a handle any more: the call goes on.
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
             },
-            2 => stt.as_mut().map_or(Poll::Pending, |stt| poll_once(stt.recv(), cx)).map(Wake::Stt),
-            3 => replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event)),
+            2 => hearing.poll_event(cx).map(Wake::Stt),
+            3 => {
+                spare.poll(cx);
+                replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event))
+            }
             4 => tools.poll_result(cx).map(Wake::Tool),
+            5 => match room.as_mut().as_pin_mut() {
+                Some(room) => room.poll(cx).map(|()| Wake::SttRoom),
+                None => Poll::Pending,
+            },
             _ => match stop {
                 Some(stopped) => stopped.as_mut().poll(cx).map(|()| {
                     *stop = None;

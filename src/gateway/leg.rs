@@ -39,7 +39,7 @@ pub trait Gateway: Send + Sync + fmt::Debug {
     fn open(&self, spec: LegSpec) -> LegFuture<'_>;
 }
 
-/// One open line to one party, owned by the body that drives the call. Dropping it closes the line.
+/// One line to one party, open or ringing, owned by the body that drives the call. Dropping it closes the line.
 pub struct Leg {
     /// The codec both sides use.
     pub codec: Codec,
@@ -51,6 +51,8 @@ pub struct Leg {
     pub lead: Duration,
     /// Whether the far side buffers, can be cleared and answers marks.
     pub far_buffer: bool,
+    /// Whether it rings: the other side has not answered yet, which [`LegEvent::Answered`] will tell.
+    pub ringing: bool,
     /// Where we receive, for gateways with an address of their own.
     pub local: Option<SocketAddr>,
     /// The line itself.
@@ -79,6 +81,8 @@ pub trait Line: Send {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LegEvent {
+    /// The other side has answered a line that rang.
+    Answered,
     /// A datagram of this many bytes is in the buffer.
     Packet(usize),
     /// A key, told outside the sound (`0`–`9`, `*`, `#`, `A`–`D`).

@@ -24,10 +24,17 @@ pub fn pair(codec: Codec) -> (Leg, LoopbackPeer) {
         telephone_event: Some(PayloadType(101)),
         lead: Duration::ZERO,
         far_buffer: false,
+        ringing: false,
         local: None,
         line: Box::new(line),
     };
     (leg, LoopbackPeer { to_leg, from_leg })
+}
+
+/// A line that rings until its other side [answers](LoopbackPeer::answer).
+pub fn ringing(codec: Codec) -> (Leg, LoopbackPeer) {
+    let (leg, peer) = pair(codec);
+    (Leg { ringing: true, ..leg }, peer)
 }
 
 /// The other side of a line inside the process. Dropping it hangs up.
@@ -44,6 +51,11 @@ enum FromPeer {
 }
 
 impl LoopbackPeer {
+    /// Answers a line that rings; `false` when the queue is full or the line is closed.
+    pub fn answer(&self) -> bool {
+        self.to_leg.try_send(FromPeer::Event(LegEvent::Answered)).is_ok()
+    }
+
     /// Sends one datagram; `false` when the queue is full or the line is closed.
     pub fn send(&self, datagram: &[u8]) -> bool {
         self.to_leg.try_send(FromPeer::Datagram(datagram.to_vec())).is_ok()

@@ -19,8 +19,8 @@ pub(super) struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// How much sound is kept.
-    pub(super) const CAPACITY: Duration = Duration::from_secs(10);
+    /// How much sound is kept: a long utterance without settled words, and an outage at the end of it.
+    pub(super) const CAPACITY: Duration = Duration::from_secs(20);
 
     /// An empty buffer for sound of `samples_per_second` with `bytes_per_sample`.
     pub(super) fn new(samples_per_second: u32, bytes_per_sample: u32) -> Self {
@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn the_oldest_sound_is_dropped_when_a_connection_stays_away() {
         let mut buffer = ReplayBuffer::new(1_000, 1);
-        for second in 0..12u8 {
-            assert_eq!(buffer.push(&[second; 1_000]), second < 10, "second {second}");
+        for second in 0..22u8 {
+            assert_eq!(buffer.push(&[second; 1_000]), second < 20, "second {second}");
         }
         assert_eq!(buffer.lost(), SECOND * 2);
         assert_eq!(buffer.rewind(), SECOND * 2);
         assert_eq!(buffer.take(SECOND), vec![2; 1_000]);
         buffer.take(SECOND * 60);
-        assert!(buffer.push(&[12; 1_000]));
+        assert!(buffer.push(&[22; 1_000]));
         assert_eq!(buffer.lost(), SECOND * 2, "sound that was sent once is not lost");
     }
 }

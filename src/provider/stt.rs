@@ -49,8 +49,11 @@ pub enum SttEvent {
     /// before it; the text of an end of turn, often empty, belongs behind the finals. A final without text answers
     /// [`SttCommand::Finalize`] when there was nothing to settle.
     Transcript(Transcript),
-    /// The connection was lost and is up again; the last seconds were sent again.
-    Reconnected,
+    /// The connection was lost and is up again; everything since the last settled words was sent again.
+    Reconnected {
+        /// The sound that had to make room meanwhile and was never sent.
+        lost: Duration,
+    },
     /// It is over: no words will come any more.
     Failed(ProviderError),
 }
@@ -86,6 +89,22 @@ impl SttStream {
         if self.commands.try_send(SttCommand::Audio(frame)).is_err() {
             self.dropped += 1;
             count_dropped_audio();
+        }
+    }
+
+    /// Whether there is room for a frame or a request; `false` also once the task has ended.
+    pub fn has_room(&self) -> bool {
+        self.commands.capacity() > 0 && !self.commands.is_closed()
+    }
+
+    /// Waits until there is room; forever once the task has ended, which [`recv`](Self::recv) tells. A wait that is
+    /// dropped loses its place.
+    pub fn room(&self) -> impl Future<Output = ()> + Send + use<> {
+        let commands = self.commands.clone();
+        async move {
+            if commands.reserve().await.is_err() {
+                std::future::pending().await
+            }
         }
     }
 

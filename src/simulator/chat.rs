@@ -1,5 +1,6 @@
 //! A language model that speaks OpenAI's chat completions: `POST /v1/chat/completions`, streamed or whole.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::conversation::Service;
 
 use super::calendar::unix_seconds;
 use super::fault::Cut;
-use super::script::Answer;
+use super::script::{Answer, Ending, When};
 use super::state::{Key, Outlet, Refusal, Session, State};
 
 /// What this simulator reads of a request; the rest is accepted and ignored.
@@ -71,6 +72,7 @@ pub(super) async fn complete(Shared(state): Shared<Arc<State>>, headers: HeaderM
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: String, param: Option<&str>| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "invalid_request_error", &message, None, param)
@@ -85,8 +87,19 @@ pub(super) async fn complete(Shared(state): Shared<Arc<State>>, headers: HeaderM
     if session.trouble.is_blackhole() {
         return session.swallow().await;
     }
+    session.state.requests().note(request.digest(), session.at);
+    let model = &state.config.model;
+    if model.script.is_counted() {
+        // Which one it is shows when it would be given: until then an earlier one may be taken back.
+        state.alarm.until(session.at + model.first_token).await;
+    }
     let reply = Reply::to(&request, &session);
     session.note_text(&request.last_said());
+    if let Ending::Refusal(status) = reply.ending {
+        state.alarm.until(reply.first_due).await;
+        session.refuse();
+        return refused(Refusal::Status(status));
+    }
     let mut response = if request.stream == Some(true) {
         let include_usage = request.stream_options.is_some_and(|options| options.include_usage == Some(true));
         session.stream("text/event-stream", move |session, outlet| reply.stream(session, outlet, include_usage))
@@ -172,6 +185,15 @@ impl Request {
         self.messages.iter().rev().find(|message| message.role == "user").map(RequestMessage::text).unwrap_or_default()
     }
 
+    /// What it says, as a number: the same messages give the same.
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for message in &self.messages {
+            (message.role.as_str(), message.text(), message.tool_call_id.as_deref()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     fn offers(&self, tool: &str) -> bool {
         self.tools.iter().flatten().any(|offered| offered.function.name == tool)
     }
@@ -198,6 +220,7 @@ struct Reply {
     tokens: Vec<String>,
     tool_calls: Vec<Value>,
     finish: &'static str,
+    ending: Ending,
     prompt_tokens: usize,
     /// When the first token is due, and how far apart the others are.
     first_due: Instant,
@@ -209,7 +232,8 @@ impl Reply {
         let config = &session.state.config.model;
         let turn = request.messages.iter().filter(|message| message.role == "user").count();
         let tool_result = request.messages.last().filter(|message| message.role == "tool").map(RequestMessage::text);
-        let answer = config.script.choose(turn, &request.last_said(), tool_result.as_deref());
+        let number = session.state.requests().number(request.digest());
+        let answer = config.script.choose(number, turn, &request.last_said(), tool_result.as_deref());
         let mut tokens = tokens(&answer.text);
         let id = session.state.request_id();
         let tool_calls = Self::tool_calls(&answer, request, &id);
@@ -227,6 +251,7 @@ impl Reply {
             tokens,
             tool_calls: if finish == "length" { Vec::new() } else { tool_calls },
             finish,
+            ending: answer.ending,
             prompt_tokens: request.messages.iter().map(words).sum(),
             first_due: session.at + answer.first_token.unwrap_or(config.first_token) + session.trouble.delay(),
             interval: Duration::from_secs_f64(1.0 / config.tokens_per_second.clamp(0.1, 100_000.0)),
@@ -235,7 +260,8 @@ impl Reply {
     }
 
     fn tool_calls(answer: &Answer, request: &Request, id: &str) -> Vec<Value> {
-        let offered = answer.tool_calls.iter().filter(|call| request.offers(&call.name));
+        let is_counted = matches!(answer.when, When::Request(_));
+        let offered = answer.tool_calls.iter().filter(|call| is_counted || request.offers(&call.name));
         let calls = offered.enumerate().map(|(n, call)| {
             let function = json!({"name": call.name, "arguments": call.arguments});
             json!({"id": format!("call_{id}_{n}"), "type": "function", "function": function})
@@ -265,6 +291,9 @@ impl Reply {
             outlet.send(role + &self.event(&delta, None, include_usage)).await;
             sent += 1;
         }
+        if self.ending == Ending::Stall {
+            return Err(Cut::Stall);
+        }
         session.pace(sent, self.first_due).await?;
         let mut end = self.event(&json!({}), Some(self.finish), include_usage);
         if include_usage {
@@ -284,7 +313,7 @@ impl Reply {
         let due = self.first_due + self.interval * units.saturating_sub(1);
         // The cut of a whole answer has no units to count: any stall or drop befalls it entirely.
         let cut = session.trouble.cut_after(u32::MAX);
-        if cut.is_some() || session.pace(0, due).await.is_err() {
+        if cut.is_some() || self.ending == Ending::Stall || session.pace(0, due).await.is_err() {
             return session.swallow().await;
         }
         if session.trouble.is_garbage() {

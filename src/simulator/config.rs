@@ -90,10 +90,24 @@ pub struct VoiceConfig {
     pub first_byte: Duration,
     /// How many seconds of sound are delivered in a second.
     pub speed_over_real_time: f64,
+    /// Whether the times of the characters are told (ElevenLabs).
+    pub word_times: bool,
+    /// What it sounds like; `None`: a murmur with the rhythm of speech.
+    pub tones: Option<Tones>,
+}
+
+/// A voice of plain tones: every word equally long, every stream of speech with a tone of its own, so that a listener can
+/// tell whose sound it hears and how many words of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tones {
+    /// How long a word takes: four fifths of it sound, the rest is silence.
+    pub word: Duration,
+    /// Half the period of the square wave of the first stream of speech, the second and so on, then from the first again.
+    pub half_periods: Vec<Duration>,
 }
 
 impl Default for VoiceConfig {
     fn default() -> Self {
-        Self { first_byte: Duration::from_millis(120), speed_over_real_time: 8.0 }
+        Self { first_byte: Duration::from_millis(120), speed_over_real_time: 8.0, word_times: true, tones: None }
     }
 }

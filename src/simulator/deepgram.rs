@@ -18,6 +18,7 @@ use crate::conversation::Service;
 use super::calendar::{rfc3339, unix_seconds};
 use super::fault::Cut;
 use super::lines::{Lines, Word};
+use super::prompter::Order;
 use super::recogniser::{Options, Recogniser, Report, Results};
 use super::sound::{Coding, SoundReader};
 use super::state::{Key, Refusal, Session, State};
@@ -35,6 +36,7 @@ pub(super) async fn listen(
         Ok(session) => session,
         Err(refusal) => return refused(refusal, &request_id),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: &str| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "Bad Request", message, &request_id)
@@ -202,6 +204,7 @@ impl Stream {
         let state = Arc::clone(&self.session.state);
         let mut idle_due = Instant::now() + state.config.recogniser.idle_timeout;
         let mut cut_due = self.session.trouble.cut_due();
+        let mut orders = state.orders.subscribe();
         loop {
             tokio::select! {
                 message = socket.recv() => {
@@ -218,6 +221,12 @@ impl Stream {
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
                     Some((_, Cut::Drop)) => return End::Drop,
                     _ => self.is_silent = true,
+                },
+                order = orders.recv() => match order {
+                    Ok(Order::Drop) => return End::Drop,
+                    Ok(Order::Report(utter)) => self.recogniser.utter(&utter),
+                    // The state outlives its streams; what a busy stream missed is lost.
+                    Err(_) => {}
                 },
                 () = tokio::time::sleep_until(idle_due.into()), if !self.session.trouble.is_blackhole() => {
                     return End::Close(1011, "NET-0001: no audio or KeepAlive within the timeout window");

@@ -31,12 +31,12 @@ impl Ear {
 
     /// Whether `frame`, 10 ms of sound, is voiced.
     pub(super) fn is_voiced(&mut self, frame: &[i16]) -> bool {
-        let power = frame.iter().map(|&s| (f64::from(s) / 32_768.0).powi(2)).sum::<f64>() / frame.len().max(1) as f64;
+        let power = Self::power(frame);
         self.recent.push_back(power);
         if self.recent.len() > Self::SMOOTHING {
             self.recent.pop_front();
         }
-        let decibels = |power: f64| (10.0 * power.max(1e-12).log10()).max(Self::NOTHING_DBFS);
+        let decibels = |power: f64| Self::decibels(power).max(Self::NOTHING_DBFS);
         self.window.push_back(decibels(self.recent.iter().sum::<f64>() / self.recent.len() as f64));
         if self.window.len() > Self::WINDOW {
             self.window.pop_front();
@@ -44,6 +44,19 @@ impl Ear {
         let floor = self.window.iter().copied().fold(f64::INFINITY, f64::min);
         // The frame itself, not the smoothed level: the end of a voice must not smear.
         decibels(power) > (floor + Self::ABOVE_FLOOR_DB).max(Self::QUIETEST_DBFS)
+    }
+
+    /// Whether `frame` holds any sound loud enough for a voice, be it noise.
+    pub(super) fn is_sound(frame: &[i16]) -> bool {
+        Self::decibels(Self::power(frame)) > Self::QUIETEST_DBFS
+    }
+
+    fn power(frame: &[i16]) -> f64 {
+        frame.iter().map(|&s| (f64::from(s) / 32_768.0).powi(2)).sum::<f64>() / frame.len().max(1) as f64
+    }
+
+    fn decibels(power: f64) -> f64 {
+        10.0 * power.max(1e-12).log10()
     }
 }
 

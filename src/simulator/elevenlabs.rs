@@ -15,7 +15,6 @@ use crate::conversation::Service;
 use super::sound::SoundFormat;
 use super::speech::{Wrapping, deliver};
 use super::state::{Key, Refusal, State};
-use super::voice::Speech;
 
 /// The voice of a path; a prefix before the vendor's path is not looked at.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +50,7 @@ pub(super) async fn speak(
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let asked = match Asked::parse(query.as_deref().unwrap_or_default()) {
         Ok(asked) => asked,
         Err(message) => {
@@ -74,7 +74,7 @@ pub(super) async fn speak(
     }
     session.note_text(&text);
     let speed = settings.and_then(|settings| settings.speed).unwrap_or(1.0);
-    let speech = Speech::plan(&text, &path.voice, speed, asked.format.rate);
+    let speech = state.speech(&text, &path.voice, speed, asked.format.rate, state.voice_number());
     let work = move |session, outlet| deliver(speech, asked.format, Wrapping::Bare, session, outlet);
     session.stream("application/octet-stream", work)
 }

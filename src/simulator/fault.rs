@@ -26,6 +26,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// The first token, sound or transcript comes this much later.
     Delay(Duration),
+    /// The request or connection is answered this much later: a far-away server, a slow handshake.
+    Connect(Duration),
     /// It falls silent there and keeps the connection open.
     Stall(After),
     /// It drops the connection there without a word.
@@ -72,6 +74,11 @@ impl Faults {
     /// Forgets all.
     pub(super) fn clear(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Forgets those of one service.
+    pub(super) fn clear_of(&self, service: Service) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).retain(|fault| fault.service != service);
     }
 
     /// The trouble of a request that came at `now`.
@@ -124,6 +131,14 @@ impl Trouble {
         }
     }
 
+    /// When the request may be answered.
+    pub(super) fn answer_due(&self) -> Option<Instant> {
+        match self.kind {
+            Some(FaultKind::Connect(delay)) => Some(self.since + delay),
+            _ => None,
+        }
+    }
+
     /// Whether something else than the protocol is to be sent.
     pub(super) fn is_garbage(&self) -> bool {
         self.kind == Some(FaultKind::Garbage)
@@ -161,7 +176,7 @@ impl Trouble {
 
 /// The body of `POST /simulator/faults`.
 ///
-/// `kind` is `delay` (with `ms`), `stall` or `drop` (with `after`, a number of units, or `ms`; neither: at once), `status`
+/// `kind` is `delay` or `connect` (with `ms`), `stall` or `drop` (with `after`, a number of units, or `ms`; neither: at once), `status`
 /// (with `status`), `garbage` or `blackhole`; `service` is `stt`, `llm` or `tts`; `count` is 1 unless given.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,6 +206,7 @@ impl FaultRequest {
         };
         let kind = match self.kind.as_str() {
             "delay" => FaultKind::Delay(time.ok_or(FaultError("delay needs ms"))?),
+            "connect" => FaultKind::Connect(time.ok_or(FaultError("connect needs ms"))?),
             "stall" => FaultKind::Stall(after),
             "drop" => FaultKind::Drop(after),
             "status" => match self.status {
@@ -199,7 +215,7 @@ impl FaultRequest {
             },
             "garbage" => FaultKind::Garbage,
             "blackhole" => FaultKind::Blackhole,
-            _ => return Err(FaultError("kind must be delay, stall, drop, status, garbage or blackhole")),
+            _ => return Err(FaultError("kind must be delay, connect, stall, drop, status, garbage or blackhole")),
         };
         Ok(Fault { service, kind, count: self.count.unwrap_or(1) })
     }
@@ -250,6 +266,7 @@ mod tests {
             r#"{"service":"fax","kind":"garbage"}"#,
             r#"{"service":"stt","kind":"explode"}"#,
             r#"{"service":"stt","kind":"delay"}"#,
+            r#"{"service":"tts","kind":"connect"}"#,
             r#"{"service":"stt","kind":"status","status":200}"#,
             r#"{"service":"stt","kind":"drop","ms":1,"after":1}"#,
         ] {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::prompter::Cue;
 use super::script::{Line, LineScript};
 use super::voice::syllables;
 
@@ -19,6 +20,9 @@ pub(super) struct Lines {
 struct Place {
     used: Vec<bool>,
     generic: usize,
+    /// What the caller was last heard to be about to say, and how many cues there were.
+    cue: Option<Cue>,
+    cues: usize,
 }
 
 /// One line of a script.
@@ -28,12 +32,14 @@ pub(super) enum LineId {
     Scripted(usize),
     /// Of the generic sentences that may follow it.
     Generic(usize),
+    /// Told as it is said.
+    Cued(usize),
 }
 
 impl Lines {
     /// The whole of `script`.
     pub(super) fn new(script: Arc<LineScript>) -> Self {
-        let place = Place { used: vec![false; script.lines.len()], generic: 0 };
+        let place = Place { used: vec![false; script.lines.len()], generic: 0, cue: None, cues: 0 };
         Self { script, place: Arc::new(Mutex::new(place)) }
     }
 
@@ -47,8 +53,37 @@ impl Lines {
         self.first(|line| line.max.is_none_or(|max| duration <= max))
     }
 
+    /// Whether the lines are told as they are said.
+    pub(super) fn is_prompted(&self) -> bool {
+        self.script.prompted
+    }
+
+    /// The caller begins to say this.
+    pub(super) fn cue(&self, cue: Cue) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.cue = Some(cue);
+        place.cues += 1;
+    }
+
+    /// What the caller is saying and has not been heard to the end yet.
+    pub(super) fn cued(&self) -> Option<LineId> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.cue.as_ref().map(|_| LineId::Cued(place.cues))
+    }
+
+    /// The words of a line and their times; of a cue that is over nothing is known.
+    pub(super) fn plan(&self, id: LineId) -> WordPlan {
+        let LineId::Cued(n) = id else { return WordPlan::of(&self.line(id)) };
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let cue = place.cue.as_ref().filter(|_| place.cues == n);
+        cue.map_or_else(|| WordPlan::of(&Line::new("")), WordPlan::of_cue)
+    }
+
     /// The first unused line that `suits`.
     fn first(&self, suits: impl Fn(&Line) -> bool) -> Option<LineId> {
+        if self.is_prompted() {
+            return self.cued();
+        }
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unused =
             self.script.lines.iter().zip(&place.used).enumerate().filter(|(_, (_, used))| !**used).peekable();
@@ -64,6 +99,7 @@ impl Lines {
         match id {
             LineId::Scripted(n) => self.script.lines.get(n).cloned().unwrap_or_else(|| Line::new("")),
             LineId::Generic(n) => LineScript::generic(n),
+            LineId::Cued(_) => Line::new(""),
         }
     }
 
@@ -77,6 +113,8 @@ impl Lines {
                 }
             }
             LineId::Generic(n) => place.generic = n + 1,
+            LineId::Cued(n) if n == place.cues => place.cue = None,
+            LineId::Cued(_) => {}
         }
     }
 }
@@ -99,7 +137,12 @@ pub(super) struct WordPlan {
     lasts: Option<Duration>,
     /// The shortest voice that may say it.
     min: Duration,
+    /// When its final comes, of a line that was told as it was said.
+    cued: Option<CuedFinal>,
 }
+
+/// How long after the voice the final of a cue comes; `None`: never.
+type CuedFinal = Option<Duration>;
 
 impl WordPlan {
     /// The plan of `line`.
@@ -115,7 +158,23 @@ impl WordPlan {
             let scale = lasts.as_secs_f64() / end.as_secs_f64().max(0.001);
             ends.iter_mut().for_each(|end| *end = end.mul_f64(scale));
         }
-        Self { words, ends, lasts: line.lasts, min: line.min }
+        Self { words, ends, lasts: line.lasts, min: line.min, cued: None }
+    }
+
+    /// The plan of `cue`.
+    pub(super) fn of_cue(cue: &Cue) -> Self {
+        let (words, ends) = cue.words();
+        Self { words, ends, lasts: Some(cue.lasts), min: Duration::ZERO, cued: Some(cue.final_after) }
+    }
+
+    /// When the final comes and how long the sound is, of a line that was told as it was said.
+    pub(super) fn cued(&self) -> Option<(Option<Duration>, Duration)> {
+        self.cued.map(|final_after| (final_after, self.lasts.unwrap_or_default()))
+    }
+
+    /// How many words a voice that has ended after `spoken` has said.
+    pub(super) fn said_by_end(&self, spoken: Duration) -> usize {
+        self.said(if self.cued.is_some() { spoken + CUE_SLACK } else { spoken })
     }
 
     /// How many words there are.
@@ -135,7 +194,8 @@ impl WordPlan {
 
     /// Whether a silence after `spoken` of voice is a pause within the line.
     pub(super) fn is_pause(&self, spoken: Duration) -> bool {
-        self.lasts.is_some_and(|lasts| spoken < lasts * 3 / 4)
+        let whole = |lasts: Duration| if self.cued.is_some() { lasts.saturating_sub(CUE_SLACK) } else { lasts * 3 / 4 };
+        self.lasts.is_some_and(|lasts| spoken < whole(lasts))
     }
 
     /// The words of `range`, spread over `from` to `to` by their length.
@@ -150,6 +210,9 @@ impl WordPlan {
         words.map(|(n, text)| Word { text: text.clone(), start: place(n), end: place(n + 1) }).collect()
     }
 }
+
+/// How far the ear may be from a cue: what a lost packet or a soft ending takes from a voice.
+const CUE_SLACK: Duration = Duration::from_millis(150);
 
 #[cfg(test)]
 mod tests {

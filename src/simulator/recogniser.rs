@@ -8,6 +8,7 @@ use crate::audio::SampleRate;
 use super::config::RecogniserConfig;
 use super::ear::Ear;
 use super::lines::{LineId, Lines, Word, WordPlan};
+use super::prompter::Utter;
 
 /// What a client asks of the recogniser.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +139,10 @@ impl Recogniser {
         let partial = std::mem::take(&mut self.partial);
         for (n, samples) in partial.chunks_exact(frame).enumerate() {
             let behind = FRAME * (whole - n - 1) as u32;
-            let is_voiced = self.ear.is_voiced(samples);
+            let is_voiced = match self.lines.is_prompted() {
+                true => Ear::is_sound(samples),
+                false => self.ear.is_voiced(samples),
+            };
             self.frame(is_voiced, now.checked_sub(behind).unwrap_or(now), now);
         }
         self.partial = partial.get(whole * frame..).unwrap_or_default().to_vec();
@@ -146,7 +150,17 @@ impl Recogniser {
 
     /// The client wants what there is.
     pub(super) fn finalize(&mut self, now: Instant) {
-        self.finalize_due = Some(now + self.config.finalize_delay);
+        // The final of what was told as it was said has its own time.
+        if !self.lines.is_prompted() {
+            self.finalize_due = Some(now + self.config.finalize_delay);
+        }
+    }
+
+    /// Reports `utter`, whatever was heard.
+    pub(super) fn utter(&mut self, utter: &Utter) {
+        let words = utter.text.split_whitespace();
+        let words = words.map(|word| Word { text: word.to_owned(), start: self.heard, end: self.heard }).collect();
+        self.report(words, utter.is_final, utter.speech_final, false);
     }
 
     /// The client is done: whatever is not final yet becomes so.
@@ -158,7 +172,7 @@ impl Recogniser {
 
     /// When [`Recogniser::handle_timeout`] wants to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let endpoint = self.utterance.as_ref().filter(|u| self.is_silent_enough(u)).map(|u| self.endpoint_due(u));
+        let endpoint = self.utterance.as_ref().filter(|u| self.is_silent_enough(u)).and_then(|u| self.endpoint_due(u));
         [endpoint, self.finalize_due].into_iter().flatten().min()
     }
 
@@ -168,7 +182,8 @@ impl Recogniser {
             self.finalize_due = None;
             self.conclude(Reason::Finalize);
         }
-        if self.utterance.as_ref().is_some_and(|u| self.is_silent_enough(u) && self.endpoint_due(u) <= now) {
+        let due = self.utterance.as_ref().filter(|u| self.is_silent_enough(u)).and_then(|u| self.endpoint_due(u));
+        if due.is_some_and(|due| due <= now) {
             self.conclude(Reason::Endpoint);
         }
     }
@@ -183,34 +198,45 @@ impl Recogniser {
         self.heard
     }
 
-    /// The silence after which a final comes.
-    fn endpoint_delay(&self) -> Duration {
-        self.config.final_delay.max(self.options.endpointing.unwrap_or_default())
+    /// The silence after which a final comes; `None`: none does.
+    fn endpoint_delay(&self, utterance: &Utterance) -> Option<Duration> {
+        match utterance.cued() {
+            Some((final_after, _)) => final_after,
+            None => Some(self.config.final_delay.max(self.options.endpointing.unwrap_or_default())),
+        }
     }
 
-    fn endpoint_due(&self, utterance: &Utterance) -> Instant {
-        utterance.end_at + self.endpoint_delay()
+    fn endpoint_due(&self, utterance: &Utterance) -> Option<Instant> {
+        self.endpoint_delay(utterance).map(|delay| utterance.end_at + delay)
     }
 
     /// Whether the client's silence has been heard, but for the packet under way.
     fn is_silent_enough(&self, utterance: &Utterance) -> bool {
-        self.heard > utterance.end
-            && self.heard - utterance.end + PACKET >= self.options.endpointing.unwrap_or_default()
+        let wanted = match utterance.cued() {
+            Some((final_after, _)) => final_after.unwrap_or(Duration::MAX),
+            None => self.options.endpointing.unwrap_or_default(),
+        };
+        self.heard > utterance.end && self.heard - utterance.end + PACKET >= wanted
     }
 
     /// Ten milliseconds of sound that ended at `ended_at`.
     fn frame(&mut self, is_voiced: bool, ended_at: Instant, now: Instant) {
         self.heard += FRAME;
         self.run = if is_voiced { self.run + 1 } else { 0 };
+        self.follow_cue();
+        let is_expecting = self.is_expecting();
         match &mut self.utterance {
-            None if self.run >= ONSET_FRAMES => self.begin(ended_at),
-            Some(utterance) if self.run >= 2 => (utterance.end, utterance.end_at) = (self.heard, ended_at),
+            None if self.run >= ONSET_FRAMES && is_expecting => self.begin(ended_at),
+            Some(utterance) if self.run >= 2 && !utterance.is_past_cue(self.heard) => {
+                (utterance.end, utterance.end_at) = (self.heard, ended_at);
+            }
             _ => {}
         }
         self.recognise();
         let silent = self.utterance.as_ref().map(|u| self.heard - u.end);
         // Audio that came faster than real time is judged by its own clock.
-        if silent.is_some_and(|silent| silent >= self.endpoint_delay() + PACKET) {
+        let delay = self.utterance.as_ref().and_then(|u| self.endpoint_delay(u));
+        if silent.zip(delay).is_some_and(|(silent, delay)| silent >= delay + PACKET) {
             self.handle_timeout(now);
             if self.utterance.is_some() {
                 self.conclude(Reason::Endpoint);
@@ -222,6 +248,28 @@ impl Recogniser {
             self.reports.push_back(Report::UtteranceEnd(last));
             self.last_word_end = None;
         }
+    }
+
+    /// Whether a voice may be somebody's words: told what is said, it takes what nobody said for noise.
+    fn is_expecting(&self) -> bool {
+        !self.lines.is_prompted() || self.lines.cued().is_some()
+    }
+
+    /// A cue that came since ends what was being heard: it is another sound.
+    fn follow_cue(&mut self) {
+        let Some(cued) = self.lines.cued() else { return };
+        if self.pause.as_ref().is_some_and(|pause| pause.plan.0 != cued) {
+            self.pause = None;
+        }
+        let Some(utterance) = &self.utterance else { return };
+        if utterance.plan.as_ref().is_some_and(|(id, _)| *id == cued) {
+            return;
+        }
+        let is_open = utterance.cued().is_some_and(|(final_after, _)| final_after.is_some()) && !utterance.spent;
+        if is_open {
+            self.conclude(Reason::Endpoint);
+        }
+        (self.utterance, self.pause) = (None, None);
     }
 
     /// A voice has begun a few frames ago.
@@ -244,8 +292,11 @@ impl Recogniser {
         };
         if let Some(pause) = self.pause.take() {
             if start <= pause.since + LONGEST_PAUSE {
+                // A cue's times count its pauses.
+                let paused =
+                    if pause.plan.1.cued().is_some() { start.saturating_sub(pause.since) } else { Duration::ZERO };
                 (utterance.frozen, utterance.shown, utterance.spoken_before) =
-                    (pause.frozen, pause.frozen, pause.spoken);
+                    (pause.frozen, pause.frozen, pause.spoken + paused);
                 utterance.plan = Some(pause.plan);
             } else {
                 self.lines.take(pause.plan.0);
@@ -273,7 +324,8 @@ impl Recogniser {
             self.report(words, false, false, false);
         }
         let since_final = self.utterance.as_ref().map(|u| u.end.saturating_sub(u.frozen_end));
-        if since_final.is_some_and(|since| since >= LONGEST_SEGMENT) {
+        let is_cued = self.lines.is_prompted();
+        if !is_cued && since_final.is_some_and(|since| since >= LONGEST_SEGMENT) {
             self.conclude(Reason::Long);
         }
     }
@@ -290,6 +342,8 @@ impl Recogniser {
             Reason::Long => false,
         };
         let speech_final = match reason {
+            // Whether a cue's words end the turn is for the client to find out.
+            _ if self.lines.is_prompted() => false,
             Reason::Endpoint => self.options.endpointing.is_some(),
             Reason::Finalize => has_ended,
             Reason::Close | Reason::Long => false,
@@ -312,7 +366,7 @@ impl Recogniser {
             _ if has_ended && !plan.is_pause(spoken) => plan.len(),
             // The last word waits for the end of the voice.
             Reason::Long => plan.said(spoken).min(plan.len().saturating_sub(1)),
-            _ => plan.said(spoken),
+            _ => plan.said_by_end(spoken),
         };
         let said = said.max(utterance.frozen);
         let words = plan.spread(utterance.frozen..said, utterance.frozen_end, utterance.end);
@@ -343,15 +397,26 @@ impl Recogniser {
 impl Utterance {
     /// Settles on the line this is, or may become while the voice goes on, unless words of one are final already.
     fn choose_line(&mut self, lines: &Lines, has_ended: bool) {
-        if self.is_fixed() || self.spent {
+        // A cue is known from the first; another one is another sound.
+        if self.is_fixed() || self.spent || self.cued().is_some() {
             return;
         }
         let voice = self.end - self.start;
         let id = if has_ended { lines.fit(voice) } else { lines.may_become(voice) };
         if id != self.plan.as_ref().map(|(id, _)| *id) {
-            self.plan = id.map(|id| (id, WordPlan::of(&lines.line(id))));
+            self.plan = id.map(|id| (id, lines.plan(id)));
             self.shown = 0;
         }
+    }
+
+    /// When its final comes and how long its sound is, when its line was told as it was said.
+    fn cued(&self) -> Option<(Option<Duration>, Duration)> {
+        self.plan.as_ref().and_then(|(_, plan)| plan.cued())
+    }
+
+    /// Whether its sound was over before `heard`, though there is a voice still.
+    fn is_past_cue(&self, heard: Duration) -> bool {
+        self.cued().is_some_and(|(_, lasts)| heard.saturating_sub(self.start) + self.spoken_before > lasts)
     }
 
     /// Whether some of its line's words are final.

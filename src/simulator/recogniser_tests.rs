@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::simulator::prompter::Cue;
 use crate::simulator::script::{Line, LineScript};
 use crate::simulator::voice::Speech;
 
@@ -225,4 +226,89 @@ fn results_tile_the_audio_and_words_lie_within_their_results() {
             end = results.start + results.duration;
         }
     }
+}
+
+/// A bench whose recogniser is told what is said.
+fn prompted() -> (Bench, Lines) {
+    let mut bench = Bench::new([]);
+    let lines = Lines::new(Arc::new(LineScript::prompted()));
+    let options = Options { endpointing: Some(ms(300)), ..bench.recogniser.options };
+    bench.recogniser = Recogniser::new(options, RecogniserConfig::default(), lines.clone());
+    (bench, lines)
+}
+
+fn cue(text: &str, lasts: u64, final_after: Option<u64>) -> Cue {
+    Cue { text: text.into(), lasts: ms(lasts), word_ends: Vec::new(), final_after: final_after.map(ms) }
+}
+
+/// A steady voice.
+fn hum(ms: usize) -> Vec<i16> {
+    (0..ms * 8).map(|n| if n / 30 % 2 == 0 { 4_000 } else { -4_000 }).collect()
+}
+
+#[test]
+fn a_cue_gives_words_their_times_and_the_final_its_own() {
+    let (mut bench, lines) = prompted();
+    bench.silence(500);
+    lines.cue(cue("book a table for", 1_200, Some(250)));
+    bench.send(&hum(1_200));
+    bench.recogniser.finalize(bench.now);
+    bench.silence(1_000);
+    let interims = bench.interims();
+    assert_eq!(interims.len(), 4, "{interims:?}");
+    for (n, (at, text)) in interims.iter().enumerate() {
+        // 200 ms behind the end of each word, and what a packet takes.
+        let due = ms(500 + 300 * (n as u64 + 1) + 200);
+        assert!((due..=due + ms(40)).contains(at), "{text}: {at:?}");
+    }
+    let finals = bench.finals();
+    let [(at, text, false, false)] = finals.as_slice() else { panic!("{finals:?}") };
+    assert_eq!(text, "book a table for");
+    assert!((ms(1_930)..=ms(1_990)).contains(at), "{at:?}");
+}
+
+#[test]
+fn a_cue_with_pauses_is_heard_piece_by_piece_and_a_cough_says_nothing() {
+    let (mut bench, lines) = prompted();
+    let word_ends = vec![ms(300), ms(1_300), ms(2_300)];
+    lines.cue(Cue { word_ends, ..cue("four one five", 2_300, Some(250)) });
+    bench.send(&hum(300)).silence(700).send(&hum(300)).silence(700).send(&hum(300)).silence(700);
+    lines.cue(cue("", 160, Some(250)));
+    bench.send(&hum(160)).silence(1_000);
+    let texts: Vec<String> = bench.finals().into_iter().map(|(_, text, ..)| text).collect();
+    assert_eq!(texts, ["four", "one", "five", ""]);
+}
+
+#[test]
+fn another_cue_ends_what_was_being_heard_and_noise_does_not_prolong_a_cue() {
+    let (mut bench, lines) = prompted();
+    lines.cue(cue("one two", 600, Some(250)));
+    bench.send(&hum(600)).silence(100);
+    lines.cue(cue("three", 400, Some(250)));
+    bench.send(&hum(1_000)).silence(500);
+    let finals = bench.finals();
+    let texts: Vec<&str> = finals.iter().map(|(_, text, ..)| text.as_str()).collect();
+    assert_eq!(texts, ["one two", "three"]);
+    assert!((ms(1_350)..=ms(1_420)).contains(&finals[1].0), "{finals:?}");
+}
+
+#[test]
+fn a_cue_without_a_final_has_interims_alone_and_the_next_is_heard() {
+    let (mut bench, lines) = prompted();
+    lines.cue(cue("never settled", 600, None));
+    bench.send(&hum(600)).silence(2_000);
+    assert_eq!((bench.interims().len(), bench.finals().len()), (2, 0));
+    lines.cue(cue("settled", 600, Some(100)));
+    bench.send(&hum(600)).silence(500);
+    assert_eq!(bench.finals().iter().map(|(_, text, ..)| text.as_str()).collect::<Vec<_>>(), ["settled"]);
+}
+
+#[test]
+fn what_it_is_made_to_say_is_reported_whatever_it_hears() {
+    let (mut bench, _) = prompted();
+    bench.silence(100);
+    bench.recogniser.utter(&Utter { text: "out of the blue".into(), is_final: true, speech_final: true });
+    bench.silence(20);
+    let finals = bench.finals();
+    assert!(matches!(finals.as_slice(), [(_, text, true, false)] if text == "out of the blue"), "{finals:?}");
 }

@@ -63,12 +63,19 @@ pub struct LineScript {
     /// All connections share one place in the script, so that a client that reconnects goes on where it was. Otherwise
     /// every connection begins at the first line.
     pub shared: bool,
+    /// There are no lines: what is said is told with [`Simulators::cue`](super::Simulators::cue), for all connections.
+    pub prompted: bool,
 }
 
 impl LineScript {
     /// A script of `lines`, each connection from the first; nothing after the last.
     pub fn new(lines: impl IntoIterator<Item = Line>) -> Self {
-        Self { lines: lines.into_iter().collect(), generic: false, shared: false }
+        Self { lines: lines.into_iter().collect(), generic: false, shared: false, prompted: false }
+    }
+
+    /// No lines: what is said is told as it is said.
+    pub fn prompted() -> Self {
+        Self { shared: true, prompted: true, ..Self::new([]) }
     }
 
     /// What a caller might say to anybody; the n-th of an endless series.
@@ -81,7 +88,7 @@ impl LineScript {
 impl Default for LineScript {
     /// Generic sentences for ever.
     fn default() -> Self {
-        Self { lines: Vec::new(), generic: true, shared: false }
+        Self { lines: Vec::new(), generic: true, shared: false, prompted: false }
     }
 }
 
@@ -103,12 +110,27 @@ pub enum When {
     ToolResult(String),
     /// It is the n-th turn: the request holds `n` user messages. The first is 1.
     Turn(usize),
+    /// It is the n-th request since the simulators started, the first being 1; the same messages once more are the same
+    /// request, and one taken back ([`Simulators::forget_request`](super::Simulators::forget_request)) does not count.
+    Request(usize),
+}
+
+/// How an answer ends.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Ending {
+    /// It is given whole.
+    #[default]
+    Whole,
+    /// After its text nothing comes any more.
+    Stall,
+    /// The request is refused with this HTTP status, when the first token would have come.
+    Refusal(u16),
 }
 
 /// A tool the model asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScriptedToolCall {
-    /// Which one; it is only asked for when the request offers it.
+    /// Which one; it is only asked for when the request offers it, or when the answer is that of [`When::Request`].
     pub name: String,
     /// Its arguments, JSON.
     pub arguments: String,
@@ -125,12 +147,21 @@ pub struct Answer {
     pub tool_calls: Vec<ScriptedToolCall>,
     /// From the request to the first token; `None`: as configured for the model.
     pub first_token: Option<Duration>,
+    /// How it ends.
+    pub ending: Ending,
 }
 
 impl Answer {
     /// A spoken answer.
     pub fn new(when: When, text: impl Into<String>) -> Self {
-        Self { when, text: text.into(), tool_calls: Vec::new(), first_token: None }
+        Self { when, text: text.into(), tool_calls: Vec::new(), first_token: None, ending: Ending::Whole }
+    }
+
+    /// The same, with another ending.
+    #[must_use]
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
     }
 
     /// The same, and a tool is called.
@@ -141,10 +172,11 @@ impl Answer {
     }
 }
 
-/// The answers of the model, chosen by the request alone, so that any number of calls share one script.
+/// The answers of the model, chosen by the request alone, so that any number of calls share one script; only
+/// [`When::Request`] counts requests, and is for one call.
 ///
-/// The first answer whose [`When`] holds wins, those about words ([`When::Says`], [`When::ToolResult`]) before those
-/// about order. When none holds, the answer is generic.
+/// The first answer whose [`When`] holds wins: [`When::Request`] before those about words ([`When::Says`],
+/// [`When::ToolResult`]), these before [`When::Turn`]. When none holds, the answer is generic.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct AnswerScript {
     /// In order of preference.
@@ -157,8 +189,18 @@ impl AnswerScript {
         Self { answers: answers.into_iter().collect() }
     }
 
-    /// The answer in the `turn`-th turn (from 1) to what was said or, after a tool, to its result.
-    pub(super) fn choose(&self, turn: usize, said: &str, tool_result: Option<&str>) -> Answer {
+    /// Whether answers are counted.
+    pub(super) fn is_counted(&self) -> bool {
+        self.answers.iter().any(|answer| matches!(answer.when, When::Request(_)))
+    }
+
+    /// The answer to the `request`-th request, in the `turn`-th turn (both from 1), to what was said or, after a tool, to
+    /// its result.
+    pub(super) fn choose(&self, request: usize, turn: usize, said: &str, tool_result: Option<&str>) -> Answer {
+        let by_count = self.answers.iter().find(|answer| answer.when == When::Request(request));
+        if let Some(answer) = by_count {
+            return answer.clone();
+        }
         let said = said.to_lowercase();
         let result = tool_result.map(str::to_lowercase);
         let by_words = self.answers.iter().find(|answer| match (&answer.when, &result) {
@@ -200,9 +242,9 @@ mod tests {
     #[test]
     fn words_decide_before_order_and_any_case_fits() {
         let script = AnswerScript::new([Answer::new(When::Turn(1), "first"), Answer::new(said("price"), "ten euros")]);
-        assert_eq!(script.choose(1, "What is the PRICE?", None).text, "ten euros");
-        assert_eq!(script.choose(1, "hello", None).text, "first");
-        assert_eq!(script.choose(2, "hello", None).text, GENERIC_ANSWERS[1]);
+        assert_eq!(script.choose(1, 1, "What is the PRICE?", None).text, "ten euros");
+        assert_eq!(script.choose(1, 1, "hello", None).text, "first");
+        assert_eq!(script.choose(1, 2, "hello", None).text, GENERIC_ANSWERS[1]);
     }
 
     #[test]
@@ -211,9 +253,9 @@ mod tests {
             Answer::new(said("book"), "One moment.").calling("book", "{}"),
             Answer::new(When::ToolResult("confirmed".into()), "It is booked."),
         ]);
-        assert_eq!(script.choose(1, "please book it", None).tool_calls.len(), 1);
-        assert_eq!(script.choose(1, "please book it", Some("Confirmed")).text, "It is booked.");
-        assert!(script.choose(1, "please book it", Some("refused")).tool_calls.is_empty());
+        assert_eq!(script.choose(1, 1, "please book it", None).tool_calls.len(), 1);
+        assert_eq!(script.choose(1, 1, "please book it", Some("Confirmed")).text, "It is booked.");
+        assert!(script.choose(1, 1, "please book it", Some("refused")).tool_calls.is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -14,8 +15,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::conversation::Service;
+
 use super::config::SimulatorConfig;
 use super::fault::{Fault, FaultRequest};
+use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{chat, deepgram, elevenlabs, speech, stream_input};
 
@@ -94,6 +98,34 @@ impl Simulators {
     /// Forgets the faults that still wait.
     pub fn heal(&self) {
         self.state.faults.clear();
+    }
+
+    /// Forgets the faults of one service that still wait.
+    pub fn heal_service(&self, service: Service) {
+        self.state.faults.clear_of(service);
+    }
+
+    /// Tells the recogniser what the caller begins to say; for a [`LineScript::prompted`](super::LineScript::prompted) one.
+    pub fn cue(&self, cue: Cue) {
+        self.state.lines.cue(cue);
+    }
+
+    /// Makes the recogniser's open streams report this, whatever they hear.
+    pub fn utter(&self, utter: Utter) {
+        // Nobody may be listening.
+        let _ = self.state.orders.send(Order::Report(utter));
+    }
+
+    /// Takes the model's last request before `before` for not made: its answer, when answers are counted
+    /// ([`When::Request`](super::When::Request)), is still to be given.
+    pub fn forget_request(&self, before: Instant) {
+        self.state.requests().forget(before);
+    }
+
+    /// Drops the recogniser's open connections without a word. The next one is served.
+    pub fn drop_listeners(&self) {
+        // There may be none.
+        let _ = self.state.orders.send(Order::Drop);
     }
 
     /// What was received so far.

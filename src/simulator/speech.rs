@@ -41,6 +41,7 @@ pub(super) async fn speak(Shared(state): Shared<Arc<State>>, headers: HeaderMap,
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
+    session.connect().await;
     let bad = |session: &mut Session, message: &str, param: Option<&str>| {
         session.refuse();
         failure(StatusCode::BAD_REQUEST, "invalid_request_error", message, None, param)
@@ -57,7 +58,8 @@ pub(super) async fn speak(Shared(state): Shared<Arc<State>>, headers: HeaderMap,
     session.note_text(&request.input);
     let voice = request.voice.as_ref().map(ToString::to_string).unwrap_or_default();
     let format = SoundFormat::OPENAI_PCM;
-    let speech = Speech::plan(&request.input, &voice, request.speed.unwrap_or(1.0), format.rate);
+    let speed = request.speed.unwrap_or(1.0);
+    let speech = state.speech(&request.input, &voice, speed, format.rate, state.voice_number());
     let wrapping = match (request.stream_format.as_deref(), request.response_format.as_deref()) {
         (Some("sse"), _) => Wrapping::Events,
         (_, Some("wav")) => Wrapping::Wav,

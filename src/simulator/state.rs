@@ -11,14 +11,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 
+use crate::audio::SampleRate;
 use crate::conversation::Service;
 
 use super::alarm::Alarm;
 use super::config::SimulatorConfig;
 use super::fault::{Cut, Faults, Trouble};
 use super::lines::Lines;
+use super::prompter::{ORDERS, Order, Requests};
+use super::voice::Speech;
 
 /// What the simulators received since they started.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
@@ -56,6 +59,12 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// The place in the script when all connections share one.
     pub(super) lines: Lines,
+    /// What befalls the recogniser's open streams.
+    pub(super) orders: broadcast::Sender<Order>,
+    /// The different requests the model has had.
+    requests: Requests,
+    /// Streams of speech begun so far.
+    voices: AtomicU64,
     sessions: Arc<Semaphore>,
     received: Mutex<Received>,
     ids: AtomicU64,
@@ -73,6 +82,9 @@ impl State {
         }
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
+            orders: broadcast::Sender::new(ORDERS),
+            requests: Requests::default(),
+            voices: AtomicU64::new(0),
             sessions: Arc::new(Semaphore::new(config.sessions.min(Semaphore::MAX_PERMITS))),
             alarm: Alarm::start()?,
             faults,
@@ -94,6 +106,24 @@ impl State {
     pub(super) fn request_id(&self) -> String {
         let n = self.ids.fetch_add(1, Ordering::Relaxed);
         format!("51a0{:04x}-0000-4000-8000-{:012x}", n >> 48, n & 0xFFFF_FFFF_FFFF)
+    }
+
+    /// The different requests the model has had.
+    pub(super) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// `text` as the voice of the `stream`-th stream of speech says it.
+    pub(super) fn speech(&self, text: &str, voice: &str, speed: f32, rate: SampleRate, stream: u64) -> Speech {
+        match &self.config.voice.tones {
+            None => Speech::plan(text, voice, speed, rate),
+            Some(tones) => Speech::tones(text, tones, stream, rate),
+        }
+    }
+
+    /// Which stream of speech this is, from 0.
+    pub(super) fn voice_number(&self) -> u64 {
+        self.voices.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Everything received so far.
@@ -191,6 +221,13 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Waits until it may be answered.
+    pub(super) async fn connect(&self) {
+        if let Some(due) = self.trouble.answer_due() {
+            self.state.alarm.until(due).await;
+        }
+    }
+
     /// It was served to its end.
     pub(super) fn complete(&mut self) {
         if !self.ended {

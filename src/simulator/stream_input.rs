@@ -18,7 +18,7 @@ use super::deepgram::close;
 use super::elevenlabs::{Asked, VoicePath, VoiceSettings, key, refused};
 use super::fault::Cut;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
-use super::state::{Key, Session, State, faster};
+use super::state::{Key, Refusal, Session, State, faster};
 use super::voice::{CharTime, Piece, Speech};
 
 /// Upgrades a request. A key may still come in the first message, and what is wrong with the query is told on the socket.
@@ -37,8 +37,15 @@ pub(super) async fn open(
     };
     let mut session = match state.admit(Service::Tts, key) {
         Ok(session) => session,
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            // Trouble within a service shows when it would have spoken.
+            if matches!(refusal, Refusal::Status(500..=599)) {
+                state.alarm.until(Instant::now() + state.config.voice.first_byte).await;
+            }
+            return refused(refusal);
+        }
     };
+    session.connect().await;
     let Ok(upgrade) = upgrade else {
         session.refuse();
         return (StatusCode::UPGRADE_REQUIRED, "open a WebSocket").into_response();
@@ -47,8 +54,15 @@ pub(super) async fn open(
     let upgrade = upgrade.max_message_size(LARGEST_MESSAGE);
     match asked {
         Ok(asked) => {
-            let stream =
-                Stream { session, asked, voice: path.voice, is_known, text: Text::default(), out: Out::default() };
+            let stream = Stream {
+                session,
+                asked,
+                voice: path.voice,
+                is_known,
+                text: Text::default(),
+                out: Out::default(),
+                number: None,
+            };
             upgrade.on_upgrade(|socket| stream.serve(socket))
         }
         Err(why) => upgrade.on_upgrade(|mut socket| async move {
@@ -174,6 +188,8 @@ struct Stream {
     is_known: bool,
     text: Text,
     out: Out,
+    /// Which stream of speech it is, once it has something to say.
+    number: Option<u64>,
 }
 
 /// Why a stream ends.
@@ -278,7 +294,9 @@ impl Stream {
         if let Some(spoken) = self.text.push(&input, self.asked.auto_mode) {
             self.session.note_text(&spoken);
             let first = self.session.state.config.voice.first_byte + self.session.trouble.delay();
-            let speech = Speech::plan(&spoken, &self.voice, self.text.speed, self.asked.format.rate);
+            let state = Arc::clone(&self.session.state);
+            let number = *self.number.get_or_insert_with(|| state.voice_number());
+            let speech = state.speech(&spoken, &self.voice, self.text.speed, self.asked.format.rate, number);
             self.out.waiting.push_back((Instant::now() + first, speech));
         }
         Ok(())
@@ -291,7 +309,8 @@ impl Stream {
             "<html>this is not the protocol".to_owned()
         } else {
             let audio = base64_simd::STANDARD.encode_to_string(self.asked.format.encode(&piece.samples));
-            let alignment = alignment(piece);
+            let told = self.session.state.config.voice.word_times;
+            let alignment = if told { alignment(piece) } else { Value::Null };
             json!({"audio": audio, "isFinal": null, "alignment": alignment, "normalizedAlignment": alignment})
                 .to_string()
         };

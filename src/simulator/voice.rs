@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::audio::SampleRate;
 
+use super::config::Tones;
+
 /// What a text sounds like: when each character is spoken, and the sound itself, made piece by piece.
 ///
 /// One burst per syllable (the harmonics of a gliding pitch under three formants, now and then a breath of noise before
@@ -25,6 +27,8 @@ pub(super) struct Speech {
     given: usize,
     phase: f32,
     noise: u32,
+    /// Half the period of the square wave it is, in milliseconds, when it is no murmur.
+    half_period_ms: Option<f32>,
 }
 
 /// When a character is spoken, in milliseconds from the start of the speech.
@@ -71,6 +75,7 @@ impl Speech {
             given: 0,
             phase: 0.0,
             noise: speaker | 1,
+            half_period_ms: None,
         };
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -90,6 +95,32 @@ impl Speech {
                 let pause = punctuation.chars().map(pause_ms).max().unwrap_or(0);
                 speech.letters(punctuation, if pause == 0 { 0 } else { pace(pause) });
             }
+        }
+        speech
+    }
+
+    /// Plans `text` as tones, those of the `stream`-th stream of speech (from 0).
+    pub(super) fn tones(text: &str, tones: &Tones, stream: u64, rate: SampleRate) -> Self {
+        let count = tones.half_periods.len().max(1);
+        let half_period = tones.half_periods.get(usize::try_from(stream).unwrap_or_default() % count);
+        let word_ms = u32::try_from(tones.word.as_millis()).unwrap_or(u32::MAX).max(5);
+        let mut speech = Self::plan("", "", 1.0, rate);
+        speech.half_period_ms = Some(half_period.map_or(1.0, |half| half.as_secs_f32() * 1_000.0));
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let is_space = first.is_whitespace();
+            let end = rest.find(|c: char| c.is_whitespace() != is_space).unwrap_or(rest.len());
+            let (piece, after) = rest.split_at(end);
+            rest = after;
+            if is_space {
+                let gap = if speech.syllables.is_empty() { 0 } else { word_ms / 5 };
+                speech.letters(piece, gap);
+                continue;
+            }
+            let length_ms = word_ms - word_ms / 5;
+            let start_ms = speech.length_ms;
+            speech.syllables.push(Syllable { start_ms, length_ms, pitch: 0.0, breathy: false, harmonics: Vec::new() });
+            speech.letters(piece, length_ms);
         }
         speech
     }
@@ -139,6 +170,11 @@ impl Speech {
         let at = ms - syllable.start_ms as f32;
         if at < 0.0 {
             return 0.0;
+        }
+        if let Some(half) = self.half_period_ms {
+            // Half a sample on, so that rounding never decides on which side of an edge a sample lies.
+            let edges = ((at + 500.0 / hz) / half) as u32;
+            return if edges.is_multiple_of(2) { TONE_LEVEL } else { -TONE_LEVEL };
         }
         let length = syllable.length_ms as f32;
         // The pitch glides down by a tenth over the syllable.
@@ -251,6 +287,8 @@ const ATTACK_MS: f32 = 20.0;
 const RELEASE_MS: f32 = 40.0;
 const BREATH_MS: f32 = 35.0;
 const BREATH_LEVEL: f32 = 0.03;
+/// −15 dBFS.
+const TONE_LEVEL: f32 = 0.18;
 /// −18.5 dBFS.
 const BURST_LEVEL: f32 = 0.119;
 /// First three formants in hertz, of vowels as in bee, bed, bat, father, law, book, boot, bird.
@@ -330,6 +368,24 @@ mod tests {
         let fast = Speech::plan(TEXT, "alice", 2.0, SampleRate::HZ_8000).length().as_secs_f64();
         let usual = Speech::plan(TEXT, "alice", 1.0, SampleRate::HZ_8000).length().as_secs_f64();
         assert!((usual / fast - 2.0).abs() < 0.05, "{usual} s, {fast} s");
+    }
+
+    #[test]
+    fn tones_name_their_stream_and_give_every_word_the_same_time() {
+        let half_periods = [4, 10].map(|samples| Duration::from_micros(125 * samples)).to_vec();
+        let tones = Tones { word: Duration::from_millis(300), half_periods };
+        for (stream, half) in [(0, 4), (1, 10), (2, 4)] {
+            let mut speech = Speech::tones("One two, three. ", &tones, stream, SampleRate::HZ_8000);
+            assert_eq!(speech.length(), Duration::from_millis(900));
+            let samples = speech.make(u32::MAX);
+            for word in samples.chunks(2_400) {
+                assert!(
+                    word[..1_920].iter().all(|s| s.unsigned_abs() > 5_000) && word[1_920..].iter().all(|&s| s == 0)
+                );
+                let edges = word[..1_920].windows(2).filter(|pair| (pair[0] > 0) != (pair[1] > 0)).count();
+                assert_eq!(edges, 1_920 / half - 1, "stream {stream}");
+            }
+        }
     }
 
     #[test]

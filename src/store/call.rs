@@ -50,6 +50,8 @@ pub struct CallRecord {
     pub interruptions: u32,
     /// From the caller's first sample to the first silent packet, for each hold.
     pub silenced: Vec<Duration>,
+    /// Times a backup service was asked.
+    pub hedges: Vec<Counter>,
     /// Late or unknown results that were dropped.
     pub dropped: u64,
     /// What happened to the caller's sound.
@@ -58,6 +60,10 @@ pub struct CallRecord {
     pub outbound: Vec<Counter>,
     /// What happened on the line.
     pub line: Vec<Counter>,
+    /// How its services did.
+    pub services: Vec<Counter>,
+    /// Time missing from its recording.
+    pub unrecorded: Duration,
     /// File name of its recording.
     pub recording: Option<String>,
     /// Its events, oldest first; empty while it is live.
@@ -140,7 +146,8 @@ impl CallRecord {
         let lines: usize = self.lines.iter().map(|line| line.text.len() + size_of::<LineRecord>()).sum();
         let events: usize = self.events.iter().map(|event| event.data.len() + size_of::<EventRecord>()).sum();
         let turns: usize = self.turns.iter().map(|turn| size_of::<TurnRecord>() + turn.waterfall.len() * 32).sum();
-        let counters = (self.inbound.len() + self.outbound.len() + self.line.len()) * size_of::<Counter>();
+        let counters =
+            (self.hedges.len() + self.inbound.len() + self.outbound.len() + self.line.len()) * size_of::<Counter>();
         size_of::<Self>()
             + texts
             + sids

@@ -182,10 +182,13 @@ mod tests {
             holds: 0,
             interruptions: 0,
             silenced: Vec::new(),
+            hedges: Vec::new(),
             dropped: 0,
             inbound: Vec::new(),
             outbound: Vec::new(),
             line: Vec::new(),
+            services: Vec::new(),
+            unrecorded: Duration::ZERO,
             recording: None,
             events: Vec::new(),
         }

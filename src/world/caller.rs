@@ -1,19 +1,26 @@
-//! The caller: sounds laid out in time, sent as RTP packets.
+//! The caller: sounds and keys laid out in time, sent as RTP packets.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::audio::tone::Tone;
 use crate::audio::{Codec, Encoder, SampleRate};
-use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
+use crate::conversation::Digit;
+use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc, TelephoneEvent};
 
 use super::sound;
 
-/// A caller whose phone sends one packet every 20 ms for as long as it is on the line.
+/// A caller whose phone sends one packet every 20 ms for as long as it is on the line. Told the time, counted from any one
+/// moment: in virtual time and in real time it is the same caller.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub struct Caller {
     sounds: Vec<Sound>,
+    /// Keys to be pressed, in order.
+    presses: VecDeque<(Duration, Digit)>,
+    pressing: Option<Press>,
     encoder: Encoder,
     payload_type: PayloadType,
+    telephone_event: PayloadType,
     sequence: u16,
     timestamp: u32,
     seed: u64,
@@ -25,17 +32,40 @@ struct Sound {
     samples: Vec<i16>,
 }
 
+/// A key being held down.
+#[derive(Clone, Copy, Debug)]
+struct Press {
+    event: u8,
+    /// Of its beginning: all its packets carry it.
+    timestamp: u32,
+    /// Packets sent of it.
+    sent: u16,
+}
+
+impl Press {
+    /// A key is held for 100 ms.
+    const PACKETS: u16 = 5;
+    /// Its end is sent three times (RFC 4733 section 2.5.1.4).
+    const ENDS: u16 = 3;
+}
+
 /// What one packet of the caller lasts.
 pub(super) const PTIME: Duration = Duration::from_millis(20);
 /// How loud each tone of a beep is.
 const BEEP_DBFS: f32 = -16.0;
+/// Samples of one packet.
+const SAMPLES: u32 = 160;
 
 impl Caller {
-    pub(super) fn new(codec: Codec, payload_type: PayloadType, seed: u64) -> Self {
+    /// A silent caller that speaks `codec` (8 kHz). Its sounds, first sequence number and timestamp come from `seed`.
+    pub fn new(codec: Codec, payload_type: PayloadType, seed: u64) -> Self {
         Self {
             sounds: Vec::new(),
+            presses: VecDeque::new(),
+            pressing: None,
             encoder: Encoder::new(codec),
             payload_type,
+            telephone_event: PayloadType(101),
             sequence: seed as u16,
             timestamp: (seed >> 16) as u32,
             seed,
@@ -43,13 +73,13 @@ impl Caller {
     }
 
     /// Voice from `start` on.
-    pub(super) fn speak(&mut self, start: Duration, length: Duration) {
+    pub fn speak(&mut self, start: Duration, length: Duration) {
         let seed = self.next_seed();
         self.add(start, sound::voice(samples(length), seed));
     }
 
     /// A cough from `start` on.
-    pub(super) fn cough(&mut self, start: Duration, length: Duration) {
+    pub fn cough(&mut self, start: Duration, length: Duration) {
         let seed = self.next_seed();
         self.add(start, sound::cough(samples(length), seed));
     }
@@ -64,9 +94,30 @@ impl Caller {
     }
 
     /// Noise from `start` on.
-    pub(super) fn noise(&mut self, start: Duration, length: Duration, dbfs: f64) {
+    pub fn noise(&mut self, start: Duration, length: Duration, dbfs: f64) {
         let seed = self.next_seed();
         self.add(start, sound::noise(samples(length), dbfs, seed));
+    }
+
+    /// A sound of 8 kHz from `start` on, over whatever else is heard.
+    pub fn play(&mut self, start: Duration, samples: Vec<i16>) {
+        self.add(start, samples);
+    }
+
+    /// A key pressed at `start`, for 100 ms, as telephone events (RFC 4733): no sound is sent meanwhile.
+    pub fn press(&mut self, start: Duration, key: Digit) {
+        self.presses.push_back((start, key));
+    }
+
+    /// The payload type of telephone events, when it is not 101.
+    pub fn with_telephone_event(mut self, payload_type: PayloadType) -> Self {
+        self.telephone_event = payload_type;
+        self
+    }
+
+    /// Whether it has nothing left to play or press.
+    pub fn is_idle(&self) -> bool {
+        self.sounds.is_empty() && self.presses.is_empty() && self.pressing.is_none()
     }
 
     /// Whether the caller makes any sound at this moment.
@@ -76,8 +127,15 @@ impl Caller {
     }
 
     /// The packet that is sent at `now`: it holds the 20 ms before.
-    pub(super) fn packet(&mut self, now: Duration) -> PacketBuf {
+    pub fn packet(&mut self, now: Duration) -> PacketBuf {
         let start = now.saturating_sub(PTIME);
+        if self.pressing.is_none()
+            && let Some(&(at, key)) = self.presses.front()
+            && at < now
+        {
+            self.presses.pop_front();
+            self.pressing = Some(Press { event: key.event_code(), timestamp: self.timestamp, sent: 0 });
+        }
         let mut mixed = [0i32; 160];
         for sound in &self.sounds {
             // Either the sound begins within this packet, or the packet within the sound.
@@ -89,7 +147,7 @@ impl Caller {
         }
         self.sounds.retain(|sound| sound.start + Duration::from_micros(sound.samples.len() as u64 * 125) > start);
         let clipped = mixed.map(|sample| sample.clamp(-32_768, 32_767) as i16);
-        let header = Header {
+        let mut header = Header {
             marker: false,
             payload_type: self.payload_type,
             sequence: self.sequence,
@@ -97,8 +155,27 @@ impl Caller {
             ssrc: Ssrc(0x5ca1_ab1e),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(160);
-        PacketBuf::write(header, |payload| self.encoder.encode(&clipped, &mut payload[..160]))
+        self.timestamp = self.timestamp.wrapping_add(SAMPLES);
+        let Some(press) = &mut self.pressing else {
+            return PacketBuf::write(header, |payload| self.encoder.encode(&clipped, &mut payload[..160]));
+        };
+        header.payload_type = self.telephone_event;
+        header.timestamp = press.timestamp;
+        header.marker = press.sent == 0;
+        press.sent += 1;
+        let event = TelephoneEvent {
+            event: press.event,
+            end: press.sent >= Press::PACKETS,
+            volume: 10,
+            duration: press.sent.min(Press::PACKETS) * SAMPLES as u16,
+        };
+        if press.sent == Press::PACKETS + Press::ENDS - 1 {
+            self.pressing = None;
+        }
+        PacketBuf::write(header, |payload| {
+            payload[..TelephoneEvent::LEN].copy_from_slice(&event.to_bytes());
+            TelephoneEvent::LEN
+        })
     }
 
     fn add(&mut self, start: Duration, samples: Vec<i16>) {
@@ -113,4 +190,43 @@ impl Caller {
 
 fn samples(length: Duration) -> usize {
     length.as_micros() as usize / 125
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::Packet;
+
+    #[test]
+    fn a_key_is_an_event_with_one_timestamp_and_three_ends_and_then_the_sound_goes_on() {
+        let mut caller = Caller::new(Codec::Pcmu, PayloadType(0), 3);
+        let key = Digit::new('5').unwrap();
+        caller.press(Duration::from_millis(30), key);
+        caller.press(Duration::from_millis(30), key);
+        let mut seen = Vec::new();
+        for n in 1..=18u32 {
+            let packet = caller.packet(PTIME * n);
+            let packet = Packet::parse(packet.as_bytes()).unwrap();
+            if packet.header.payload_type == PayloadType(101) {
+                let event = TelephoneEvent::parse(packet.payload).unwrap();
+                seen.push((n, packet.header.timestamp, packet.header.marker, event.end, event.duration));
+            } else {
+                assert_eq!(packet.payload.len(), 160);
+            }
+        }
+        let first: Vec<_> = seen.iter().take(7).map(|s| (s.0, s.2, s.3, s.4)).collect();
+        let expected = [
+            (2, true, false, 160),
+            (3, false, false, 320),
+            (4, false, false, 480),
+            (5, false, false, 640),
+            (6, false, true, 800),
+            (7, false, true, 800),
+            (8, false, true, 800),
+        ];
+        assert_eq!(first, expected);
+        assert_eq!(seen.len(), 14);
+        assert!(seen[..7].iter().all(|s| s.1 == seen[0].1) && seen[7..].iter().all(|s| s.1 == seen[7].1));
+        assert!(caller.is_idle());
+    }
 }

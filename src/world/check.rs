@@ -6,7 +6,7 @@ use crate::call::Speaker;
 
 use super::moment::Failure;
 use super::scenario::{Scenario, What, When};
-use super::world::{Outcome, RINGING};
+use super::world::Outcome;
 
 /// Adds to the outcome's failures what was expected and did not happen, or happened and must never.
 pub(super) fn check(scenario: &Scenario, outcome: &mut Outcome) {
@@ -67,7 +67,7 @@ fn met(what: &What, outcome: &Outcome) -> Result<(), Missed> {
         What::Lines(count) => same(*count, outcome.report.lines.len()),
         What::Gap(most) => {
             let gap = outcome.longest_gap;
-            if gap <= *most { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis()).into()) }
+            if gap <= *most + outcome.tolerance { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis()).into()) }
         }
         What::Line { nth, agent, text, exact, cut } => {
             let line = outcome.report.lines.get(nth - 1).ok_or("there is no such line")?;
@@ -77,7 +77,7 @@ fn met(what: &What, outcome: &Outcome) -> Result<(), Missed> {
                 Ok(())
             } else {
                 let cut = if line.interrupted { " cut" } else { "" };
-                let at = line.at.as_millis() as i64 - RINGING.as_millis() as i64;
+                let at = line.at.as_millis() as i64 - outcome.report.answered.unwrap_or_default().as_millis() as i64;
                 Err(Missed { at: Some(at), found: format!("it is {:?} \"{}\"{cut}", line.speaker, line.text) })
             }
         }
@@ -89,8 +89,9 @@ fn moments<'a>(outcome: &'a Outcome, kind: &'a str) -> impl Iterator<Item = i64>
 }
 
 fn within(at: i64, from: When, to: Option<When>, outcome: &Outcome) -> Result<(), Missed> {
-    let from = resolve(from, outcome)?;
-    let to = to.map(|to| resolve(to, outcome)).transpose()?;
+    let tolerance = outcome.tolerance.as_millis() as i64;
+    let from = resolve(from, outcome)? - tolerance;
+    let to = to.map(|to| resolve(to, outcome)).transpose()?.map(|to| to + tolerance);
     if at >= from && to.is_none_or(|to| at <= to) {
         return Ok(());
     }

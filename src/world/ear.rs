@@ -14,7 +14,11 @@ use super::sound;
 #[derive(Debug)]
 pub(super) struct Ear {
     decoder: Decoder,
-    replies: BTreeSet<u32>,
+    pub(super) replies: BTreeSet<u32>,
+    /// The kept sound is about to begin.
+    pub(super) is_kept_next: bool,
+    /// Backup voices, and the replies they speak.
+    pub(super) voices: BTreeMap<u32, u32>,
     /// The agent's utterances in the order they were first heard.
     pub(super) utterances: Vec<(u32, Duration)>,
     pub(super) last_audible: Option<Duration>,
@@ -40,6 +44,8 @@ impl Ear {
         Self {
             decoder,
             replies: BTreeSet::new(),
+            is_kept_next: false,
+            voices: BTreeMap::new(),
             utterances: Vec::new(),
             last_audible: None,
             last_sent: None,
@@ -68,16 +74,22 @@ impl Ear {
             && sound::is_audible(frame.samples())
         {
             // Neighbouring replies are told apart; older ones would alias.
-            let recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
+            let mut recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
+            recent.push(sound::KEPT);
             let current = self.utterances.last().map(|(reply, _)| *reply);
             whose = sound::sounds_like(frame.samples(), &recent);
+            let is_kept_again = whose == Some(sound::KEPT) && std::mem::take(&mut self.is_kept_next);
+            // Whoever speaks it, it is the same utterance.
+            whose = whose.map(|voice| self.voices.get(&voice).copied().unwrap_or(voice));
             match (whose, current) {
                 (Some(whose), Some(current))
-                    if whose != current && self.utterances.iter().any(|(earlier, _)| *earlier == whose) =>
+                    if whose != current
+                        && whose != sound::KEPT
+                        && self.utterances.iter().any(|(earlier, _)| *earlier == whose) =>
                 {
                     problem = Some(format!("reply {whose} is heard again after reply {current}"));
                 }
-                (Some(whose), current) if current != Some(whose) => began = Some(whose),
+                (Some(whose), current) if is_kept_again || current != Some(whose) => began = Some(whose),
                 // The first packet may begin with a fade: the newest reply it can be.
                 (None, None) => began = recent.first().copied(),
                 _ => {}

@@ -50,6 +50,8 @@ struct Telling {
 /// One run of the model, and its voice.
 #[derive(Default)]
 struct Reply {
+    /// By which model or voice: 0 is the first choice.
+    rank: u8,
     asked: Option<Duration>,
     tokens: Vec<Duration>,
     text: String,
@@ -159,9 +161,13 @@ impl Telling {
     fn drain(&mut self, at: Duration) {
         while let Some(output) = self.call.poll_output() {
             match output {
-                Output::Generate { reply, .. } => self.replies.entry(reply).or_default().asked = Some(at),
-                Output::Synthesize { reply, text, .. } => {
+                Output::Generate { reply, rank, .. } => {
                     let reply = self.replies.entry(reply).or_default();
+                    (reply.asked, reply.rank) = (Some(at), rank);
+                }
+                Output::Synthesize { reply, rank, text } => {
+                    let reply = self.replies.entry(reply).or_default();
+                    reply.rank = reply.rank.max(rank);
                     reply.handed.get_or_insert(at);
                     reply.words += u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
                 }
@@ -232,25 +238,39 @@ impl Telling {
 
     fn put_services(&self, file: &mut String) {
         let replies = || self.replies.values();
-        let first_token = median(replies().filter_map(|reply| Some(*reply.tokens.first()? - reply.asked?)));
+        let of_rank = |rank: u8| replies().filter(move |reply| reply.rank == rank);
+        let first_token = |rank| median(of_rank(rank).filter_map(|reply| Some(*reply.tokens.first()? - reply.asked?)));
         let per_token = median(replies().flat_map(|reply| reply.tokens.windows(2)).map(|pair| pair[1] - pair[0]));
-        let first_sound = median(replies().filter_map(|reply| reply.first_sound?.checked_sub(reply.handed?)));
+        let first_sound =
+            |rank| median(of_rank(rank).filter_map(|reply| reply.first_sound?.checked_sub(reply.handed?)));
         let whole = replies().filter(|reply| reply.ended || reply.asked.is_none()).filter(|reply| reply.words > 0);
         let per_word = median(whole.map(|reply| reply.sound / reply.words));
-        let _ = writeln!(file, "llm first={} token={}", millis(first_token), millis(per_token));
+        let _ = writeln!(file, "llm first={} token={}", millis(first_token(0)), millis(per_token));
         let times = if replies().any(|reply| reply.has_word_times) { "yes" } else { "no" };
         let per_word = if per_word.is_zero() { Duration::from_millis(300) } else { per_word };
-        let _ = writeln!(file, "tts first={} word={} times={times}", millis(first_sound), per_word.as_millis().max(20));
+        let _ =
+            writeln!(file, "tts first={} word={} times={times}", millis(first_sound(0)), per_word.as_millis().max(20));
+        let backups = self.spec.dialogue.backups;
+        if backups.llm {
+            let _ = writeln!(file, "llm backup={}", millis(first_token(1)));
+        }
+        if backups.tts {
+            let _ = writeln!(file, "tts backup={}", millis(first_sound(1)));
+        }
+        if backups.stt {
+            file.push_str("stt backup=ok\n");
+        }
         for reply in replies().filter(|reply| reply.asked.is_some()) {
             let text = quotable(&reply.text);
+            file.push_str(if reply.rank == 0 { "reply " } else { "backup " });
             let _ = match (&reply.call, reply.failed) {
                 (Some(call), _) => {
                     let spoken = if text.is_empty() { String::new() } else { format!("\"{text}\" ") };
-                    writeln!(file, "reply {spoken}tool {} \"{}\"", quotable(&call.name), quotable(&call.arguments))
+                    writeln!(file, "{spoken}tool {} \"{}\"", quotable(&call.name), quotable(&call.arguments))
                 }
-                (None, Some(failure)) if text.is_empty() => writeln!(file, "reply fail {}", failure.name()),
-                (None, Some(_)) => writeln!(file, "reply \"{text}\" then-stall"),
-                (None, None) => writeln!(file, "reply \"{text}\""),
+                (None, Some(failure)) if text.is_empty() => writeln!(file, "fail {}", failure.name()),
+                (None, None) if !text.is_empty() || reply.ended => writeln!(file, "\"{text}\""),
+                (None, _) => writeln!(file, "\"{text}\" then-stall"),
             };
         }
         for tool in &self.tools {
@@ -381,6 +401,19 @@ mod tests {
         };
         assert!(audio(&again).abs_diff(audio(&original)) <= 60, "{told}");
         assert_eq!(again.report.ended.map(|ended| ended.1), original.report.ended.map(|ended| ended.1));
+    }
+
+    #[test]
+    fn what_a_backup_did_is_told_as_its_own() {
+        let file = "llm first=9000 backup=300\nreply \"Too late.\"\nbackup \"It is sunny today.\"\n\
+                    0 says 1000 \"what is the weather\"\nrun 8000\n";
+        let original = run(&Scenario::parse("original", file).unwrap());
+        let told = scenario_of(&original.log).unwrap();
+        assert!(told.contains("llm backup=300\n") && told.contains("reply \"\" then-stall\n"), "{told}");
+        let again = run(&Scenario::parse("told", &told).unwrap());
+        let said = again.report.lines.last().map(|line| line.text.clone());
+        assert_eq!(said.as_deref(), Some("It is sunny today."), "{told}");
+        assert_eq!(again.report.hedges, original.report.hedges);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod from_log;
 mod minimize;
 mod moment;
 mod network;
+mod part;
 mod policy;
 mod random;
 mod random_call;
@@ -26,10 +27,12 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use caller::Caller;
 pub use from_log::scenario_of;
 pub use minimize::minimize;
 pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
+pub use part::{Act, AnswerEnd, Answered, Pace, Part, Recorded, ToolAnswer, VoiceTrouble, What, read};
 pub use policy::set;
 pub use random::Random;
 pub use random_call::random_call;

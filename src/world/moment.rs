@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::call::DialogueEvent;
+use crate::conversation::ReplyId;
 
 /// Something that happened in a scenario, with its time since the answer (negative while it rang).
 #[derive(Clone, PartialEq, Debug)]
@@ -70,6 +71,10 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
+        }
+        DialogueEvent::Hedged { service, reply, backup, why } => {
+            let by = |id: &Option<ReplyId>, who| id.map_or(String::new(), |id| format!(" {who} {id}"));
+            ("hedged", format!("{}{}{} [{}]", service.name(), by(reply, "reply"), by(backup, "as"), why.rule))
         }
         DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,

@@ -13,6 +13,7 @@ pub fn random_call(seed: u64) -> String {
     let mut file = String::new();
     agent(&mut file, &mut random);
     services(&mut file, &mut random, seed);
+    backups(&mut file, &mut Random::new(seed ^ 0x62_61_63_6b));
     let length = 8_000 + random.below(32_000);
     let mut at = random.below(3_000);
     while at < length {
@@ -62,6 +63,40 @@ fn services(file: &mut String, random: &mut Random, seed: u64) {
             4 => writeln!(file, "reply fail {}", pick(random, &FAILURES)),
             5 => writeln!(file, "reply \"\""),
             _ => writeln!(file, "reply \"{text}\""),
+        };
+    }
+}
+
+/// Second services, and how both kinds of voice and the recogniser's connection break down.
+fn backups(file: &mut String, random: &mut Random) {
+    if random.happens(0.5) {
+        let _ = writeln!(file, "llm backup={}", pick(random, &["never", "200", "600", "1500", "4000"]));
+    }
+    if random.happens(0.5) {
+        let _ = writeln!(file, "tts backup={}", pick(random, &["never", "60", "200", "600", "1500"]));
+    }
+    if random.happens(0.3) {
+        let _ = writeln!(file, "stt backup={}", pick(random, &["ok", "ok", "deaf", "fail"]));
+    }
+    for _ in 0..random.below(4) {
+        let text = pick(random, &ANSWERS);
+        let _ = match random.below(6) {
+            0 => writeln!(file, "backup tool lookup \"{{}}\""),
+            1 => writeln!(file, "backup fail {}", pick(random, &FAILURES)),
+            2 => writeln!(file, "backup \"{text}\" then-stall"),
+            _ => writeln!(file, "backup \"{text}\""),
+        };
+    }
+    for _ in 0..random.below(4) {
+        let at = random.below(30_000);
+        let much = random.below(3_000);
+        let _ = match random.below(6) {
+            0 => writeln!(file, "{at} tts stall {much}"),
+            1 => writeln!(file, "{at} tts break {much}"),
+            2 => writeln!(file, "{at} tts backup {}", pick(random, &["blackhole", "stall 700", "break 700", "ok"])),
+            3 => writeln!(file, "{at} stt drop {much}"),
+            4 => writeln!(file, "{at} stt deaf"),
+            _ => writeln!(file, "{at} tts ok"),
         };
     }
 }

@@ -13,10 +13,13 @@
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
 //! llm first=300 token=16                   to the first token, then between tokens
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
+//! llm backup=300 | tts backup=120          there is a backup, so late; `never`: one that is dead too
+//! stt backup=ok                            there is another recogniser; `deaf` or `fail`: one that is dead too
 //! reply "Sure. What time?"                 the model's answers, in the order it is asked …
 //! reply "Well" then-stall                  … sends this and then nothing
 //! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
 //! reply fail unavailable                   … fails
+//! backup "Sure."                           the backup model's answers, as above; without: those of the first choice
 //! tool end_call 500 "done"                 how long a tool takes and what it answers
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
@@ -27,6 +30,10 @@
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 50 line up                               the line's first packet comes then, not with the answer
+//! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
+//! 0 tts backup blackhole                   the backup voice, likewise
+//! 900 stt drop 300                         its connection is reset; it comes back so late and hears what it missed
+//! 0 stt deaf                               its connection hears nothing; a new one does
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
@@ -41,17 +48,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::audio::Codec;
+use crate::audio::{Codec, SampleRate, g711};
 use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening};
 use crate::conversation::ToolSpec;
 
-use super::NetworkSpec;
 use super::words::{Args, Word, split};
+use super::{NetworkSpec, sound};
 
 pub(super) use deed::{Deed, Fault, Step};
 pub use expectation::Expectation;
 pub(super) use expectation::What;
-pub(super) use script::{LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
+pub(super) use script::{Ear, LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
 pub(super) use value::When;
 pub(super) use value::duration;
 use value::{duration_or_never, when};
@@ -110,14 +117,21 @@ impl Scenario {
             name: name.to_owned(),
             spec: CallSpec { seed: 1, ..CallSpec::new(agent.clone()) },
             network: NetworkSpec::default(),
-            stt: SttScript { interim_lag: Duration::from_millis(200), final_lag: Some(Duration::from_millis(250)) },
+            stt: SttScript {
+                interim_lag: Duration::from_millis(200),
+                final_lag: Some(Duration::from_millis(250)),
+                backup: None,
+            },
             llm: LlmScript {
                 first_token: Duration::from_millis(300),
                 per_token: Duration::from_millis(16),
                 replies: Vec::new(),
+                backup: None,
+                backup_replies: Vec::new(),
             },
             tts: TtsScript {
                 first_byte: Duration::from_millis(120),
+                backup: None,
                 per_word: Duration::from_millis(300),
                 word_times: true,
             },
@@ -133,6 +147,7 @@ impl Scenario {
                 scenario.statement(line, text.trim(), &words).map_err(|problem| BadScenario { line, problem })?;
             }
         }
+        scenario.spec.last_resort = Some(kept(&scenario.spec.dialogue.last_resort, scenario.tts.per_word));
         Ok(scenario)
     }
 
@@ -197,6 +212,10 @@ impl Scenario {
                     match name {
                         "interim" => self.stt.interim_lag = duration(value)?,
                         "final" => self.stt.final_lag = duration_or_never(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.stt = true;
+                            self.stt.backup = Some(script::ear(value)?);
+                        }
                         _ => return Err(format!("the recogniser has no `{name}`")),
                     }
                 }
@@ -205,6 +224,10 @@ impl Scenario {
                 while let Some((name, value)) = args.setting() {
                     match name {
                         "first" => self.llm.first_token = duration(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.llm = true;
+                            self.llm.backup = duration_or_never(value)?;
+                        }
                         "token" => self.llm.per_token = duration(value)?,
                         _ => return Err(format!("the model has no `{name}`")),
                     }
@@ -214,6 +237,10 @@ impl Scenario {
                 while let Some((name, value)) = args.setting() {
                     match name {
                         "first" => self.tts.first_byte = duration(value)?,
+                        "backup" => {
+                            self.spec.dialogue.backups.tts = true;
+                            self.tts.backup = duration_or_never(value)?;
+                        }
                         "word" => self.tts.per_word = duration(value)?,
                         "times" => self.tts.word_times = value == "yes",
                         _ => return Err(format!("the voice has no `{name}`")),
@@ -223,6 +250,10 @@ impl Scenario {
             "reply" => {
                 let reply = script::reply(&mut args)?;
                 self.llm.replies.push(reply);
+            }
+            "backup" => {
+                let reply = script::reply(&mut args)?;
+                self.llm.backup_replies.push(reply);
             }
             "tool" => {
                 let name = args.word()?.bare()?.to_owned();
@@ -279,6 +310,15 @@ impl Scenario {
 
 fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {
     dialogue.screening.get_or_insert_with(|| Screening { identity: String::new(), purpose: String::new() })
+}
+
+/// The sound kept for the case that every voice is down, as long as the voices of the scenario would speak it.
+fn kept(text: &str, per_word: Duration) -> Vec<u8> {
+    let word = sound::agent_word(sound::KEPT, SampleRate::HZ_8000.samples_in(per_word));
+    let samples = word.repeat(text.split_whitespace().count());
+    let mut bytes = vec![0; samples.len()];
+    g711::encode_ulaw(&samples, &mut bytes);
+    bytes
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::conversation::{
     Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
 };
 
-use super::scenario::{Fault, LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
+use super::scenario::{Ear, Fault, LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
 use super::sound;
 
 /// Something a service will say.
@@ -20,8 +20,29 @@ pub(super) struct Said {
     pub(super) input: Owned,
 }
 
+/// Something a recogniser will say, if its connection still stands then.
+pub(super) struct Words {
+    pub(super) at: Duration,
+    connection: u32,
+    utterance: usize,
+    pub(super) input: Owned,
+}
+
+/// What the caller said, for a recogniser that is to hear it again.
+#[derive(Debug)]
+struct Utterance {
+    start: Duration,
+    length: Duration,
+    text: String,
+    final_lag: Option<Duration>,
+    is_settled: bool,
+}
+
 /// How long after its cancellation a service may still say something: cancelling is never instant.
 pub(super) const LATE: Duration = Duration::from_millis(30);
+
+/// How long another recogniser's connection takes.
+const CONNECTING: Duration = Duration::from_millis(100);
 
 /// Hears, thinks, speaks and does, as the scenario says.
 #[derive(Debug)]
@@ -30,9 +51,17 @@ pub(super) struct Services {
     llm: LlmScript,
     tts: TtsScript,
     tools: Vec<ToolScript>,
-    pub(super) stt_failed: bool,
-    pub(super) tts_fault: Fault,
+    utterances: Vec<Utterance>,
+    /// The recogniser's connections so far.
+    connections: u32,
+    /// When the present one came up.
+    connected: Duration,
+    is_deaf: bool,
+    /// The voices' faults, by rank.
+    pub(super) tts_faults: [Fault; 2],
     pub(super) generations: usize,
+    /// Runs by rank.
+    runs: [usize; 2],
     speaking: BTreeMap<ReplyId, Speaking>,
 }
 
@@ -43,6 +72,8 @@ struct Speaking {
     /// When the next sound can be delivered.
     ready: Duration,
     words: u32,
+    rank: u8,
+    is_stalled: bool,
 }
 
 impl Services {
@@ -52,39 +83,106 @@ impl Services {
             llm,
             tts,
             tools,
-            stt_failed: false,
-            tts_fault: Fault::None,
+            utterances: Vec::new(),
+            connections: 0,
+            connected: Duration::ZERO,
+            is_deaf: false,
+            tts_faults: [Fault::None; 2],
             generations: 0,
+            runs: [0; 2],
             speaking: BTreeMap::new(),
         }
     }
 
     /// What the recogniser makes of words spoken from `start` on.
-    pub(super) fn hear(&self, start: Duration, length: Duration, text: &str, final_lag: Option<Duration>) -> Vec<Said> {
-        let words: Vec<&str> = text.split_whitespace().collect();
+    pub(super) fn hear(
+        &mut self,
+        start: Duration,
+        length: Duration,
+        text: &str,
+        final_lag: Option<Duration>,
+    ) -> Vec<Words> {
         let final_lag = match final_lag {
             Some(Duration::MAX) => self.stt.final_lag,
             other => other,
         };
+        let text = text.to_owned();
+        self.utterances.push(Utterance { start, length, text, final_lag, is_settled: false });
+        self.words_of(self.utterances.len() - 1)
+    }
+
+    /// What the present connection makes of an utterance: it hears what was said before it came up all at once.
+    fn words_of(&self, utterance: usize) -> Vec<Words> {
+        let Some(Utterance { start, length, text, final_lag, .. }) = self.utterances.get(utterance) else {
+            return Vec::new();
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (connection, connected) = (self.connections, self.connected);
+        let heard = |at: Duration, input| Words { at: at.max(connected), connection, utterance, input };
         let mut said = Vec::new();
         for count in 1..=words.len() {
-            let spoken = length * count as u32 / words.len() as u32;
+            let spoken = (*start + *length * count as u32 / words.len() as u32).max(connected);
             let transcript = transcript(TranscriptKind::Interim, &words[..count].join(" "));
-            said.push(Said { at: start + spoken + self.stt.interim_lag, reply: None, input: transcript });
+            said.push(heard(spoken + self.stt.interim_lag, transcript));
         }
         if let Some(lag) = final_lag {
-            let at = start + length + lag;
+            let at = (*start + *length).max(connected) + *lag;
             said.retain(|interim| interim.at < at);
-            said.push(Said { at, reply: None, input: transcript(TranscriptKind::Final, text) });
+            said.push(heard(at, transcript(TranscriptKind::Final, text)));
         }
         said
     }
 
+    /// Whether words come through: their connection still stands, and hears. What is settled is not said again.
+    pub(super) fn comes_through(&mut self, words: &Words) -> bool {
+        let comes = words.connection == self.connections && !self.is_deaf;
+        if let (true, Owned::Transcript(transcript)) = (comes, &words.input)
+            && let Some(utterance) = self.utterances.get_mut(words.utterance)
+        {
+            utterance.is_settled |= transcript.kind == TranscriptKind::Final;
+        }
+        comes
+    }
+
+    /// The recogniser's connection is reset; it comes back after `outage` and hears what it missed.
+    pub(super) fn drop_stt(&mut self, outage: Duration, now: Duration) -> Vec<Words> {
+        self.connect(now + outage, Duration::ZERO)
+    }
+
+    /// The recogniser's connection hears nothing.
+    pub(super) fn deafen_stt(&mut self) {
+        self.is_deaf = true;
+    }
+
+    /// Another recogniser, or the same over a new connection, hears what was said since then.
+    pub(super) fn rehear(&mut self, since: Duration, now: Duration) -> Result<Vec<Words>, Said> {
+        self.is_deaf = self.stt.backup == Some(Ear::Deaf);
+        if self.stt.backup == Some(Ear::Fails) {
+            return Err(self.fail_stt(Failure::Unavailable, now));
+        }
+        Ok(self.connect(now + CONNECTING, since))
+    }
+
+    fn connect(&mut self, at: Duration, since: Duration) -> Vec<Words> {
+        self.connections += 1;
+        self.connected = at;
+        let missed = |utterance: &Utterance| !utterance.is_settled && utterance.start + utterance.length >= since;
+        let missed: Vec<usize> = (0..self.utterances.len()).filter(|&at| missed(&self.utterances[at])).collect();
+        missed.into_iter().flat_map(|utterance| self.words_of(utterance)).collect()
+    }
+
     /// What the model answers.
-    pub(super) fn generate(&mut self, reply: ReplyId, now: Duration) -> Vec<Said> {
-        let script = self.llm.replies.get(self.generations).cloned();
+    pub(super) fn generate(&mut self, reply: ReplyId, rank: u8, now: Duration) -> Vec<Said> {
         self.generations += 1;
-        let mut at = now + self.llm.first_token;
+        let rank = usize::from(rank.min(1));
+        let run = self.runs[rank];
+        self.runs[rank] += 1;
+        let first = self.llm.replies.get(if rank == 0 { run } else { self.runs[0].saturating_sub(1) });
+        let own = if rank == 0 { None } else { self.llm.backup_replies.get(run) };
+        let script = own.or(first).cloned();
+        let first_token = if rank == 0 { Some(self.llm.first_token) } else { self.llm.backup };
+        let Some(first_token) = first_token else { return Vec::new() };
+        let mut at = now + first_token;
         let mut said = Vec::new();
         let mut say = |at, input| said.push(Said { at, reply: Some(reply), input });
         let stalls = matches!(script, Some(ReplyScript::TextThenStall(_)));
@@ -113,20 +211,23 @@ impl Services {
     }
 
     /// What the voice delivers for a piece of text.
-    pub(super) fn synthesize(&mut self, reply: ReplyId, text: &str, now: Duration) -> Vec<Said> {
+    pub(super) fn synthesize(&mut self, reply: ReplyId, rank: u8, text: &str, now: Duration) -> Vec<Said> {
         let speaking = self.speaking.entry(reply).or_default();
         let start = speaking.bytes;
         speaking.bytes += text.len();
-        match self.tts_fault {
-            Fault::None => {}
-            Fault::Blackhole => return Vec::new(),
-            Fault::Fail(failure) => {
-                let input = Owned::Failed(Service::Tts, Some(reply), failure);
-                return vec![Said { at: now + self.tts.first_byte, reply: Some(reply), input }];
-            }
+        speaking.rank = rank;
+        let fault = self.tts_faults[usize::from(rank.min(1))];
+        let first_byte = if rank == 0 { Some(self.tts.first_byte) } else { self.tts.backup };
+        let Some(first_byte) = first_byte.filter(|_| fault != Fault::Blackhole && !speaking.is_stalled) else {
+            speaking.is_stalled = true;
+            return Vec::new();
+        };
+        if let Fault::Fail(failure) = fault {
+            let input = Owned::Failed(Service::Tts, Some(reply), failure);
+            return vec![Said { at: now + first_byte, reply: Some(reply), input }];
         }
         if speaking.words == 0 {
-            speaking.ready = now + self.tts.first_byte;
+            speaking.ready = now + first_byte;
         }
         let mut said = Vec::new();
         let mut offset = 0;
@@ -136,6 +237,16 @@ impl Services {
                 continue;
             }
             speaking.ready = speaking.ready.max(now);
+            if let Fault::Stall(after) | Fault::Break(after) = fault
+                && speaking.sound >= after
+            {
+                speaking.is_stalled = true;
+                if matches!(fault, Fault::Break(_)) {
+                    let input = Owned::Failed(Service::Tts, Some(reply), Failure::Unavailable);
+                    said.push(Said { at: speaking.ready, reply: Some(reply), input });
+                }
+                break;
+            }
             let length = SampleRate::HZ_8000.samples_in(self.tts.per_word);
             let times = WordTime {
                 text_end: start + offset,
@@ -159,10 +270,11 @@ impl Services {
 
     /// The end of a reply's sound.
     pub(super) fn end_speech(&mut self, reply: ReplyId, now: Duration) -> Vec<Said> {
-        if self.tts_fault != Fault::None {
+        let Some(speaking) = self.speaking.get(&reply) else { return Vec::new() };
+        if speaking.is_stalled || matches!(self.tts_faults[usize::from(speaking.rank.min(1))], Fault::Fail(_)) {
             return Vec::new();
         }
-        let at = self.speaking.get(&reply).map_or(now, |speaking| speaking.ready.max(now));
+        let at = speaking.ready.max(now);
         vec![Said { at, reply: Some(reply), input: Owned::SpeechEnded(reply) }]
     }
 
@@ -177,7 +289,7 @@ impl Services {
 
     /// The recogniser dies.
     pub(super) fn fail_stt(&mut self, failure: Failure, now: Duration) -> Said {
-        self.stt_failed = true;
+        self.is_deaf = true;
         Said { at: now, reply: None, input: Owned::Failed(Service::Stt, None, failure) }
     }
 }

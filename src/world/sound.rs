@@ -100,7 +100,13 @@ pub(super) fn is_audible(samples: &[i16]) -> bool {
     samples.iter().any(|sample| sample.unsigned_abs() > 60)
 }
 
+/// What stands for a reply in the sound kept for the case that every voice is down.
+pub(super) const KEPT: u32 = u32::MAX;
+
 fn half_period(reply: u32) -> usize {
+    if reply == KEPT {
+        return 45;
+    }
     // At least two crossings apart over 160 samples for any two.
     [4, 5, 6, 8, 10, 13, 17, 23][(reply % 8) as usize]
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::audio::Decoder;
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
-use crate::conversation::ReplyId;
+use crate::conversation::{ReplyId, Service};
 use crate::rtp::Packet;
 
 use super::caller::{Caller, PTIME};
@@ -16,7 +16,8 @@ use super::ear::Ear;
 use super::moment::{Failure, Moment, describe};
 use super::network::Network;
 use super::scenario::{Deed, Scenario, Step};
-use super::services::{self, LATE, Services};
+use super::services::{self, LATE, Services, Words};
+use super::sound;
 
 /// What came of a scenario.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub longest_gap: Duration,
     /// When each of the agent's utterances was first heard, since the answer.
     pub utterances: Vec<Duration>,
+    /// How far a time may be off: zero in virtual time.
+    pub tolerance: Duration,
     /// The digest of everything the call did.
     pub digest: u64,
     /// How long the call was run, ringing included.
@@ -93,7 +96,7 @@ struct World<'a> {
     services: Services,
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
-    cancelled: Vec<(ReplyId, Duration)>,
+    cancelled: Vec<(ReplyId, Duration, Part)>,
     /// When each reply was written down.
     over: BTreeMap<ReplyId, Duration>,
     /// What the voices have to say that the call does not want yet, in order.
@@ -107,16 +110,34 @@ struct World<'a> {
     violations: Vec<Failure>,
 }
 
-#[derive(Debug)]
 struct Scheduled {
     at: Duration,
     order: u64,
     happening: Happening,
 }
 
-#[derive(Debug)]
+/// What of a reply's services was cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    All,
+    Model,
+    Voice,
+}
+
+impl Part {
+    /// The part an input comes from.
+    fn of(input: &Owned) -> Self {
+        match input {
+            Owned::Speech(..) | Owned::WordTimes(..) | Owned::SpeechEnded(_) => Self::Voice,
+            Owned::Failed(Service::Tts, ..) => Self::Voice,
+            _ => Self::Model,
+        }
+    }
+}
+
 enum Happening {
     CallerSends,
+    Words(Words),
     Input {
         reply: Option<ReplyId>,
         input: Owned,
@@ -245,10 +266,7 @@ impl<'a> World<'a> {
                 self.schedule(self.now + PTIME, Happening::CallerSends);
             }
             Happening::Input { reply, input } => {
-                if reply.is_some_and(|reply| self.is_quiet(reply)) {
-                    return;
-                }
-                if self.services.stt_failed && matches!(input, Owned::Transcript(_)) {
+                if reply.is_some_and(|reply| self.is_quiet(reply, Part::of(&input))) {
                     return;
                 }
                 match input {
@@ -256,6 +274,11 @@ impl<'a> World<'a> {
                         self.voice(reply, input);
                     }
                     input => self.tell(&input),
+                }
+            }
+            Happening::Words(words) => {
+                if self.services.comes_through(&words) {
+                    self.tell(&words.input);
                 }
             }
             Happening::Offer(reply) => self.offer(reply),
@@ -280,8 +303,10 @@ impl<'a> World<'a> {
     }
 
     /// Whether a reply was cancelled so long ago that its services have gone quiet.
-    fn is_quiet(&self, reply: ReplyId) -> bool {
-        self.cancelled.iter().any(|(id, since)| *id == reply && self.now > *since + LATE)
+    fn is_quiet(&self, reply: ReplyId, part: Part) -> bool {
+        let is_meant = |cancelled: Part| cancelled == Part::All || cancelled == part;
+        let mut cancelled = self.cancelled.iter();
+        cancelled.any(|(id, since, part)| *id == reply && is_meant(*part) && self.now > *since + LATE)
     }
 
     /// Whether a reply was written down so long ago that nothing of it may be on its way any more.
@@ -305,7 +330,7 @@ impl<'a> World<'a> {
     /// Reads what a voice has had to say, as far as it is wanted.
     fn offer(&mut self, reply: ReplyId) {
         let Some(mut unread) = self.unread.remove(&reply) else { return };
-        if self.is_quiet(reply) {
+        if self.is_quiet(reply, Part::Voice) {
             return;
         }
         while self.call.wants_speech(reply)
@@ -326,7 +351,7 @@ impl<'a> World<'a> {
                 self.moment("caller", format!("speaks for {} ms: \"{text}\"", length.as_millis()));
                 self.caller.speak(now, *length);
                 let said = self.services.hear(now, *length, text, *final_lag);
-                self.schedule_all(said);
+                self.schedule_words(said);
             }
             Deed::Cough(length) => {
                 self.moment("caller", format!("coughs for {} ms", length.as_millis()));
@@ -365,7 +390,12 @@ impl<'a> World<'a> {
                 self.moment("caller", format!("beeps at {pitch} Hz for {} ms", length.as_millis()));
                 self.caller.beep(now, *length, hz);
             }
-            Deed::Tts(fault) => self.services.tts_fault = *fault,
+            Deed::Tts { rank, fault } => self.services.tts_faults[usize::from(*rank)] = *fault,
+            Deed::SttDrops(outage) => {
+                let said = self.services.drop_stt(*outage, now);
+                self.schedule_words(said);
+            }
+            Deed::SttDeaf => self.services.deafen_stt(),
             Deed::SttFails(failure) => {
                 let said = self.services.fail_stt(*failure, now);
                 self.schedule_all(vec![said]);
@@ -391,15 +421,17 @@ impl<'a> World<'a> {
                     let at = self.now + self.scenario.spec.line.lead;
                     self.schedule(at, Happening::Input { reply: None, input: Owned::Played(mark) });
                 }
-                Output::Generate { reply, messages, .. } => {
-                    self.moment("generate", format!("reply {reply}, {} messages", messages.len()));
-                    let said = self.services.generate(reply, self.now);
+                Output::Generate { reply, rank, messages } => {
+                    let by = if rank == 0 { "" } else { ", by the backup" };
+                    self.moment("generate", format!("reply {reply}, {} messages{by}", messages.len()));
+                    let said = self.services.generate(reply, rank, self.now);
                     self.schedule_all(said);
                 }
-                Output::Synthesize { reply, text, .. } => {
+                Output::Synthesize { reply, rank, text } => {
                     self.ear.expect(reply);
-                    self.moment("synthesize", format!("reply {reply} \"{}\"", text.trim_end()));
-                    let said = self.services.synthesize(reply, &text, self.now);
+                    let by = if rank == 0 { "" } else { ", by the backup" };
+                    self.moment("synthesize", format!("reply {reply} \"{}\"{by}", text.trim_end()));
+                    let said = self.services.synthesize(reply, rank, &text, self.now);
                     self.schedule_all(said);
                 }
                 Output::EndSpeech { reply } => {
@@ -408,7 +440,22 @@ impl<'a> World<'a> {
                 }
                 Output::Cancel { reply } => {
                     self.moment("cancel", format!("reply {reply}"));
-                    self.cancelled.push((reply, self.now));
+                    self.cancelled.push((reply, self.now, Part::All));
+                }
+                Output::CancelModel { reply } => {
+                    self.moment("cancel", format!("the model of reply {reply}"));
+                    self.cancelled.push((reply, self.now, Part::Model));
+                }
+                Output::CancelVoice { reply } => {
+                    self.moment("cancel", format!("the voice of reply {reply}"));
+                    self.cancelled.push((reply, self.now, Part::Voice));
+                }
+                Output::Rehear { since } => {
+                    self.moment("rehear", format!("what was said since {}", self.since_answer(since)));
+                    match self.services.rehear(since, self.now) {
+                        Ok(words) => self.schedule_words(words),
+                        Err(said) => self.schedule_all(vec![said]),
+                    }
                 }
                 Output::Invoke { call, .. } => {
                     let said = self.services.invoke(&call, self.now);
@@ -419,7 +466,6 @@ impl<'a> World<'a> {
                 Output::ClearFar
                 | Output::Transcribe(_)
                 | Output::Finalize
-                | Output::Rehear { .. }
                 | Output::Record(_)
                 | Output::SendDigits(_)
                 | Output::Transfer { .. } => {}
@@ -443,7 +489,8 @@ impl<'a> World<'a> {
         }
         self.alive = self.alive.max(self.ear.last_audible.unwrap_or_default());
         if let Some(reply) = heard.began {
-            self.moment("audio", format!("reply {reply} is first heard"));
+            let what = if reply == sound::KEPT { "the kept sound".into() } else { format!("reply {reply}") };
+            self.moment("audio", format!("{what} is first heard"));
             let nth = self.ear.utterances.len();
             let steps = &self.scenario.steps;
             for index in (0..steps.len()).filter(|&index| steps[index].when.anchor == nth) {
@@ -461,6 +508,16 @@ impl<'a> World<'a> {
                 }
                 if let DialogueEvent::AnsweredBy { by, .. } = &event {
                     self.is_machine = by.is_machine();
+                }
+                if let DialogueEvent::Hedged {
+                    service: Service::Tts, reply: Some(reply), backup: Some(backup), ..
+                } = &event
+                {
+                    self.ear.voices.insert(backup.0, reply.0);
+                }
+                if matches!(&event, DialogueEvent::Unstuck { why } if why.rule == "tts.kept") {
+                    self.ear.is_kept_next = true;
+                    self.ear.audible.remove(&sound::KEPT);
                 }
                 if matches!(event, DialogueEvent::Resumed { .. }) {
                     self.ear.rewound += 1;
@@ -495,7 +552,8 @@ impl<'a> World<'a> {
         let word = self.scenario.tts.per_word.as_millis();
         let packets = (word * 4 / 5).div_ceil(PTIME.as_millis()) + u128::from(!word.is_multiple_of(PTIME.as_millis()));
         let sounding = PTIME.mul_f64(packets as f64);
-        let sound = self.ear.audible.get(&reply.0).copied().unwrap_or_default();
+        let whose = if self.ear.replies.contains(&reply.0) { reply.0 } else { sound::KEPT };
+        let sound = self.ear.audible.get(&whose).copied().unwrap_or_default();
         let heard = sound.as_secs_f64() / sounding.as_secs_f64();
         let written = text.split_whitespace().count() as f64;
         // What a buffering far side was sent and then told to throw away was never heard, but the ear counts it.
@@ -515,6 +573,7 @@ impl<'a> World<'a> {
             generations: self.services.generations,
             longest_gap: self.ear.longest_gap,
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
+            tolerance: Duration::ZERO,
             digest: self.digest.value(),
             lasted: self.now,
             log: self.log,
@@ -545,6 +604,12 @@ impl<'a> World<'a> {
     fn schedule(&mut self, at: Duration, happening: Happening) {
         self.scheduled += 1;
         self.queue.push(Reverse(Scheduled { at, order: self.scheduled, happening }));
+    }
+
+    fn schedule_words(&mut self, words: Vec<Words>) {
+        for words in words {
+            self.schedule(words.at, Happening::Words(words));
+        }
     }
 
     fn schedule_all(&mut self, said: Vec<services::Said>) {

@@ -30,7 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("config", &["conversation::Pii"]),
     ("control", &["engine", "store"]),
-    ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world"]),
+    ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world", "rehearsal"]),
+    ("rehearsal", &["engine", "world", "simulator", "gateway", "provider", "audio", "rtp", "conversation"]),
     ("cli", &["engine", "world"]),
     ("bench", &["engine", "world", "simulator", "gateway"]),
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agentphone::control::{Agent, Profile};
 use agentphone::conversation::{GenerationEnd, ToolCall, ToolResult};
-use agentphone::engine::{DialogueSpec, LlmSettings, Providers, SampleRate, SttSpec, TtsSpec};
+use agentphone::engine::{DialogueSpec, LlmSettings, Providers, SampleRate, Standby, SttSpec, TtsSpec};
 use agentphone::provider::{
     Llm, LlmEvent, LlmRequest, LlmStream, Stt, SttStream, ToolStream, Tools, Tts, TtsCommand, TtsEvent, TtsStream,
 };
@@ -34,6 +34,7 @@ pub fn agent() -> Agent {
         stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None },
         llm: LlmSettings::default(),
         tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
+        standby: Standby::default(),
     }
 }
 

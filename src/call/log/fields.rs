@@ -58,7 +58,7 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, record, seed } = spec;
+    let CallSpec { line: wire, dialogue, last_resort: last_resort_sound, record, seed } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
@@ -74,6 +74,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         answer_detection,
         voicemail_message,
         screening,
+        duration_warning,
+        last_resort,
         backups,
         timing,
     } = dialogue;
@@ -117,6 +119,12 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         put_option(line, "screening-identity", identity);
         put_option(line, "screening-purpose", purpose);
     }
+    put_option(line, "duration_warning", duration_warning);
+    put_option(line, "last_resort", last_resort);
+    if let Some(sound) = last_resort_sound {
+        line.push_str(" @last_resort_sound=");
+        put_bytes(line, sound);
+    }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
 }
 
@@ -137,6 +145,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
         "screening-identity" => screening(dialogue).identity = value.to_owned(),
         "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
+        "duration_warning" => dialogue.duration_warning = value.to_owned(),
+        "last_resort" => dialogue.last_resort = value.to_owned(),
         _ => return None,
     }
     Some(())
@@ -171,16 +181,19 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let mut timing = Timing::default();
+    let mut last_resort = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
+            Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
         }
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    Some(CallSpec { line: LineSpec { codec, payload_type, telephone_event, lead, far_buffer }, dialogue, record, seed })
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
+    Some(CallSpec { line, dialogue, last_resort, record, seed })
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
@@ -226,7 +239,10 @@ mod tests {
         dialogue.voicemail_message = Some("Please call us back.\nThank you.".into());
         dialogue.screening = Some(Screening { identity: "Anna".into(), purpose: String::new() });
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
-        let spec_in = CallSpec { seed: u64::MAX, ..CallSpec::new(dialogue) };
+        dialogue.last_resort = "Sorry, please call again.".into();
+        dialogue.duration_warning = String::new();
+        let last_resort = Some(vec![0, 255, 7]);
+        let spec_in = CallSpec { seed: u64::MAX, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

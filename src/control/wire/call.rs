@@ -59,12 +59,15 @@ struct Extras {
     holds: u32,
     interruptions: u32,
     silenced_ms: Vec<f64>,
+    hedges: Counters,
     dropped: u64,
     turns: Vec<Turn>,
     lines: Vec<Line>,
     inbound: Counters,
     outbound: Counters,
     leg: Counters,
+    services: Counters,
+    unrecorded_ms: f64,
     recording: Option<String>,
 }
 
@@ -150,12 +153,15 @@ impl Extras {
             holds: call.holds,
             interruptions: call.interruptions,
             silenced_ms: call.silenced.iter().copied().map(ms).collect(),
+            hedges: Counters(call.hedges.clone()),
             dropped: call.dropped,
             turns: call.turns.iter().map(Turn::of).collect(),
             lines: call.lines.iter().map(Line::of).collect(),
             inbound: Counters(call.inbound.clone()),
             outbound: Counters(call.outbound.clone()),
             leg: Counters(call.line.clone()),
+            services: Counters(call.services.clone()),
+            unrecorded_ms: ms(call.unrecorded),
             recording: call.recording.clone(),
         }
     }

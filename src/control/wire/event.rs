@@ -96,6 +96,12 @@ enum What<'e> {
         failure: &'static str,
         why: Reason<'e>,
     },
+    Hedged {
+        service: &'static str,
+        reply: Option<u32>,
+        backup: Option<u32>,
+        why: Reason<'e>,
+    },
     Unstuck {
         why: Reason<'e>,
     },
@@ -244,6 +250,10 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::ServiceFailed { service, failure, why } => {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
+        }
+        DialogueEvent::Hedged { service, reply, backup, why } => {
+            let (reply, backup) = (reply.map(|id| id.0), backup.map(|id| id.0));
+            ("hedged", What::Hedged { service: service.name(), reply, backup, why: reason(why) })
         }
         DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
         DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),

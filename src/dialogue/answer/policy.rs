@@ -48,7 +48,7 @@ impl Dialogue {
             return false;
         }
         match self.answer.by {
-            AnsweredBy::Voicemail if self.answer.message == Some(reply.id) => self.answer.may_leave,
+            AnsweredBy::Voicemail if reply.purpose == Purpose::Voicemail => self.answer.may_leave,
             AnsweredBy::Voicemail | AnsweredBy::Hold => reply.purpose == Purpose::Say,
             _ => true,
         }
@@ -148,7 +148,7 @@ impl Dialogue {
         self.answer.was_machine |= before.is_machine();
         if before == AnsweredBy::Voicemail {
             self.answer.may_leave = false;
-            if let Some(id) = self.answer.message.take() {
+            if let Some(id) = self.message().map(|reply| reply.id) {
                 self.drop_reply(id);
             }
         }
@@ -188,7 +188,7 @@ impl Dialogue {
             }
         };
         match self.answer.by {
-            AnsweredBy::Ivr if !signs.is_person => wait("endpoint.menu", timing.menu_pause, true),
+            AnsweredBy::Ivr if !signs.is_person && !signs.is_hello => wait("endpoint.menu", timing.menu_pause, true),
             // Whoever is not known to be a person may only pause for breath, or for another announcement.
             AnsweredBy::Hold if signs.machine.is_none() && !signs.is_person && !signs.greets => {
                 wait("endpoint.announcement", timing.endpoint_cap, true);
@@ -242,7 +242,7 @@ impl Dialogue {
             AnsweredBy::Screening if signs.machine == Some(AnsweredBy::Screening) && !signs.is_person => {
                 return self.answer_screening(endpoint, now);
             }
-            AnsweredBy::Ivr if !signs.is_person => return self.hear_menu(now),
+            AnsweredBy::Ivr if !signs.is_person && !signs.is_hello => return self.hear_menu(now),
             AnsweredBy::Unknown => {
                 self.take_for(AnsweredBy::Human, true, "answer.words", inputs, now);
                 if !signs.is_opening() {

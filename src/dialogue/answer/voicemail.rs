@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::dialogue::endpointing::Endpoint;
 use crate::dialogue::machine::{Dialogue, why};
-use crate::dialogue::reply::Purpose;
+use crate::dialogue::reply::{Purpose, Reply};
 use crate::dialogue::words::normalise;
 use crate::dialogue::{DialogueEvent, EndReason};
 
@@ -45,8 +45,7 @@ impl Dialogue {
 
     /// The message was begun before the beep: the machine has missed its beginning.
     fn begin_again(&mut self, ended: Instant, now: Instant) {
-        let Some(id) = self.answer.message else { return };
-        let began = self.reply(id).and_then(|reply| reply.sounding);
+        let Some((id, began)) = self.message().map(|reply| (reply.id, reply.sounding)) else { return };
         let is_early = began.is_none_or(|at| now.saturating_duration_since(at) < LATE_BEEP);
         if !is_early || std::mem::replace(&mut self.answer.was_again, true) {
             return;
@@ -58,11 +57,16 @@ impl Dialogue {
         self.write_message(now);
     }
 
+    /// The message for the machine.
+    pub(super) fn message(&self) -> Option<&Reply> {
+        self.replies.iter().find(|reply| reply.purpose == Purpose::Voicemail)
+    }
+
     /// Has the message for the machine spoken, to be heard when it listens.
     pub(super) fn write_message(&mut self, now: Instant) {
         let Some(line) = self.spec.voicemail_message.clone() else { return };
-        self.answer.message = self.script(Purpose::Voicemail, &line, now);
-        if let Some(reply) = self.answer.message.and_then(|id| self.reply(id)) {
+        let id = self.script(Purpose::Voicemail, &line, now);
+        if let Some(reply) = id.and_then(|id| self.reply(id)) {
             reply.interruptible = false;
             reply.hangs_up = Some((EndReason::VoicemailReached, false));
         }
@@ -70,7 +74,7 @@ impl Dialogue {
 
     /// Nothing is to be said to a machine that takes messages.
     pub(super) fn hang_up_on_machine(&mut self) {
-        if self.answer.by == AnsweredBy::Voicemail && self.answer.is_certain && self.answer.message.is_none() {
+        if self.answer.by == AnsweredBy::Voicemail && self.answer.is_certain && self.message().is_none() {
             self.finish(EndReason::VoicemailReached);
         }
     }
@@ -132,7 +136,7 @@ impl Dialogue {
             let signs = Signs { machine: None, is_person: true, ..signs };
             return self.person_picked_up("answer.waited", inputs, signs, &endpoint, now);
         }
-        if self.answer.message.is_none() {
+        if self.message().is_none() {
             return self.finish(EndReason::VoicemailReached);
         }
         self.answer.may_leave = true;

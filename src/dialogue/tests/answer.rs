@@ -255,6 +255,16 @@ fn words_from_outside_are_heard_by_a_queue() {
     assert_eq!(stage.said(), [("We are still here.".to_owned(), false)]);
 }
 
+#[test]
+fn a_hello_said_again_is_heard_again() {
+    let mut stage = Stage::new(DialogueSpec::default(), &["Yes?", "I am here."]);
+    stage.voice(500, 900);
+    stage.words(1_000, Interim, "hello");
+    stage.says(3_000, 3_400, "hello");
+    stage.run(8_000);
+    assert_eq!(stage.commits().len(), 2);
+}
+
 /// What a callee may open with, as people, machines and recognisers' mistakes put it.
 const OPENINGS: [&str; 16] = [
     "hello",

@@ -1,6 +1,7 @@
 //! Whole conversations at the level of facts and actions, with exact virtual times.
 
 mod answer;
+mod backups;
 mod endings;
 mod floor;
 mod properties;

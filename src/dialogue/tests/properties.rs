@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use crate::conversation::{
     Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
 };
-use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
+use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
 
+use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
 
 #[derive(Clone, Debug)]
@@ -105,6 +106,7 @@ impl Bench {
                     self.last_reply = self.last_reply.max(reply.0);
                     self.waiting = None;
                 }
+                Action::PlayKept { .. } => self.waiting = None,
                 Action::Generate { reply, messages, .. } => {
                     assert!(self.generated.insert(reply), "an id is used once");
                     self.last_reply = self.last_reply.max(reply.0);
@@ -205,8 +207,9 @@ impl Bench {
     }
 }
 
-fn bench() -> Bench {
-    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), ..DialogueSpec::default() };
+fn bench(has_backups: bool) -> Bench {
+    let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
+    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
     let dialogue = Dialogue::new(spec, base());
     Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
 }
@@ -218,8 +221,9 @@ proptest! {
     fn random_facts_never_panic_never_overlap_and_always_end(
         steps in prop::collection::vec(step(), 1..200),
         exactly in any::<bool>(),
+        has_backups in any::<bool>(),
     ) {
-        let mut bench = bench();
+        let mut bench = bench(has_backups);
         bench.drain(true);
         for step in &steps {
             bench.take(step, exactly);
@@ -233,8 +237,9 @@ proptest! {
     #[test]
     fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
         steps in prop::collection::vec(step(), 1..100),
+        has_backups in any::<bool>(),
     ) {
-        let mut bench = bench();
+        let mut bench = bench(has_backups);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {
@@ -249,4 +254,60 @@ proptest! {
         bench.wait(13_000, true);
         prop_assert_eq!(bench.waiting, None);
     }
+
+    #[test]
+    fn whichever_services_die_and_when_a_turn_is_answered_or_the_call_ends(
+        voices in prop::array::uniform2(death()),
+        models in prop::array::uniform2(death()),
+        recognisers in prop::collection::vec(0..60_000_u64, 0..3),
+        backups in (any::<bool>(), any::<bool>(), any::<bool>()),
+        answers in prop::collection::vec(0..4_usize, 12),
+        turns in prop::collection::vec((2_000..12_000_u64, 600..2_500_u64), 1..6),
+        wordless in any::<bool>(),
+    ) {
+        let backups = Backups { stt: backups.0, llm: backups.1, tts: backups.2 };
+        let mut stage = Stage::new(DialogueSpec { backups, ..DialogueSpec::default() }, &[]);
+        (stage.voices, stage.models, stage.wordless_voice) = (voices, models, wordless);
+        stage.answers = answers.iter().map(|&which| ANSWERS[which]()).collect();
+        let mut at = 0;
+        for (pause, length) in turns {
+            stage.says(at + pause, at + pause + length, "Book a table.");
+            at += pause + length;
+        }
+        let end = at + 13_000;
+        for at in recognisers {
+            stage.at(at, Coming::Failed(Service::Stt, ReplyId(0)));
+        }
+        for now in (0..=end).step_by(500) {
+            stage.run(now);
+            prop_assert!(stage.ended.is_some() || stage.dialogue.poll_timeout().is_some(), "nothing is pending at {now}");
+        }
+        let mut sounds = stage.when("play");
+        sounds.extend(stage.ended.map(|ended| ended.0));
+        // A turn that goes on is not over.
+        sounds.extend(stage.events.iter().filter(|(_, e)| matches!(e, DialogueEvent::TakenBack { .. })).map(|e| e.0));
+        for (committed, _, _) in stage.commits() {
+            let in_time = sounds.iter().any(|at| (committed..=committed + 12_000).contains(at));
+            prop_assert!(in_time || committed + 12_000 > end, "nothing after {committed}: {:?}", stage.log);
+        }
+        // The same tool call never runs twice, and nothing is said of a reply more than once.
+        let said = stage.events.iter().filter_map(|(_, event)| match event {
+            DialogueEvent::AgentSaid { reply, .. } => Some(*reply),
+            _ => None,
+        });
+        let said: Vec<ReplyId> = said.collect();
+        prop_assert_eq!(said.iter().collect::<HashSet<_>>().len(), said.len());
+    }
 }
+
+fn death() -> impl Strategy<Value = Death> {
+    let from = prop_oneof![1 => Just(None), 3 => (0..60_000_u64).prop_map(Some), 1 => Just(Some(0))];
+    (from, any::<bool>()).prop_map(|(from, is_told)| Death { from, is_told })
+}
+
+const ANSWERS: [fn() -> Answer; 4] = [
+    || Answer { text: "Certainly, a table for two it is.", ..Answer::default() },
+    || Answer { text: "Let me look.", tools: vec![("look_up", 3_000)], hangs: false },
+    || Answer { text: "", tools: vec![("look_up", 30_000)], hangs: false },
+    || Answer { hangs: true, ..Answer::default() },
+];

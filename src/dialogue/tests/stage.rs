@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    GenerationEnd, Message, ReplyId, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
+    Failure, GenerationEnd, Message, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
 };
 use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, DialogueSpec, EndReason, Fact};
 
@@ -17,9 +17,15 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 pub(super) enum Coming {
     Answered,
     MediaUp,
-    Beep { length: u64 },
-    Voice { began: u64 },
-    Silence { since: u64 },
+    Beep {
+        length: u64,
+    },
+    Voice {
+        began: u64,
+    },
+    Silence {
+        since: u64,
+    },
     Words(Transcript),
     Token(ReplyId, String),
     Call(ReplyId, ToolCall),
@@ -28,6 +34,9 @@ pub(super) enum Coming {
     Times(ReplyId, Vec<WordTime>),
     Delivered(ReplyId),
     Heard(ReplyId, u32),
+    /// What had come of a reply was heard, and its voice is dead.
+    Dry(ReplyId, u32),
+    Failed(Service, ReplyId),
     Result(ToolResult),
     Command(Command),
     Closed,
@@ -42,8 +51,24 @@ pub(super) struct Answer {
     pub hangs: bool,
 }
 
+/// From when on a service is dead, and whether it says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Death {
+    pub from: Option<u64>,
+    pub is_told: bool,
+}
+
+impl Death {
+    fn has_come(self, now: u64) -> bool {
+        self.from.is_some_and(|from| now >= from)
+    }
+}
+
 #[derive(Default)]
 struct Sound {
+    rank: u8,
+    /// Its voice died before it had delivered everything.
+    is_cut_short: bool,
     text: String,
     words: usize,
     ready: bool,
@@ -72,6 +97,11 @@ pub(super) struct Stage {
     pub stalls_voice: bool,
     /// The voice tells no word times.
     pub wordless_voice: bool,
+    /// The voices and the models that die, by rank.
+    pub voices: [Death; 2],
+    pub models: [Death; 2],
+    /// The first voice delivers this many words of each reply, then nothing.
+    pub voice_limit: Option<usize>,
 }
 
 pub(super) fn says(text: &'static str) -> Answer {
@@ -103,6 +133,9 @@ impl Stage {
             mute_voice: false,
             stalls_voice: false,
             wordless_voice: false,
+            voices: Default::default(),
+            models: Default::default(),
+            voice_limit: None,
         };
         stage.carry();
         stage.at(0, Coming::Answered);
@@ -217,6 +250,7 @@ impl Stage {
             }
             Coming::Times(reply, words) => d.handle(Fact::WordTimes { reply, words: &words }, now),
             Coming::Delivered(_) if self.stalls_voice => {}
+            Coming::Delivered(reply) if self.sounds.get(&reply).is_some_and(|sound| sound.is_cut_short) => {}
             Coming::Delivered(reply) => {
                 let length = MS(self.sounds.get(&reply).map_or(0, |sound| sound.words as u64 * 300));
                 d.handle(Fact::SpeechEnded { reply, length }, now);
@@ -228,6 +262,15 @@ impl Stage {
                     self.note(format!("heard {reply}"));
                     self.dialogue.handle(Fact::PlayoutEnded { reply, heard }, now);
                 }
+            }
+            Coming::Dry(reply, version) => {
+                if self.playing == Some(reply) && self.sounds[&reply].version == version {
+                    self.starve(reply);
+                }
+            }
+            Coming::Failed(service, reply) => {
+                let reply = Some(reply).filter(|_| service != Service::Stt);
+                d.handle(Fact::Failed { service, reply, failure: Failure::Unavailable }, now);
             }
             Coming::Result(result) => d.handle(Fact::ToolResult(&result), now),
             Coming::Command(command) => d.handle(Fact::Command(&command), now),
@@ -250,9 +293,16 @@ impl Stage {
         let (now, at) = (self.instant(), self.now);
         match action {
             Action::Finalize => self.note("finalize".into()),
-            Action::Generate { reply, messages, .. } => {
-                self.note(format!("generate {reply}"));
+            Action::Generate { reply, rank, messages } => {
+                self.note(format!("generate {reply}{}", if rank == 0 { "" } else { " by the backup" }));
                 self.prompts.push(messages);
+                let death = self.models[usize::from(rank)];
+                if death.has_come(at) {
+                    if death.is_told {
+                        self.at(at + 100, Coming::Failed(Service::Llm, reply));
+                    }
+                    return;
+                }
                 let answer = self.answers.pop_front().unwrap_or_else(|| says("All right then."));
                 if answer.hangs {
                     return;
@@ -270,12 +320,25 @@ impl Stage {
                 let end = if answer.tools.is_empty() { GenerationEnd::Stop } else { GenerationEnd::ToolCalls };
                 self.at(done, Coming::Ended(reply, end));
             }
-            Action::Synthesize { reply, text, .. } => {
-                self.note(format!("speak {reply} {text:?}"));
+            Action::Synthesize { reply, rank, text } => {
+                self.note(format!("speak {reply} {text:?}{}", if rank == 0 { "" } else { " by the backup" }));
+                let death = self.voices[usize::from(rank)];
+                if death.has_come(at) {
+                    self.sounds.entry(reply).or_default().is_cut_short = true;
+                    if death.is_told {
+                        self.at(at + 100, Coming::Failed(Service::Tts, reply));
+                    }
+                    return;
+                }
                 let sound = self.sounds.entry(reply).or_default();
                 let is_first = sound.text.is_empty();
                 let mut times = Vec::new();
+                sound.rank = rank;
                 for word in text.split_inclusive(' ') {
+                    if rank == 0 && self.voice_limit.is_some_and(|limit| sound.words >= limit) {
+                        sound.is_cut_short = true;
+                        break;
+                    }
                     let start = MS(sound.words as u64 * 300);
                     sound.text.push_str(word);
                     sound.words += 1;
@@ -294,7 +357,15 @@ impl Stage {
                 if !self.mute_voice {
                     self.at(at + 120, Coming::Delivered(reply));
                 }
-                self.sounds.entry(reply).or_default().closed = true;
+                let sound = self.sounds.entry(reply).or_default();
+                sound.closed = true;
+                let death = self.voices[usize::from(sound.rank)];
+                if death.has_come(at) && !sound.is_cut_short {
+                    sound.is_cut_short = true;
+                    if death.is_told {
+                        self.at(at + 100, Coming::Failed(Service::Tts, reply));
+                    }
+                }
                 self.plan_end(reply);
             }
             Action::Play { reply } => {
@@ -334,9 +405,19 @@ impl Stage {
                     self.playing = None;
                     let sound = &self.sounds[&reply];
                     heard = sound.position + sound.started.map_or(0, |started| at - started);
+                    heard = heard.min(sound.words as u64 * 300);
                 }
                 let share = 1.0;
                 self.dialogue.handle(Fact::Flushed { reply, heard: MS(heard), share }, now);
+            }
+            Action::CancelModel { reply } => self.note(format!("cancel the model of {reply}")),
+            Action::CancelVoice { reply } => self.note(format!("cancel the voice of {reply}")),
+            Action::PlayKept { reply } => {
+                self.note(format!("kept {reply}"));
+                let sound = self.sounds.entry(reply).or_default();
+                (sound.words, sound.closed) = (8, true);
+                self.at(at, Coming::Ready(reply));
+                self.at(at, Coming::Delivered(reply));
             }
             Action::Cancel { reply } => self.note(format!("cancel {reply}")),
             Action::Invoke { call, .. } => self.note(format!("invoke {}", call.name)),
@@ -355,7 +436,9 @@ impl Stage {
         if let (true, Some(started), false) = (sound.closed, sound.started, sound.holding) {
             sound.version += 1;
             let (end, version) = (started + sound.words as u64 * 300 - sound.position, sound.version);
-            self.at(end.max(at), Coming::Heard(reply, version));
+            let is_cut_short = sound.is_cut_short;
+            let end = end.max(at);
+            self.at(end, if is_cut_short { Coming::Dry(reply, version) } else { Coming::Heard(reply, version) });
         }
     }
 

@@ -101,6 +101,7 @@ impl RtpGateway {
             telephone_event: spec.telephone_event,
             lead: Duration::ZERO,
             far_buffer: false,
+            ringing: false,
             local: Some(SocketAddr::new(config.advertised.unwrap_or(bound.ip()), bound.port())),
             line: Box::new(RtpLine::new(socket, latch, config.packets_per_second, lease)),
         })

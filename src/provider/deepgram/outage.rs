@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::provider::replay::ReplayBuffer;
-
-/// How long there may be no connection before nobody waits for one any more: a second less than the sound that is kept
-/// to be sent again, so that a connection that comes back in time gets all of the outage.
-const PATIENCE: Duration = ReplayBuffer::CAPACITY.saturating_sub(Duration::from_secs(1));
+/// How long there may be no connection before nobody waits for one any more. The sound that is kept to be sent again is
+/// longer, so that a connection that comes back in time gets all of the outage and the utterance it came upon.
+const PATIENCE: Duration = Duration::from_secs(9);
 /// A connection that lives less than this has not ended the outage before it.
 const HELD: Duration = Duration::from_secs(1);
 /// The pause after the first failure; twice as long after each further one.
@@ -55,6 +53,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::replay::ReplayBuffer;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -81,7 +80,8 @@ mod tests {
     #[test]
     fn giving_up_comes_before_sound_is_lost() {
         let now = Instant::now();
-        assert!(Outage::new(now).deadline() < now + ReplayBuffer::CAPACITY);
+        let utterance = Duration::from_secs(10);
+        assert!(Outage::new(now).deadline() + utterance < now + ReplayBuffer::CAPACITY);
     }
 
     #[test]

@@ -37,7 +37,12 @@ pub(super) struct Session {
     encoder: Encoder,
     buffer: ReplayBuffer,
     utterance: Utterance,
+    /// A request to settle is to be sent behind the sound.
     finalize: bool,
+    /// One was sent over the present connection and nothing was settled since.
+    asked: bool,
+    /// How much lost sound was told of.
+    lost: Duration,
     commands: Receiver<SttCommand>,
     events: Sender<SttEvent>,
 }
@@ -79,6 +84,8 @@ impl Session {
             buffer: ReplayBuffer::new(spec.rate.hz(), bytes_per_sample),
             utterance: Utterance::default(),
             finalize: false,
+            asked: false,
+            lost: Duration::ZERO,
             commands,
             events,
         }
@@ -198,6 +205,8 @@ impl Session {
     async fn serve(&mut self, mut connection: Connection) -> Result<std::convert::Infallible, Stop> {
         let base = self.buffer.rewind();
         self.utterance.rebase(base);
+        // The connection before took the question with it.
+        self.finalize |= std::mem::take(&mut self.asked);
         if connection.again {
             tracing::info!(from = ?base, lost = ?self.buffer.lost(), "recogniser connected again");
         }
@@ -213,9 +222,12 @@ impl Session {
                 continue;
             }
             if std::mem::take(&mut connection.again) {
-                self.tell(SttEvent::Reconnected).await?;
+                let lost = self.buffer.lost().saturating_sub(self.lost);
+                self.lost += lost;
+                self.tell(SttEvent::Reconnected { lost }).await?;
             }
             if std::mem::take(&mut self.finalize) {
+                self.asked = true;
                 self.keeping(connection.send(Message::text(FINALIZE))).await??;
             }
             tokio::select! {
@@ -248,6 +260,7 @@ impl Session {
                 if let Some(moment) = self.utterance.settled_until(&results) {
                     self.buffer.settle(moment);
                 }
+                self.asked &= !results.from_finalize && !results.speech_final;
                 self.utterance.results(&results)
             }
             Ok(ServerMessage::UtteranceEnd(end)) => self.utterance.utterance_end(&end),

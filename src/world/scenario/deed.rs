@@ -40,8 +40,13 @@ pub(in crate::world) enum Deed {
     Hold(bool),
     LineDead,
     LineUp,
-    Tts(Fault),
+    Tts {
+        rank: u8,
+        fault: Fault,
+    },
     SttFails(Failure),
+    SttDrops(Duration),
+    SttDeaf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +54,10 @@ pub(in crate::world) enum Fault {
     None,
     Blackhole,
     Fail(Failure),
+    /// Nothing after so much sound of an utterance.
+    Stall(Duration),
+    /// Failure after so much sound of an utterance.
+    Break(Duration),
 }
 
 /// What follows the moment of a line.
@@ -114,15 +123,26 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
             "up" => Deed::LineUp,
             other => return Err(format!("expected `dead` or `up`, found `{other}`")),
         },
-        "tts" => Deed::Tts(match args.word()?.bare()? {
-            "ok" => Fault::None,
-            "blackhole" => Fault::Blackhole,
-            "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `ok`, `blackhole` or `fail`, found `{other}`")),
-        }),
+        "tts" => {
+            let (rank, word) = match args.word()?.bare()? {
+                "backup" => (1, args.word()?.bare()?),
+                word => (0, word),
+            };
+            let fault = match word {
+                "ok" => Fault::None,
+                "blackhole" => Fault::Blackhole,
+                "fail" => Fault::Fail(failure(args.word()?.bare()?)?),
+                "stall" => Fault::Stall(duration(args.word()?.bare()?)?),
+                "break" => Fault::Break(duration(args.word()?.bare()?)?),
+                other => return Err(format!("a voice can be ok, blackhole, fail, stall or break, not `{other}`")),
+            };
+            Deed::Tts { rank, fault }
+        }
         "stt" => match args.word()?.bare()? {
             "fail" => Deed::SttFails(failure(args.word()?.bare()?)?),
-            other => return Err(format!("expected `fail`, found `{other}`")),
+            "drop" => Deed::SttDrops(duration(args.word()?.bare()?)?),
+            "deaf" => Deed::SttDeaf,
+            other => return Err(format!("expected `fail`, `drop` or `deaf`, found `{other}`")),
         },
         other => return Err(format!("nobody can `{other}`")),
     })

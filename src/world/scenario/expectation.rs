@@ -92,7 +92,8 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
+    "hedged",
     "commit",
     "audio",
     "ducked",

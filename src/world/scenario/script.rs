@@ -11,10 +11,22 @@ use crate::world::words::Args;
 pub(in crate::world) struct SttScript {
     pub(in crate::world) interim_lag: Duration,
     pub(in crate::world) final_lag: Option<Duration>,
+    pub(in crate::world) backup: Option<Ear>,
+}
+
+/// How another recogniser hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::world) enum Ear {
+    Well,
+    Deaf,
+    Fails,
 }
 
 #[derive(Clone, Debug)]
 pub(in crate::world) struct LlmScript {
+    /// The backup's first token; `None`: never.
+    pub(in crate::world) backup: Option<Duration>,
+    pub(in crate::world) backup_replies: Vec<ReplyScript>,
     pub(in crate::world) first_token: Duration,
     pub(in crate::world) per_token: Duration,
     pub(in crate::world) replies: Vec<ReplyScript>,
@@ -31,6 +43,8 @@ pub(in crate::world) enum ReplyScript {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::world) struct TtsScript {
     pub(in crate::world) first_byte: Duration,
+    /// The backup's first sound; `None`: never.
+    pub(in crate::world) backup: Option<Duration>,
     pub(in crate::world) per_word: Duration,
     pub(in crate::world) word_times: bool,
 }
@@ -65,4 +79,14 @@ pub(super) fn reply(args: &mut Args<'_>) -> Result<ReplyScript, String> {
         "fail" => Ok(ReplyScript::Fail(failure(args.word()?.bare()?)?)),
         other => Err(format!("expected a text, `tool` or `fail`, found `{other}`")),
     }
+}
+
+/// How another recogniser hears, by its name.
+pub(super) fn ear(name: &str) -> Result<Ear, String> {
+    Ok(match name {
+        "ok" => Ear::Well,
+        "deaf" => Ear::Deaf,
+        "fail" => Ear::Fails,
+        _ => return Err(format!("a recogniser's backup is `ok`, `deaf` or `fail`, not `{name}`")),
+    })
 }

@@ -164,14 +164,14 @@ async fn sound_beyond_what_is_kept_is_counted() {
     let _guard = metrics::set_default_local_recorder(&recorder);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
-    // Ten seconds are kept for the connection that does not come up.
-    for _ in 0..500 + 7 {
+    // Twenty seconds are kept for the connection that does not come up.
+    for _ in 0..1_000 + 7 {
         stream.send(frame(0));
         tokio::task::yield_now().await;
     }
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
-    assert_eq!(bounded(socket.sound(80_000)).await.len(), 80_000);
+    assert_eq!(bounded(socket.sound(160_000)).await.len(), 160_000);
     assert_eq!(stream.dropped(), 0);
     let page = recorder.handle().render();
     assert!(page.contains("agentphone_stt_audio_dropped_total 7\n"), "{page}");
@@ -222,8 +222,30 @@ async fn a_lost_connection_comes_back_with_the_sound_since_the_last_settled_word
     assert_eq!(transcript(&mut stream).await, (TranscriptKind::Final, "one".into(), Some(1_500 * MS)));
     assert_eq!(transcript(&mut stream).await.0, TranscriptKind::Interim);
     stream.send(frame(0));
-    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
     assert_eq!(transcript(&mut stream).await, (TranscriptKind::EndOfTurn, "two".into(), Some(2_000 * MS)));
+}
+
+#[tokio::test]
+async fn a_question_the_lost_connection_took_along_is_asked_again() {
+    let server = Server::websocket(|number, _, mut socket| async move {
+        socket.sound(320).await;
+        assert_eq!(socket.next_json().await, Some(json!({"type": "Finalize"})));
+        if number == 0 {
+            return;
+        }
+        let answer =
+            results("two", 0.0, 0.04, true, true).replace(r#""from_finalize":false"#, r#""from_finalize":true"#);
+        socket.send(answer).await;
+        while socket.next().await.is_some() {}
+    })
+    .await;
+    let mut stream = open(&server);
+    stream.send(frame(0));
+    stream.send(frame(0));
+    stream.finalize();
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
+    assert_eq!(transcript(&mut stream).await, (TranscriptKind::Final, "two".into(), Some(40 * MS)));
 }
 
 /// The sample that is encoded as `code`.
@@ -290,7 +312,7 @@ async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
     assert_eq!(bounded(socket.sound(800)).await.len(), 800, "the sound before the loss and since");
-    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
     assert_eq!(stream.dropped(), 0);
 }
 
@@ -329,7 +351,7 @@ async fn a_recogniser_that_stays_away_is_given_up() {
         let mut stream = open(server);
         loop {
             match bounded(stream.recv()).await {
-                Some(SttEvent::Reconnected) => {}
+                Some(SttEvent::Reconnected { .. }) => {}
                 Some(SttEvent::Failed(error)) => return (error, began.elapsed()),
                 other => panic!("a failure expected, not {other:?}"),
             }
@@ -361,7 +383,7 @@ async fn silence_is_bridged_and_a_dead_connection_noticed() {
     .await;
     let mut stream = open(&server);
     assert_eq!(bounded(kept.recv()).await, Some((0, Some(json!({"type": "KeepAlive"})))));
-    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected));
+    assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
 }
 
 #[tokio::test]

@@ -92,8 +92,35 @@ async fn no_word_is_lost_when_the_simulated_recogniser_drops_the_connection() {
     send(&mut stream, false, Duration::from_millis(200), &mut told).await;
     send(&mut stream, true, Duration::from_millis(1_400), &mut told).await;
     send(&mut stream, false, Duration::from_millis(1_200), &mut told).await;
-    assert!(told.contains(&SttEvent::Reconnected), "{told:?}");
+    assert!(told.contains(&SttEvent::Reconnected { lost: Duration::ZERO }), "{told:?}");
     assert_eq!(words(&told, &SETTLED).join(" "), "I would like a table.", "{told:?}");
+}
+
+/// Scenario 35: the socket is reset 600 ms into an utterance of two seconds.
+#[tokio::test]
+async fn a_reset_in_mid_utterance_loses_no_word_and_doubles_none() {
+    let text = "I would like to book a table for two on Monday evening.";
+    let script = LineScript::new([Line::new(text)]);
+    let recogniser_config = RecogniserConfig { script, ..Default::default() };
+    let kind = FaultKind::Drop(After::Time(Duration::from_millis(1_600)));
+    let faults = vec![Fault { service: Service::Stt, kind, count: 1 }];
+    let simulators = start(SimulatorConfig { recogniser: recogniser_config, faults, ..Default::default() }).await;
+    let mut stream = recogniser(&simulators);
+    let mut told = Vec::new();
+    send(&mut stream, false, Duration::from_millis(1_000), &mut told).await;
+    send(&mut stream, true, Duration::from_millis(2_000), &mut told).await;
+    send(&mut stream, false, Duration::from_millis(1_200), &mut told).await;
+    let reset = told.iter().position(|event| matches!(event, SttEvent::Reconnected { .. })).expect("a reset");
+    assert!(!words(&told[..reset], &[TranscriptKind::Interim]).is_empty(), "words had been understood: {told:?}");
+    assert_eq!(told.iter().filter(|event| matches!(event, SttEvent::Reconnected { .. })).count(), 1, "{told:?}");
+    assert_eq!(words(&told, &SETTLED).join(" "), text, "{told:?}");
+    let ends = told.iter().filter_map(|event| match event {
+        SttEvent::Transcript(transcript) if transcript.kind == TranscriptKind::EndOfTurn => transcript.audio_end,
+        _ => None,
+    });
+    let ends: Vec<u128> = ends.map(|end| end.as_millis()).collect();
+    assert_eq!(ends.len(), 1, "one end of turn: {told:?}");
+    assert!((2_900..=3_100).contains(&ends[0]), "counted in sound of the call: {ends:?}");
 }
 
 fn model(simulators: &Simulators) -> OpenAiChat {

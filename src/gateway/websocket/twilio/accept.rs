@@ -62,6 +62,7 @@ pub async fn accept<S: WsSocket<E>, E: 'static>(mut socket: S) -> Result<Accepte
         telephone_event: None,
         lead: LEAD,
         far_buffer: true,
+        ringing: false,
         local: None,
         line: Box::new(line),
     };

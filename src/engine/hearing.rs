@@ -1,0 +1,260 @@
+//! The recogniser of one call, and the sound it may have to hear again.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::replies::poll_once;
+use super::ring::Ring;
+use crate::audio::{Frame, SampleRate};
+use crate::provider::{SttEvent, SttStream};
+
+/// Everything a caller says goes through here on its way to a recogniser: at once while that one keeps up, from the
+/// [`Ring`] when it does not or when another one has to hear the last seconds again.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    ring: Ring,
+    /// `None`: no recogniser is at work.
+    stream: Option<SttStream>,
+    /// Which recogniser that is.
+    rank: u8,
+    /// The sound of the call before the first the stream was given: the stream counts from there.
+    base: Duration,
+    /// The position of the next sound for the stream.
+    next: u64,
+    /// The stream is to be asked for what it has once it has been given all there is.
+    finalize: bool,
+    /// Sound that no recogniser was given and none can be given any more, in samples.
+    missed: u64,
+}
+
+impl Hearing {
+    /// Sound handed over at a time, when it is not handed over as it comes.
+    const PIECE: Duration = Duration::from_millis(60);
+
+    /// The first choice hears the call from its beginning.
+    pub(super) fn new(rate: SampleRate, stream: SttStream) -> Self {
+        let (ring, base) = (Ring::new(rate), Duration::ZERO);
+        Self { ring, stream: Some(stream), rank: 0, base, next: 0, finalize: false, missed: 0 }
+    }
+
+    /// Which recogniser is at work, or was last.
+    pub(super) const fn rank(&self) -> u8 {
+        self.rank
+    }
+
+    /// Caller's sound that no recogniser was given.
+    pub(super) fn unheard(&self) -> Duration {
+        let waiting = if self.stream.is_none() { self.ring.end() - self.next } else { 0 };
+        self.ring.time(self.missed + waiting)
+    }
+
+    /// Hands over sound that came `at`, since the call began. Never waits: what the recogniser has no room for is kept for
+    /// it.
+    pub(super) fn hear(&mut self, frame: Frame, at: Duration) {
+        let up_to_date = self.next == self.ring.end();
+        self.ring.push(&frame, at);
+        match &mut self.stream {
+            Some(stream) if up_to_date && stream.has_room() => {
+                stream.send(frame);
+                self.next = self.ring.end();
+            }
+            _ => self.feed(),
+        }
+    }
+
+    /// Asks the recogniser for what it has, behind the sound that waits for it.
+    pub(super) fn finalize(&mut self) {
+        self.finalize = self.stream.is_some();
+        self.feed();
+    }
+
+    /// Hands over what waits, as much as there is room for.
+    pub(super) fn feed(&mut self) {
+        // A recogniser that is further behind than the ring is long has missed what is gone.
+        self.skip_to(self.ring.begin());
+        let Some(stream) = &mut self.stream else { return };
+        while self.next < self.ring.end() && stream.has_room() {
+            let frame = self.ring.read(self.next, Self::PIECE);
+            self.next += frame.samples().len() as u64;
+            stream.send(frame);
+        }
+        if self.finalize && self.next == self.ring.end() && stream.has_room() {
+            stream.finalize();
+            self.finalize = false;
+        }
+    }
+
+    /// Lets the recogniser of `rank` hear everything since then and go on with what comes. The one before is dropped, and
+    /// whatever it still had to say.
+    pub(super) fn rehear(&mut self, rank: u8, stream: SttStream, since: Duration) {
+        let position = self.ring.position(since);
+        self.skip_to(position);
+        self.next = position;
+        self.base = self.ring.time(self.next);
+        (self.stream, self.rank, self.finalize) = (Some(stream), rank, false);
+        self.feed();
+    }
+
+    /// Drops the recogniser: it has failed.
+    pub(super) fn stop(&mut self) {
+        (self.stream, self.finalize) = (None, false);
+    }
+
+    /// What the recogniser says, its times counted from the beginning of the call; `None`: its stream has ended. Pending
+    /// forever when there is none.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<SttEvent>> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        poll_once(stream.recv(), cx).map(|mut event| {
+            if let Some(SttEvent::Transcript(transcript)) = &mut event {
+                transcript.audio_end = transcript.audio_end.map(|end| end + self.base);
+            }
+            event
+        })
+    }
+
+    /// Waits until the recogniser has room for what waits; `None` when nothing does. To be kept while it waits.
+    pub(super) fn room(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let waits = self.next < self.ring.end() || self.finalize;
+        self.stream.as_ref().filter(|_| waits).map(SttStream::room)
+    }
+
+    /// What lies before `position` and was not handed over is not handed over any more.
+    fn skip_to(&mut self, position: u64) {
+        let missed = position.saturating_sub(self.next);
+        (self.missed, self.next) = (self.missed + missed, self.next + missed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Transcript, TranscriptKind};
+    use crate::provider::SttCommand;
+    use std::future::poll_fn;
+    use tokio::sync::mpsc;
+
+    const PTIME: Duration = Duration::from_millis(20);
+
+    fn frame(n: u32) -> Frame {
+        Frame::from_samples(SampleRate::HZ_8000, &[n as i16; 160]).unwrap()
+    }
+
+    /// A recogniser that passes on what it is told, as long as `told` has room.
+    fn ears(told: mpsc::Sender<SttCommand>) -> SttStream {
+        SttStream::spawn(|mut commands, events| async move {
+            while let Some(command) = commands.recv().await {
+                told.send(command).await.unwrap();
+            }
+            drop(events);
+        })
+    }
+
+    /// A recogniser that takes nothing.
+    fn stuck() -> SttStream {
+        SttStream::spawn(|commands, events| async move {
+            let _held = (commands, events);
+            std::future::pending().await
+        })
+    }
+
+    fn hear(hearing: &mut Hearing, frames: std::ops::Range<u32>) {
+        for n in frames {
+            hearing.hear(frame(n), PTIME * (n + 1));
+        }
+    }
+
+    /// Takes `count` samples from a recogniser, feeding it as a driver does.
+    async fn samples(hearing: &mut Hearing, told: &mut mpsc::Receiver<SttCommand>, count: usize) -> Vec<i16> {
+        let mut samples = Vec::new();
+        while samples.len() < count {
+            let room = hearing.room();
+            tokio::select! {
+                () = async { room.unwrap().await }, if room.is_some() => hearing.feed(),
+                command = told.recv() => match command.unwrap() {
+                    SttCommand::Audio(frame) => samples.extend_from_slice(frame.samples()),
+                    SttCommand::Finalize => panic!("before all sound was handed over"),
+                },
+            }
+        }
+        samples
+    }
+
+    fn values(range: std::ops::Range<u32>) -> Vec<i16> {
+        range.flat_map(|n| [n as i16; 160]).collect()
+    }
+
+    #[tokio::test]
+    async fn another_recogniser_hears_the_last_seconds_again_and_then_what_comes() {
+        let (told, mut heard) = mpsc::channel(1);
+        let mut hearing = Hearing::new(SampleRate::HZ_8000, stuck());
+        hear(&mut hearing, 0..900);
+        hearing.rehear(1, ears(told), PTIME * 100);
+        hear(&mut hearing, 900..905);
+        hearing.finalize();
+        assert_eq!(hearing.rank(), 1);
+        let sound = samples(&mut hearing, &mut heard, 805 * 160).await;
+        assert!(sound == values(100..905), "from that moment on, without gap or repetition");
+        assert!(matches!(heard.recv().await, Some(SttCommand::Finalize)));
+        assert!(hearing.room().is_none());
+        hear(&mut hearing, 905..906);
+        assert!(matches!(heard.recv().await, Some(SttCommand::Audio(now)) if now == frame(905)), "as it comes");
+        assert_eq!(hearing.unheard(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_recogniser_that_falls_behind_loses_only_what_the_ring_cannot_keep() {
+        let (told, mut heard) = mpsc::channel(1);
+        let mut hearing = Hearing::new(SampleRate::HZ_8000, ears(told));
+        // Nothing yields: the recogniser's task does not run meanwhile.
+        hear(&mut hearing, 0..900);
+        assert!(samples(&mut hearing, &mut heard, 900 * 160).await == values(0..900));
+        assert_eq!(hearing.unheard(), Duration::ZERO);
+        hear(&mut hearing, 900..2_500);
+        let queued = SttStream::COMMANDS as u32;
+        let kept = 1_000;
+        let mut expected = values(900..900 + queued);
+        expected.extend(values(2_500 - kept..2_500));
+        assert!(samples(&mut hearing, &mut heard, expected.len()).await == expected);
+        assert_eq!(hearing.unheard(), PTIME * (1_600 - queued - kept));
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_recogniser_that_was_replaced_is_told() {
+        let says = |text: &str| {
+            SttEvent::Transcript(Transcript {
+                kind: TranscriptKind::Final,
+                text: text.into(),
+                confidence: 0.9,
+                audio_end: Some(PTIME * 3),
+            })
+        };
+        let speaker = |event: SttEvent| {
+            SttStream::spawn(|commands, events| async move {
+                events.send(event).await.unwrap();
+                drop(commands);
+            })
+        };
+        let mut hearing = Hearing::new(SampleRate::HZ_8000, speaker(says("old")));
+        hear(&mut hearing, 0..50);
+        tokio::task::yield_now().await;
+        hearing.rehear(1, speaker(says("new")), PTIME * 40);
+        let event = poll_fn(|cx| hearing.poll_event(cx)).await;
+        let Some(SttEvent::Transcript(told)) = event else { panic!("{event:?}") };
+        assert_eq!((told.text.as_str(), told.audio_end), ("new", Some(PTIME * 43)), "in sound of the call");
+        assert_eq!(poll_fn(|cx| hearing.poll_event(cx)).await, None, "its stream has ended");
+    }
+
+    #[tokio::test]
+    async fn sound_between_two_recognisers_can_still_be_heard() {
+        let (told, mut heard) = mpsc::channel(1);
+        let mut hearing = Hearing::new(SampleRate::HZ_8000, stuck());
+        hearing.stop();
+        hear(&mut hearing, 0..50);
+        assert!(hearing.room().is_none());
+        assert_eq!(hearing.unheard(), PTIME * 50);
+        hearing.finalize();
+        hearing.rehear(0, ears(told), Duration::ZERO);
+        assert!(samples(&mut hearing, &mut heard, 50 * 160).await == values(0..50));
+        assert_eq!(hearing.unheard(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,177 @@
+//! The last seconds of a caller's sound, kept to be heard again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::audio::{Frame, SampleRate};
+
+/// Sound of one call with its time, from up to [`Ring::LENGTH`] ago to the newest. Positions count samples since the call
+/// began. All room is taken at the start; the oldest sound makes room for the newest.
+#[derive(Debug)]
+pub(super) struct Ring {
+    rate: SampleRate,
+    samples: Box<[i16]>,
+    /// Where the next sample goes.
+    end: u64,
+    /// Where each frame ended and when it came, oldest first.
+    frames: VecDeque<(u64, Duration)>,
+}
+
+impl Ring {
+    /// How much sound is kept: what [`Output::Rehear`](crate::call::Output::Rehear) counts on.
+    pub(super) const LENGTH: Duration = Duration::from_secs(20);
+    /// Frames whose time is known: all of [`Ring::LENGTH`] in frames of 10 ms, the shortest a telephone line has.
+    const FRAMES: usize = 2_000;
+
+    /// An empty ring for sound at `rate`.
+    pub(super) fn new(rate: SampleRate) -> Self {
+        let samples = vec![0; rate.samples_in(Self::LENGTH)].into_boxed_slice();
+        Self { rate, samples, end: 0, frames: VecDeque::with_capacity(Self::FRAMES) }
+    }
+
+    /// Keeps a frame that came `at`, since the call began. Sound at another rate than the ring's is not kept.
+    pub(super) fn push(&mut self, frame: &Frame, at: Duration) {
+        if frame.rate() != self.rate || frame.is_empty() || self.samples.is_empty() {
+            return;
+        }
+        for &sample in frame.samples() {
+            let place = (self.end % self.samples.len() as u64) as usize;
+            if let Some(kept) = self.samples.get_mut(place) {
+                *kept = sample;
+            }
+            self.end += 1;
+        }
+        if self.frames.len() == Self::FRAMES {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((self.end, at));
+    }
+
+    /// The position behind the newest sample.
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The position of the oldest sample that is kept.
+    pub(super) const fn begin(&self) -> u64 {
+        self.end.saturating_sub(self.samples.len() as u64)
+    }
+
+    /// The position of the sound that came at `since`; the oldest kept when that is gone, the end when none came since.
+    pub(super) fn position(&self, since: Duration) -> u64 {
+        let index = self.frames.partition_point(|&(_, at)| at <= since);
+        let Some(&(end, at)) = self.frames.get(index) else { return self.end };
+        // A frame's sound lasted from its length before it came until it came; silence on the line has no frames.
+        let before = index.checked_sub(1).and_then(|index| self.frames.get(index)).map(|&(end, _)| end);
+        let wanted = end.saturating_sub(self.rate.samples_in(at - since) as u64);
+        wanted.max(before.unwrap_or(self.begin())).max(self.begin())
+    }
+
+    /// The sound from `position` on, as much as one frame of at most `length` holds; empty at the end.
+    pub(super) fn read(&self, position: u64, length: Duration) -> Frame {
+        let mut frame = Frame::empty(self.rate);
+        let position = position.max(self.begin());
+        let mut left = (self.end.saturating_sub(position)).min(self.rate.samples_in(length) as u64) as usize;
+        let mut place = (position % (self.samples.len() as u64).max(1)) as usize;
+        // Twice: the sound may go on at the ring's beginning.
+        for _ in 0..2 {
+            let piece = self.samples.get(place..).unwrap_or_default();
+            let taken = frame.push(piece.get(..left.min(piece.len())).unwrap_or_default());
+            (left, place) = (left - taken, 0);
+        }
+        frame
+    }
+
+    /// How long the sound before `position` lasted.
+    pub(super) fn time(&self, position: u64) -> Duration {
+        self.rate.duration_of(position as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: SampleRate = SampleRate::HZ_8000;
+    const PTIME: Duration = Duration::from_millis(20);
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// 20 ms of one value.
+    fn frame(value: i16) -> Frame {
+        Frame::from_samples(RATE, &[value; 160]).unwrap()
+    }
+
+    /// A ring with frames 0, 1, 2 … that came each 20 ms, the first at 20 ms.
+    fn ring(frames: u32) -> Ring {
+        let mut ring = Ring::new(RATE);
+        for n in 0..frames {
+            ring.push(&frame(n as i16), PTIME * (n + 1));
+        }
+        ring
+    }
+
+    #[test]
+    fn sound_is_found_again_by_the_time_it_came() {
+        let ring = ring(100);
+        assert_eq!(ring.position(ms(0)), 0);
+        assert_eq!(ring.position(ms(20)), 160);
+        assert_eq!(ring.position(ms(25)), 160 + 40, "to the sample");
+        assert_eq!(ring.position(ms(1_999)), ring.end() - 8);
+        assert_eq!(ring.position(ms(2_000)), ring.end(), "nothing came since");
+        assert_eq!(ring.position(ms(9_000)), ring.end());
+        assert_eq!(ring.time(ring.position(ms(1_500))), ms(1_500));
+    }
+
+    #[test]
+    fn a_line_that_was_silent_has_no_sound_for_that_time() {
+        let mut ring = ring(2);
+        ring.push(&frame(7), ms(5_000));
+        assert_eq!(ring.position(ms(100)), 320, "the next that came after it");
+        assert_eq!(ring.position(ms(4_990)), 320 + 80);
+    }
+
+    #[test]
+    fn frames_that_came_together_lie_one_behind_the_other() {
+        let mut ring = ring(1);
+        for value in [7, 8, 9] {
+            ring.push(&frame(value), ms(80));
+        }
+        assert_eq!(ring.position(ms(20)), 160);
+        assert_eq!(ring.position(ms(79)), 160 + 152, "of the first of them");
+    }
+
+    #[test]
+    fn only_the_last_seconds_are_kept_and_reading_goes_around_the_end() {
+        let ring = ring(1_500);
+        assert_eq!(ring.end() - ring.begin(), 160_000);
+        assert_eq!(ring.position(ms(0)), ring.begin(), "what is gone begins with the oldest kept");
+        let (mut position, mut value) = (ring.begin(), 500);
+        while position < ring.end() {
+            let read = ring.read(position, PTIME);
+            assert_eq!(read, frame(value), "at {position}");
+            position += read.samples().len() as u64;
+            value += 1;
+        }
+        assert_eq!(value, 1_500);
+        assert!(ring.read(position, PTIME).is_empty());
+        assert_eq!(ring.read(0, PTIME), frame(500));
+        assert_eq!(ring.read(ring.begin(), ms(1_000)).samples().len(), Frame::CAPACITY, "as much as a frame holds");
+    }
+
+    #[test]
+    fn keeping_sound_takes_no_more_room() {
+        let mut ring = ring(10);
+        let room = ring.frames.capacity();
+        for n in 0..5_000u32 {
+            // Frames of 2 ms: more of them than have room.
+            ring.push(&Frame::from_samples(RATE, &[1; 16]).unwrap(), ms(200) + ms(2) * n);
+        }
+        assert_eq!((ring.frames.len(), ring.frames.capacity()), (Ring::FRAMES, room));
+        ring.push(&Frame::empty(SampleRate::HZ_16000), ms(11_000));
+        ring.push(&Frame::silence(SampleRate::HZ_16000, PTIME), ms(11_000));
+        assert_eq!(ring.end(), 10 * 160 + 5_000 * 16, "sound at another rate is not kept");
+    }
+}

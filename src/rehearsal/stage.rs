@@ -1,0 +1,173 @@
+//! The services of one scenario: vendor simulators on loopback sockets that behave as its script says.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::conversation::{Service, ToolCall, ToolResult};
+use crate::engine::{Providers, Tools};
+use crate::provider::{
+    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, OpenAiChat, OpenAiChatConfig, ProviderError, Secret,
+    ToolStream,
+};
+use crate::simulator::{
+    Answer, AnswerScript, Cue, Ending, Fault, FaultKind, LineScript, ModelConfig, RecogniserConfig, SimulatorConfig,
+    Simulators, Tones, Utter, VoiceConfig, When,
+};
+use crate::world::{AnswerEnd, Answered, Part, ToolAnswer, VoiceTrouble};
+
+use super::skip::status;
+
+/// Half periods of the tones of a voice, in samples of 8 kHz: any two neighbours differ by at least two edges a packet.
+pub(super) const TONES: [u32; 8] = [4, 5, 6, 8, 10, 13, 17, 23];
+
+/// What the agent sounds like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Voice {
+    /// Every word equally long, every reply with a tone of its own.
+    Tones,
+    /// With the rhythm of speech.
+    Murmur,
+}
+
+/// The services of one call.
+#[derive(Debug)]
+pub(super) struct Stage {
+    simulators: Simulators,
+    tools: Vec<ToolAnswer>,
+}
+
+impl Stage {
+    /// Starts the services of `part`.
+    pub(super) async fn start(part: &Part, voice: Voice) -> io::Result<Self> {
+        let simulators = Simulators::start(config(part, voice)).await?;
+        Ok(Self { simulators, tools: part.tools.clone() })
+    }
+
+    /// The services as an engine leans on them.
+    pub(super) fn providers(&self) -> Result<Providers, ProviderError> {
+        let tools = Arc::new(ScriptedTools { tools: self.tools.clone() });
+        providers(&self.simulators, tools)
+    }
+
+    /// The caller begins to make a sound.
+    pub(super) fn cue(&self, cue: Cue) {
+        self.simulators.cue(cue);
+    }
+
+    /// The recogniser says this, whatever it hears.
+    pub(super) fn utter(&self, utter: Utter) {
+        self.simulators.utter(utter);
+    }
+
+    /// From here on the voice is well, or not.
+    pub(super) fn ail_voice(&self, trouble: Option<VoiceTrouble>) {
+        self.simulators.heal_service(Service::Tts);
+        let kind = match trouble {
+            None => return,
+            Some(VoiceTrouble::Silent) => FaultKind::Blackhole,
+            Some(VoiceTrouble::Fails(failure)) => FaultKind::Status(status(failure).unwrap_or(500)),
+        };
+        self.simulators.inject(Fault { service: Service::Tts, kind, count: u32::MAX });
+    }
+
+    /// The recogniser refuses from here on with this HTTP status, whoever is connected.
+    pub(super) fn end_recogniser(&self, status: u16) {
+        let kind = FaultKind::Status(status);
+        self.simulators.inject(Fault { service: Service::Stt, kind, count: u32::MAX });
+        self.simulators.drop_listeners();
+    }
+
+    /// How often the model was asked.
+    pub(super) fn generations(&self) -> usize {
+        usize::try_from(self.simulators.received().llm.requests).unwrap_or(usize::MAX)
+    }
+}
+
+/// The clients of `simulators`, and `tools`.
+pub(crate) fn providers(simulators: &Simulators, tools: Arc<dyn Tools>) -> Result<Providers, ProviderError> {
+    let key = || Secret::new("simulated");
+    let stt = DeepgramConfig {
+        base_url: simulators.deepgram_url(),
+        key: key(),
+        // What ends a turn is for the engine to find out, as in virtual time.
+        utterance_end_ms: 0,
+        ..DeepgramConfig::default()
+    };
+    let llm = OpenAiChatConfig { base_url: simulators.openai_url(), key: key(), ..OpenAiChatConfig::default() };
+    let tts = ElevenLabsConfig { base_url: simulators.elevenlabs_url(), key: key(), ..ElevenLabsConfig::default() };
+    Ok(Providers {
+        stt: Arc::new(Deepgram::new(stt)?),
+        llm: Arc::new(OpenAiChat::new(llm)?),
+        tts: Arc::new(ElevenLabs::new(tts)?),
+        tools,
+    })
+}
+
+fn config(part: &Part, voice: Voice) -> SimulatorConfig {
+    let pace = part.pace;
+    let answers = part.answers.iter().enumerate().map(|(n, answered)| answer(n + 1, answered));
+    // What the virtual services say when the script is over.
+    let more =
+        (part.answers.len() + 1..=part.answers.len() + MORE_ANSWERS).map(|n| Answer::new(When::Request(n), MORE));
+    SimulatorConfig {
+        recogniser: RecogniserConfig {
+            script: LineScript::prompted(),
+            interim_lag: pace.interim_lag,
+            ..RecogniserConfig::default()
+        },
+        model: ModelConfig {
+            script: AnswerScript::new(answers.chain(more)),
+            first_token: pace.first_token,
+            tokens_per_second: 1.0 / pace.per_token.as_secs_f64().max(0.000_1),
+        },
+        voice: VoiceConfig {
+            first_byte: pace.first_sound,
+            // As the virtual voice delivers.
+            speed_over_real_time: 10.0,
+            word_times: pace.word_times,
+            tones: (voice == Voice::Tones).then(|| Tones {
+                word: pace.per_word,
+                half_periods: TONES.iter().map(|half| Duration::from_micros(125) * *half).collect(),
+            }),
+        },
+        ..SimulatorConfig::default()
+    }
+}
+
+const MORE: &str = "All right.";
+const MORE_ANSWERS: usize = 50;
+
+fn answer(request: usize, answered: &Answered) -> Answer {
+    let ending = match answered.end {
+        AnswerEnd::Whole => Ending::Whole,
+        AnswerEnd::Stall => Ending::Stall,
+        AnswerEnd::Fails(failure) => Ending::Refusal(status(failure).unwrap_or(500)),
+    };
+    let answer = Answer::new(When::Request(request), &answered.text).ending(ending);
+    match &answered.tool {
+        Some((name, arguments)) => answer.calling(name, arguments),
+        None => answer,
+    }
+}
+
+/// Tools that answer what the script says, when it says.
+#[derive(Debug)]
+struct ScriptedTools {
+    tools: Vec<ToolAnswer>,
+}
+
+impl Tools for ScriptedTools {
+    fn open(&self, call: ToolCall) -> ToolStream {
+        let script = self.tools.iter().find(|tool| tool.name == call.name);
+        let (takes, content) = script.map_or_else(
+            || (Duration::ZERO, format!("no such tool: {}", call.name)),
+            |tool| (tool.takes, tool.answer.clone()),
+        );
+        ToolStream::spawn(move |result| async move {
+            tokio::time::sleep(takes).await;
+            // Fails only when nobody waits for the result.
+            let _ = result.send(ToolResult { id: call.id, content }).await;
+        })
+    }
+}

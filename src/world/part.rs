@@ -1,0 +1,254 @@
+//! A scenario as a body in real time needs it: the caller's part, the services' lines, and the judgement at the end.
+
+use std::time::Duration;
+
+use crate::call::DialogueEvent;
+use crate::conversation::{Digit, Failure, TranscriptKind};
+
+use super::scenario::{Deed, Fault, ReplyScript, Scenario};
+use super::{Outcome, check, moment};
+
+/// What happens in a scenario and how its services behave, in the open.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// What is done, in the order of the file.
+    pub acts: Vec<Act>,
+    /// The model's answers, in the order it is asked.
+    pub answers: Vec<Answered>,
+    /// How the services are paced.
+    pub pace: Pace,
+    /// What tools answer.
+    pub tools: Vec<ToolAnswer>,
+}
+
+/// Something that is done at a moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Act {
+    /// The agent's n-th utterance, from 1, that the moment counts from; 0: the answer.
+    pub anchor: usize,
+    /// How long after that.
+    pub after: Duration,
+    /// What is done.
+    pub what: What,
+}
+
+/// What is done.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum What {
+    /// The caller speaks.
+    Says {
+        /// For how long.
+        length: Duration,
+        /// The words.
+        text: String,
+        /// How long after the voice the recogniser's final comes; `None`: never.
+        final_lag: Option<Duration>,
+    },
+    /// The caller coughs.
+    Cough(Duration),
+    /// The caller makes a voice without words.
+    Hum(Duration),
+    /// Noise from the caller's side.
+    Noise {
+        /// For how long.
+        length: Duration,
+        /// How loud.
+        dbfs: f64,
+    },
+    /// The caller makes a recorded sound.
+    Plays(Recorded),
+    /// The recogniser says this, whatever it heard.
+    Hears(TranscriptKind, String),
+    /// The caller presses a key.
+    Digit(Digit),
+    /// Somebody outside has the agent say this.
+    Say(String),
+    /// Somebody outside silences the agent.
+    Interrupt,
+    /// Somebody outside ends the call.
+    End,
+    /// The caller hangs up.
+    Hangup,
+    /// No packet comes from the caller any more.
+    LineDead,
+    /// From here on the voice is well (`None`), silent, or fails.
+    Voice(Option<VoiceTrouble>),
+    /// The recogniser fails for good.
+    RecogniserFails(Failure),
+    /// Something that only the virtual body can do.
+    Other(String),
+}
+
+/// A recorded sound of the caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// What it is, for the timeline.
+    pub name: String,
+    /// Its samples, of 8 kHz.
+    pub samples: Vec<i16>,
+    /// Its words; empty: none.
+    pub text: String,
+    /// When each word ends, from the beginning of the sound; empty: they take equal shares of it.
+    pub word_ends: Vec<Duration>,
+    /// How long after a pause of the voice the recogniser's final comes; `None`: never.
+    pub final_lag: Option<Duration>,
+}
+
+/// What ails the voice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VoiceTrouble {
+    /// It takes text and says nothing.
+    Silent,
+    /// It refuses.
+    Fails(Failure),
+}
+
+/// One answer of the model.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// What it says.
+    pub text: String,
+    /// The tool it asks for after that, with its arguments.
+    pub tool: Option<(String, String)>,
+    /// How it ends.
+    pub end: AnswerEnd,
+}
+
+/// How an answer of the model ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnswerEnd {
+    /// It is given whole.
+    Whole,
+    /// After its text nothing comes any more.
+    Stall,
+    /// There is none: the model fails.
+    Fails(Failure),
+}
+
+/// What a tool answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToolAnswer {
+    /// Its name.
+    pub name: String,
+    /// How long it takes.
+    pub takes: Duration,
+    /// What it answers.
+    pub answer: String,
+}
+
+/// How the services of a scenario are paced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// How far an interim is behind the end of its last word.
+    pub interim_lag: Duration,
+    /// From the request to the model's first token.
+    pub first_token: Duration,
+    /// From one token to the next.
+    pub per_token: Duration,
+    /// From the first text to the voice's first sound.
+    pub first_sound: Duration,
+    /// How long the voice takes for a word.
+    pub per_word: Duration,
+    /// Whether the voice tells when its words are spoken.
+    pub word_times: bool,
+}
+
+impl Scenario {
+    /// The scenario in the open, for a body that plays it in real time.
+    pub fn part(&self) -> Part {
+        let acts = self.steps.iter().map(|step| Act {
+            anchor: step.when.anchor,
+            after: step.when.offset,
+            what: self.what(&step.deed),
+        });
+        let answers = self.llm.replies.iter().map(answered);
+        let tools = self.tools.iter().map(|tool| ToolAnswer {
+            name: tool.name.clone(),
+            takes: tool.takes,
+            answer: tool.answer.clone(),
+        });
+        Part {
+            acts: acts.collect(),
+            answers: answers.collect(),
+            pace: Pace {
+                interim_lag: self.stt.interim_lag,
+                first_token: self.llm.first_token,
+                per_token: self.llm.per_token,
+                first_sound: self.tts.first_byte,
+                per_word: self.tts.per_word,
+                word_times: self.tts.word_times,
+            },
+            tools: tools.collect(),
+        }
+    }
+
+    fn what(&self, deed: &Deed) -> What {
+        match deed {
+            Deed::Says { length, text, final_lag } => {
+                let final_lag = if *final_lag == Some(Duration::MAX) { self.stt.final_lag } else { *final_lag };
+                What::Says { length: *length, text: text.clone(), final_lag }
+            }
+            Deed::Cough(length) => What::Cough(*length),
+            Deed::Hum(length) => What::Hum(*length),
+            Deed::Noise { length, dbfs } => What::Noise { length: *length, dbfs: *dbfs },
+            Deed::Hears(kind, text) => What::Hears(*kind, text.clone()),
+            Deed::Digit(digit) => What::Digit(*digit),
+            Deed::Say(text) => What::Say(text.clone()),
+            Deed::Interrupt => What::Interrupt,
+            Deed::End => What::End,
+            Deed::Hangup => What::Hangup,
+            Deed::LineDead => What::LineDead,
+            Deed::Tts { rank: 0, fault: Fault::None } => What::Voice(None),
+            Deed::Tts { rank: 0, fault: Fault::Blackhole } => What::Voice(Some(VoiceTrouble::Silent)),
+            Deed::Tts { rank: 0, fault: Fault::Fail(failure) } => What::Voice(Some(VoiceTrouble::Fails(*failure))),
+            Deed::SttFails(failure) => What::RecogniserFails(*failure),
+            other => What::Other(format!("{other:?}")),
+        }
+    }
+
+    /// Adds to the failures of `outcome`, however it was come by, what was expected and did not happen.
+    pub fn judge(&self, outcome: &mut Outcome) {
+        check::check(self, outcome);
+    }
+}
+
+/// How a decision reads in a timeline: its kind and the rest; `None`: it is left out.
+pub fn read(event: &DialogueEvent) -> Option<(&'static str, String)> {
+    moment::describe(event)
+}
+
+fn answered(reply: &ReplyScript) -> Answered {
+    let (text, tool, end) = match reply {
+        ReplyScript::Text(text) => (text.clone(), None, AnswerEnd::Whole),
+        ReplyScript::TextThenStall(text) => (text.clone(), None, AnswerEnd::Stall),
+        ReplyScript::Tool { text, name, arguments } => {
+            (text.clone(), Some((name.clone(), arguments.clone())), AnswerEnd::Whole)
+        }
+        ReplyScript::Fail(failure) => (String::new(), None, AnswerEnd::Fails(*failure)),
+    };
+    Answered { text, tool, end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_of_a_scenario_says_all_that_is_done() {
+        let file = "stt final=300\nreply \"Well\" then-stall\nreply tool look \"{}\"\ntool look 2s \"found\"\n\
+                    0 says 1s \"hello\"\na1+200 says 500 \"you\" final=never\n900 tts blackhole\n";
+        let part = Scenario::parse("t", file).unwrap().part();
+        let says = |length, text: &str, lag: Option<u64>| What::Says {
+            length: Duration::from_millis(length),
+            text: text.into(),
+            final_lag: lag.map(Duration::from_millis),
+        };
+        let acts: Vec<_> = part.acts.iter().map(|act| (act.anchor, act.after.as_millis(), act.what.clone())).collect();
+        let silent = What::Voice(Some(VoiceTrouble::Silent));
+        let expected = [(0, 0, says(1_000, "hello", Some(300))), (1, 200, says(500, "you", None)), (0, 900, silent)];
+        assert_eq!(acts, expected);
+        assert_eq!((part.answers[0].end, part.answers[1].tool.is_some()), (AnswerEnd::Stall, true));
+        assert_eq!(part.tools[0].takes, Duration::from_secs(2));
+    }
+}
