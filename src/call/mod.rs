@@ -15,7 +15,7 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, Timing, Why,
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, SttMode, Timing, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;

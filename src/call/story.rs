@@ -57,6 +57,7 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::TakenBack { why, .. } => told("agent", "· takes its answer back: the caller goes on", Some(why)),
         DialogueEvent::Interrupted { why, .. } => told("agent", "✂ BARGE-IN: the caller takes the floor", Some(why)),
         DialogueEvent::Backchannel { text } => ("caller", format!("· \"{text}\" is no turn"), None),
+        DialogueEvent::AgentBackchannel { text, why, .. } => ("agent", format!("· \"{text}\" in between"), Some(why)),
         DialogueEvent::ToolStarted { name } => ("agent", format!("· runs {name}"), None),
         DialogueEvent::ToolEnded { name, took } => {
             ("agent", format!("· {name} answered after {} ms", took.as_millis()), None)

@@ -186,6 +186,15 @@ pub enum DialogueEvent {
         /// The words.
         text: String,
     },
+    /// The agent said "mm-hmm" while the caller spoke: no turn, and no part of history.
+    AgentBackchannel {
+        /// Which reply.
+        reply: ReplyId,
+        /// The words.
+        text: String,
+        /// Why.
+        why: Why,
+    },
     /// The agent's words, written to history as they were heard.
     AgentSaid {
         /// Which reply.

@@ -125,7 +125,7 @@ mod tests {
 
     fn evidence(text: &str, voiced: u64, stopped: Option<u64>) -> Evidence {
         Evidence {
-            meaning: Meaning::of(text),
+            meaning: Meaning::of(text, crate::dialogue::language::Language::of("en")),
             pending: false,
             voiced: MS(voiced),
             stopped: stopped.map(|at| base() + MS(at)),

@@ -4,17 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Transcript, TranscriptKind};
 
-use super::Timing;
-use super::words;
+use super::profile::{Manner, Profile, Sounds};
+use super::{SttMode, Timing};
 
 /// Voice shorter than this is not yet somebody speaking.
 pub(super) const CONFIRMED: Duration = Duration::from_millis(60);
-/// End of turn after a yes or no to a closed question.
-const YES_NO: Duration = Duration::from_millis(200);
-/// End of turn while something is spelled or counted out.
-const ENTITY: Duration = Duration::from_millis(900);
-/// A number or address asked for may be spoken with this many words before it is taken for one unasked.
-const SPELLED_UNASKED: usize = 3;
+/// In accurate mode an interim is answered no sooner than this after the final's own time.
+const ACCURATE_GRACE: Duration = Duration::from_millis(200);
+/// A voice that goes on so much longer than the recogniser's end of turn contradicts it.
+const TAIL: Duration = Duration::from_millis(200);
 
 /// The caller's voice, as the detector tells it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +59,10 @@ pub(super) struct Turn {
     final_at: Option<Instant>,
     text_at: Option<Instant>,
     end_of_turn: Option<Instant>,
+    /// When the recogniser last said that the caller goes on.
+    resumed: Option<Instant>,
+    /// The longest pause inside a value.
+    gap: Duration,
     /// Whether the recogniser was asked for what it has since the voice stopped.
     pub(super) finalized: bool,
     /// Whether it was given to a recogniser once more.
@@ -82,6 +84,15 @@ pub(super) struct Endpoint {
     pub(super) delay: Duration,
     /// Whether words that may still change are taken as they are.
     pub(super) promoted: bool,
+    /// How the words sound.
+    pub(super) sounds: Sounds,
+}
+
+impl Endpoint {
+    /// The end of a turn that is over then whatever was said.
+    pub(super) fn at(decided: Instant, rule: &'static str, delay: Duration) -> Self {
+        Self { decided, settled: decided, rule, delay, promoted: false, sounds: Sounds::Unfinished }
+    }
 }
 
 impl Turn {
@@ -104,6 +115,7 @@ impl Turn {
             }
             TranscriptKind::Resumed => {
                 self.end_of_turn = None;
+                self.resumed = Some(now);
                 if !text.is_empty() {
                     self.interim = text.to_owned();
                     self.text_at = Some(now);
@@ -120,6 +132,7 @@ impl Turn {
                 }
                 if transcript.kind == TranscriptKind::EndOfTurn {
                     self.end_of_turn = Some(now);
+                    self.resumed = None;
                 }
             }
         }
@@ -177,14 +190,26 @@ impl Turn {
     }
 
     /// New voice: whatever was settled may change.
-    pub(super) fn voice(&mut self, began: Instant, voiced: Duration) {
+    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, now: Instant) {
         self.began.get_or_insert(began);
         if voiced >= self.voiced {
             (self.voiced, self.longest) = (voiced, Some(began));
         }
         self.stopped = None;
         self.finalized = false;
-        self.end_of_turn = None;
+        // The detector may see the last of a voice after the recogniser has seen its end.
+        self.end_of_turn = self.end_of_turn.filter(|&told| began < told && now < told + TAIL);
+    }
+
+    /// The pause that a voice which began then ends, if it is one, and how the words before it sounded.
+    pub(super) fn pause(&self, began: Instant, manner: &Manner<'_>) -> Option<(Duration, Sounds)> {
+        let stopped = self.stopped.filter(|_| self.has_text())?;
+        Some((began.saturating_duration_since(stopped), self.profile(manner).sounds))
+    }
+
+    /// The caller has paused so long inside a value and gone on with it.
+    pub(super) fn paused_in_value(&mut self, gap: Duration) {
+        self.gap = self.gap.max(gap);
     }
 
     /// Drops the words, keeping those of a turn taken back.
@@ -209,81 +234,62 @@ impl Turn {
     }
 
     /// When this turn is over if nothing more comes; `None`: not while the caller speaks, and not without words.
-    pub(super) fn endpoint(&self, timing: &Timing, agent_said: Option<&str>) -> Option<Endpoint> {
+    pub(super) fn endpoint(&self, manner: &Manner<'_>) -> Option<Endpoint> {
+        let timing = manner.timing;
         if let Some(decided) = self.keys_until {
-            let delay = timing.key_wait;
-            return Some(Endpoint { decided, settled: decided, rule: "endpoint.keys", delay, promoted: false });
+            return Some(Endpoint::at(decided, "endpoint.keys", timing.key_wait));
         }
-        let text = self.text();
-        if text.is_empty() {
+        if !self.has_text() {
             // Nothing new came after a turn was taken back: it stands as it was.
             let anchor = self.stopped.or(self.text_at).filter(|_| !self.carried.is_empty())?;
-            let decided = anchor + timing.endpoint_normal.max(timing.final_wait + timing.interim_grace);
-            let (rule, delay) = ("endpoint.taken-back", timing.endpoint_normal);
-            return Some(Endpoint { decided, settled: decided, rule, delay, promoted: false });
+            let delay = manner.pauses.outlast(timing.endpoint_normal, timing);
+            let decided = anchor + delay.max(timing.final_wait + timing.interim_grace);
+            return Some(Endpoint::at(decided, "endpoint.taken-back", delay));
         }
-        let (rule, delay) = self.profile(&text, timing, agent_said);
+        let Profile { rule, delay, sounds, is_delicate } = self.profile(manner);
+        // A recogniser that hears the caller go on where the detector does not is believed.
         let anchor = self.stopped.or(self.text_at)?;
+        let anchor = self.resumed.map_or(anchor, |resumed| anchor.max(resumed));
         let mut decided = anchor + delay;
-        if let Some(told) = self.end_of_turn {
+        if let Some(told) = self.end_of_turn.filter(|_| sounds == Sounds::Finished) {
             decided = if self.stopped.is_some() { decided.max(told) } else { told };
         }
         let promoted = !self.interim.is_empty();
-        let settled = if promoted {
-            let from = anchor + timing.final_wait + timing.interim_grace;
-            self.text_at.map_or(from, |at| from.max(at + timing.interim_grace))
-        } else {
-            match self.final_at {
+        let settled = match (promoted, manner.mode) {
+            (true, SttMode::Fast) => {
+                let from = anchor + timing.final_wait + timing.interim_grace;
+                self.text_at.map_or(from, |at| from.max(at + timing.interim_grace))
+            }
+            (true, SttMode::Accurate) => {
+                let from = self.text_at.map_or(anchor, |at| at.max(anchor)) + timing.final_wait + ACCURATE_GRACE;
+                if is_delicate { from.max(anchor + timing.endpoint_cap) } else { from }
+            }
+            (false, _) => match self.end_of_turn.or(self.final_at) {
+                Some(told) if self.end_of_turn.is_some() => told,
                 Some(at) if self.stopped.is_none_or(|stopped| at >= stopped) => at,
                 _ => anchor + timing.final_wait,
-            }
+            },
         };
-        Some(Endpoint { decided, settled: settled.max(decided), rule, delay, promoted })
+        Some(Endpoint { decided, settled: settled.max(decided), rule, delay, promoted, sounds })
     }
 
     /// How long the recogniser is left alone after the detector's silence before it is asked for what it has. Words that
     /// sound finished are wanted at once; others are left whole, for it hears worse when it is hurried.
-    pub(super) fn finalize_delay(&self, timing: &Timing, agent_said: Option<&str>) -> Duration {
-        let (_, delay) = self.profile(&self.text(), timing, agent_said);
-        if delay <= timing.endpoint_confident { Duration::ZERO } else { Duration::from_millis(100) }
+    pub(super) fn finalize_delay(&self, manner: &Manner<'_>) -> Duration {
+        let is_wanted = manner.mode == SttMode::Fast && self.profile(manner).delay <= manner.timing.endpoint_confident;
+        if is_wanted { Duration::ZERO } else { Duration::from_millis(100) }
+    }
+
+    /// How long to wait after the words so far; those of a turn taken back count, since a value may go on in them.
+    pub(super) fn profile(&self, manner: &Manner<'_>) -> Profile {
+        let mut text = self.carried.clone();
+        append(&mut text, &self.text());
+        manner.profile(&text, self.end_of_turn.is_some(), self.gap)
     }
 
     /// Whether the recogniser's final for this stretch of voice has already come.
     pub(super) fn is_final(&self) -> bool {
         self.interim.is_empty() && self.final_at.is_some_and(|at| self.stopped.is_some_and(|stopped| at >= stopped))
-    }
-
-    fn profile(&self, text: &str, timing: &Timing, agent_said: Option<&str>) -> (&'static str, Duration) {
-        let said = words::normalise(text);
-        let spelled = words::spelled_tail(&said);
-        let asked = agent_said.is_some_and(words::asks_for_entity);
-        if self.end_of_turn.is_some() {
-            ("endpoint.recogniser", timing.endpoint_confident)
-        } else if words::ends_in_filler(&said) {
-            ("endpoint.filler", timing.endpoint_cap)
-        } else if agent_said.is_some_and(words::is_closed_question) && words::is_yes_or_no(&said) {
-            ("endpoint.yes-no", YES_NO.min(timing.endpoint_confident))
-        } else if spelled >= SPELLED_UNASKED || (asked && spelled > 0) {
-            (
-                "endpoint.entity",
-                if text.ends_with(['@']) || self.ends_between(&said) { timing.endpoint_cap } else { ENTITY },
-            )
-        } else if (words::ends_unfinished(&said) && !text.ends_with('?'))
-            || text.ends_with([',', '…', '-', '—', ':'])
-            || text.ends_with("...")
-        {
-            ("endpoint.unsure", timing.endpoint_unsure)
-        } else if text.ends_with(['.', '!', '?', '。', '！', '？']) {
-            ("endpoint.complete", timing.endpoint_confident)
-        } else {
-            ("endpoint.normal", timing.endpoint_normal)
-        }
-    }
-
-    /// Whether a spelled value stands between two of its parts ("john at").
-    fn ends_between(&self, said: &[String]) -> bool {
-        said.last()
-            .is_some_and(|word| matches!(word.as_str(), "at" | "dot" | "dash" | "hyphen" | "underscore" | "slash"))
     }
 }
 
@@ -298,6 +304,8 @@ pub(super) fn append(text: &mut String, more: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialogue::language::Language;
+    use crate::dialogue::pauses::Pauses;
     use crate::dialogue::tests::{base, transcript};
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -305,61 +313,86 @@ mod tests {
     /// A turn whose voice stopped at 1000 ms and whose final came at `at`.
     fn turn(text: &str, kind: TranscriptKind, at: u64) -> Turn {
         let mut turn = Turn::default();
-        turn.voice(base(), MS(1_000));
+        turn.voice(base(), MS(1_000), base() + MS(1_000));
         turn.stopped = Some(base() + MS(1_000));
         turn.hear(&transcript(kind, text), base() + MS(at));
         turn
     }
 
-    #[test]
-    fn the_wait_follows_the_words() {
-        let timing = Timing::default();
-        for (text, asked, rule, delay) in [
-            ("book a table for two", None, "endpoint.normal", 500),
-            ("Book a table for two.", None, "endpoint.complete", 250),
-            ("I would like to", None, "endpoint.unsure", 1_200),
-            ("I would like to.", None, "endpoint.unsure", 1_200),
-            ("Who should I give it to?", None, "endpoint.complete", 250),
-            ("my name is um", None, "endpoint.filler", 2_500),
-            ("yeah", Some("Shall I book it?"), "endpoint.yes-no", 200),
-            ("yeah", Some("How many people?"), "endpoint.normal", 500),
-            ("four one five", None, "endpoint.entity", 900),
-            ("415", Some("What is your phone number?"), "endpoint.entity", 900),
-            ("415", Some("How many people?"), "endpoint.normal", 500),
-            ("j o h n at", Some("What is your email?"), "endpoint.entity", 2_500),
-            ("well...", None, "endpoint.unsure", 1_200),
-        ] {
-            let endpoint = turn(text, TranscriptKind::Final, 1_200).endpoint(&timing, asked).unwrap();
-            assert_eq!((endpoint.rule, endpoint.delay), (rule, MS(delay)), "{text:?} after {asked:?}");
-            assert_eq!(endpoint.decided, base() + MS(1_000 + delay), "{text:?}");
-        }
+    fn end(turn: &Turn, mode: SttMode) -> Endpoint {
+        let (timing, pauses) = (Timing::default(), Pauses::default());
+        let language = Language::of("en");
+        turn.endpoint(&Manner { timing: &timing, language, mode, pauses: &pauses, agent_said: None }).unwrap()
     }
 
     #[test]
     fn a_recogniser_that_says_so_ends_the_turn() {
-        let timing = Timing::default();
-        let early = turn("I would like to", TranscriptKind::EndOfTurn, 1_100).endpoint(&timing, None).unwrap();
-        assert_eq!(early.decided, base() + MS(1_250));
-        let late = turn("I would like to", TranscriptKind::EndOfTurn, 1_600).endpoint(&timing, None).unwrap();
+        let early = end(&turn("book a table", TranscriptKind::EndOfTurn, 1_100), SttMode::Fast);
+        assert_eq!((early.rule, early.decided), ("endpoint.recogniser", base() + MS(1_250)));
+        let late = end(&turn("book a table", TranscriptKind::EndOfTurn, 1_600), SttMode::Fast);
         assert_eq!((late.decided, late.settled), (base() + MS(1_600), base() + MS(1_600)));
     }
 
     #[test]
+    fn words_that_lack_something_go_before_a_recogniser_that_says_it_is_over() {
+        for (text, rule, at) in [("I would like to", "endpoint.unsure", 2_200), ("4. 1. 5.", "endpoint.digits", 1_900)]
+        {
+            let end = end(&turn(text, TranscriptKind::EndOfTurn, 1_300), SttMode::Fast);
+            assert_eq!((end.rule, end.decided), (rule, base() + MS(at)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_detectors_tail_does_not_unsay_the_end_of_turn_but_new_voice_does() {
+        let told = |voice: (u64, u64)| {
+            let mut turn = Turn::default();
+            turn.voice(base(), MS(1_000), base() + MS(1_000));
+            turn.hear(&transcript(TranscriptKind::EndOfTurn, "book a table"), base() + MS(1_000));
+            let (began, at) = voice;
+            turn.voice(base() + MS(began), MS(at - began), base() + MS(at));
+            turn.stopped = Some(base() + MS(at));
+            end(&turn, SttMode::Fast).rule
+        };
+        assert_eq!(told((0, 1_100)), "endpoint.recogniser");
+        assert_eq!(told((0, 1_200)), "endpoint.normal");
+        assert_eq!(told((1_050, 1_120)), "endpoint.normal");
+    }
+
+    #[test]
+    fn a_recogniser_that_hears_the_caller_go_on_starts_the_wait_again() {
+        let mut turn = turn("Book a table.", TranscriptKind::Eager, 1_100);
+        assert_eq!(end(&turn, SttMode::Fast).decided, base() + MS(1_250));
+        turn.hear(&transcript(TranscriptKind::Resumed, ""), base() + MS(1_200));
+        assert_eq!(end(&turn, SttMode::Fast).decided, base() + MS(1_450));
+        turn.hear(&transcript(TranscriptKind::EndOfTurn, "Book a table."), base() + MS(1_300));
+        assert_eq!(end(&turn, SttMode::Fast).decided, base() + MS(1_300));
+    }
+
+    #[test]
     fn words_are_settled_by_the_final_or_by_waiting_for_it() {
-        let timing = Timing::default();
-        let late = turn("Two people.", TranscriptKind::Final, 1_900).endpoint(&timing, None).unwrap();
+        let late = end(&turn("Two people.", TranscriptKind::Final, 1_900), SttMode::Fast);
         assert_eq!((late.decided, late.settled), (base() + MS(1_250), base() + MS(1_900)));
-        let interim = turn("Two people.", TranscriptKind::Interim, 900).endpoint(&timing, None).unwrap();
+        let interim = end(&turn("Two people.", TranscriptKind::Interim, 900), SttMode::Fast);
         assert_eq!(
             (interim.decided, interim.settled, interim.promoted),
             (base() + MS(1_250), base() + MS(1_500), true)
         );
         // A final of words spoken earlier does not settle what was spoken last.
-        let early = turn("Two people.", TranscriptKind::Final, 700).endpoint(&timing, None).unwrap();
-        assert_eq!(early.settled, base() + MS(1_350));
         let mut early = turn("Two people.", TranscriptKind::Final, 700);
+        assert_eq!(end(&early, SttMode::Fast).settled, base() + MS(1_350));
         early.hear(&transcript(TranscriptKind::Final, ""), base() + MS(1_200));
-        assert_eq!(early.endpoint(&timing, None).unwrap().settled, base() + MS(1_250));
+        assert_eq!(end(&early, SttMode::Fast).settled, base() + MS(1_250));
+    }
+
+    #[test]
+    fn in_accurate_mode_the_final_has_its_whole_time() {
+        for (text, at, settled) in [("Two people.", 900, 1_550), ("Two people.", 1_300, 1_850), ("4 1 5", 900, 3_500)] {
+            let interim = end(&turn(text, TranscriptKind::Interim, at), SttMode::Accurate);
+            assert_eq!((interim.settled, interim.promoted), (base() + MS(settled), true), "{text:?} at {at}");
+        }
+        // A final is as good as in fast mode.
+        let settled = turn("Two people.", TranscriptKind::Final, 1_100);
+        assert_eq!(end(&settled, SttMode::Accurate), end(&settled, SttMode::Fast));
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl Dialogue {
 
     /// The last message of the caller becomes the beginning of the turn that goes on.
     pub(super) fn carry_turn(&mut self) {
+        self.learn_taken_back();
         if let Some(mut text) = self.history.take_user() {
             append(&mut text, &std::mem::take(&mut self.turn.carried));
             self.turn.carried = text;

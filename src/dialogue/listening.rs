@@ -13,6 +13,8 @@ use super::{DialogueEvent, EndReason};
 
 /// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
 const LATE_WORDS: Duration = Duration::from_secs(3);
+/// A voice so young may still be a click; a turn is not ended over it.
+const ONSET: Duration = Duration::from_millis(100);
 /// The most keys of one turn; what comes after is dropped.
 const MAX_KEYS: usize = 64;
 
@@ -24,7 +26,7 @@ impl Dialogue {
         }
         self.voice.current = Some((began, voiced));
         self.voice_told = Some(now);
-        let worded = self.turn.text_at().map_or(began, |at| at.max(began));
+        let worded = self.turn.text_at().map_or(began, |at| at.max(began)).max(self.words_at.min(now));
         let wordless = now.saturating_duration_since(worded).min(voiced);
         if wordless >= self.spec.timing.stuck_turn && !self.voice.is_noise {
             // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
@@ -42,7 +44,9 @@ impl Dialogue {
             if is_stale && !self.turn.is_open() {
                 self.turn = Turn::default();
             }
-            self.turn.voice(began, voiced);
+            self.learn_pause(began);
+            self.turn.voice(began, voiced, now);
+            self.hear_on(now);
             self.announce();
             self.callee_talks(began, now);
         }
@@ -103,8 +107,15 @@ impl Dialogue {
         let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
         // Who has spoken up since and stopped again may well have said the same once more.
         let spoke_again = self.turn.stopped.is_some() && self.turn.began.is_some_and(|began| began > committed.at);
-        if old.is_empty() || new.is_empty() || spoke_again || now > committed.at + LATE_WORDS {
+        if old.is_empty() || new.is_empty() || spoke_again || (now > committed.at + LATE_WORDS && !committed.goes_on) {
             return unchanged;
+        }
+        if committed.goes_on {
+            // The recogniser is still at the words that were cut in on.
+            if settled {
+                self.forget_promoted();
+            }
+            return Some(tail(&transcript.text, old.len())).filter(|tail| settled || !tail.is_empty());
         }
         if new == old || (!settled && old.starts_with(&new)) {
             if settled {
@@ -134,9 +145,7 @@ impl Dialogue {
         }
         if continues {
             // The words that were answered, and a tail.
-            let known = committed.promoted.split_whitespace().filter(|word| !normalise(word).is_empty()).count();
-            let words = transcript.text.split_whitespace().filter(|word| !normalise(word).is_empty());
-            return Some(words.skip(known).collect::<Vec<_>>().join(" "));
+            return Some(tail(&transcript.text, old.len()));
         }
         if settled {
             self.tell(DialogueEvent::Dropped { what: "late correction of words already answered" });
@@ -184,17 +193,17 @@ impl Dialogue {
         let timing = self.spec.timing;
         self.timers.set(Timer::VoiceLost, self.voice_lost_at());
         let listens = !self.line_held && self.cut.is_none();
-        let asked = self.history.last_said();
+        let onset = self.voice.current.filter(|_| !self.voice.is_noise).map(|(began, _)| began + ONSET);
         let endpoint = self
             .endpoint()
             .filter(|_| listens && !self.voice.is_confirmed() && self.may_commit())
-            .map(|endpoint| endpoint.settled);
+            .map(|endpoint| onset.map_or(endpoint.settled, |onset| endpoint.settled.max(onset)));
         let finalize = self
             .turn
             .stopped
             .filter(|_| listens && !self.turn.finalized && !self.turn.is_final() && self.voice.current.is_none())
             .and(self.turn.quiet_at)
-            .map(|quiet| quiet + self.turn.finalize_delay(&timing, asked));
+            .map(|quiet| quiet + self.turn.finalize_delay(&self.manner()));
         let stuck = self
             .turn
             .stopped
@@ -270,14 +279,17 @@ impl Dialogue {
         self.idle_prompts = 0;
         self.tools.new_turn();
         self.quiet_since = now;
+        let usual = self.pauses.usual().as_millis();
         let inputs = format!(
-            "delay {} ms, decided {} ms ago, words {}, confidence {:.2}{}",
+            "delay {} ms, decided {} ms ago, words {}, confidence {:.2}{}{}",
             endpoint.delay.as_millis(),
             now.saturating_duration_since(endpoint.decided).as_millis(),
             text.split_whitespace().count(),
             turn.confidence(),
             if endpoint.promoted { ", interim taken as final" } else { "" },
+            if usual > 0 { format!(", usual pause {usual} ms") } else { String::new() },
         );
+        self.pauses.turn_ended();
         self.tell(DialogueEvent::TurnCommitted {
             turn: self.turns,
             reply,
@@ -289,7 +301,8 @@ impl Dialogue {
             why: why(endpoint.rule, inputs),
         });
         let promoted = if endpoint.promoted { turn.interim().to_owned() } else { String::new() };
-        self.committed = Some(Committed { at: now, promoted });
+        self.committed =
+            Some(Committed { at: now, promoted, stopped: turn.stopped, sounds: endpoint.sounds, goes_on: false });
         if answer.is_none() {
             self.owed = Some(reply);
         }
@@ -301,8 +314,7 @@ impl Dialogue {
             return;
         }
         let at = self.turn.stopped.unwrap_or(now).min(now);
-        let endpoint =
-            Endpoint { decided: at, settled: now, rule: "endpoint.closed", delay: Duration::ZERO, promoted: false };
+        let endpoint = Endpoint { settled: now, ..Endpoint::at(at, "endpoint.closed", Duration::ZERO) };
         self.commit(&endpoint, None, now);
         self.owed = None;
     }
@@ -331,4 +343,9 @@ impl Dialogue {
         let line = self.spec.apology.clone();
         self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
     }
+}
+
+/// The words of a text behind the first `known`.
+fn tail(text: &str, known: usize) -> String {
+    text.split_whitespace().filter(|word| !normalise(word).is_empty()).skip(known).collect::<Vec<_>>().join(" ")
 }

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 use crate::conversation::{Failure, ReplyId, Service};
 
 use super::answer::Answer;
+use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::history::History;
+use super::language::Language;
+use super::pauses::Pauses;
+use super::profile::Sounds;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
@@ -28,6 +32,7 @@ use super::{Action, Backups, Command, DialogueEvent, DialogueSpec, Direction, En
 #[derive(Clone, Debug)]
 pub struct Dialogue {
     pub(super) spec: DialogueSpec,
+    pub(super) language: &'static Language,
     begun: Instant,
     pub(super) barge_in: BargeIn,
     actions: VecDeque<Action>,
@@ -36,6 +41,10 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// The caller's own pauses.
+    pub(super) pauses: Pauses,
+    /// What the agent says while the caller speaks.
+    pub(super) backchannel: Backchannel,
     /// The turn committed last, for words that come too late.
     pub(super) committed: Option<Committed>,
     pub(super) history: History,
@@ -91,6 +100,12 @@ pub(super) struct Committed {
     pub(super) at: Instant,
     /// Those of its words that had not been final.
     pub(super) promoted: String,
+    /// The end of its last voiced sample.
+    pub(super) stopped: Option<Instant>,
+    /// How its words sounded.
+    pub(super) sounds: Sounds,
+    /// Whether the caller was cut in on and speaks on.
+    pub(super) goes_on: bool,
 }
 
 /// A reply that was flushed.
@@ -112,6 +127,7 @@ impl Dialogue {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
             has_spare_stt: spec.backups.stt,
+            language: Language::of(&spec.language),
             spec,
             begun: now,
             actions: VecDeque::new(),
@@ -119,6 +135,8 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            pauses: Pauses::default(),
+            backchannel: Backchannel::default(),
             committed: None,
             replies: VecDeque::new(),
             floor: Floor::Free,
@@ -229,6 +247,8 @@ impl Dialogue {
             Timer::Endpoint => self.endpoint_reached(now),
             Timer::Verdict => self.decide(now),
             Timer::Rehear => self.hear_again(now),
+            Timer::TurnLimit => self.cut_in(now),
+            Timer::Backchannel => self.say_in_between(now),
             Timer::Stuck => self.ask_to_repeat(now),
             Timer::VoiceLost => self.silence(self.voice_told.unwrap_or(now), now),
             Timer::HedgeModel => self.hedge_models(now),
@@ -255,6 +275,7 @@ impl Dialogue {
     fn settle(&mut self, now: Instant) {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
+            self.drop_in_between();
             self.answer_owed(now);
             self.play_next(now);
             self.end_if_done(now);
@@ -281,6 +302,8 @@ impl Dialogue {
             return self.arm_replies(now);
         }
         self.arm_listening();
+        self.arm_turn_limit();
+        self.arm_backchannel();
         self.arm_replies(now);
         self.arm_tools();
         self.arm_answer(now);
@@ -330,6 +353,9 @@ impl Dialogue {
     }
 
     fn failed(&mut self, service: Service, reply: Option<ReplyId>, failure: Failure, now: Instant) {
+        if let Some(reply) = reply.filter(|_| service == Service::Tts) {
+            self.in_between_failed(reply);
+        }
         match (service, reply) {
             (Service::Stt, _) => self.stt_failed(failure, now),
             (Service::Llm, Some(reply)) => {
@@ -381,6 +407,7 @@ impl Dialogue {
         self.is_over = true;
         self.timers.clear();
         self.replies.clear();
+        self.backchannel = Backchannel::default();
         self.tools = Tools::default();
     }
 

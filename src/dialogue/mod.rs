@@ -7,17 +7,22 @@
 
 mod action;
 mod answer;
+mod backchannel;
 mod barge_in;
 mod ending;
 mod endpointing;
+mod entity;
 mod fact;
 mod failing;
 mod floor;
 mod hedging;
 mod history;
+mod language;
 mod listening;
 mod machine;
 mod named;
+mod pauses;
+mod profile;
 mod rehearing;
 mod reply;
 mod segment;
@@ -28,11 +33,12 @@ mod spec;
 mod tests;
 mod timer;
 mod tools;
+mod turn_limit;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use answer::{AnsweredBy, Screening};
 pub use fact::{Command, Fact};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Timing};
+pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, SttMode, Timing};
 pub use tools::END_CALL;

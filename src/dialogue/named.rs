@@ -49,6 +49,12 @@ named_timings!(
     endpoint_normal,
     endpoint_unsure,
     endpoint_cap,
+    endpoint_yes_no,
+    endpoint_entity,
+    endpoint_entity_cap,
+    pause_floor,
+    pause_ceiling,
+    turn_limit,
     final_wait,
     interim_grace,
     rehear_after,
@@ -81,5 +87,6 @@ named_timings!(
     drain,
     goodbye_cap
     ;
-    idle_prompts
+    idle_prompts,
+    turn_words
 );

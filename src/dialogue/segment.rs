@@ -4,8 +4,8 @@ use super::speakable::Speakable;
 
 /// Cuts a model's text into pieces worth speaking.
 ///
-/// The first piece is short, so that the voice can begin early: a clause of at least 12 characters or a sentence of at
-/// least three words. Later pieces are sentences of at most 200 characters, because a voice intones whole sentences
+/// The first piece is short, so that the voice can begin early: a clause of at least 12 characters, a single word with a
+/// comma behind it ("Sure,"), or a sentence of at least three words. Later pieces are sentences of at most 200 characters, because a voice intones whole sentences
 /// better. The pieces put together are the reply's spoken text, byte for byte: a run of marks without a letter or digit that
 /// fills a piece is not part of it. A piece never ends inside a number or
 /// after a common abbreviation, and holds at least one letter or digit.
@@ -67,7 +67,7 @@ impl Segmenter {
             let whole = mark != '.' || (word.chars().count() > 1 && !word.contains('.') && !is_abbreviation(before));
             whole && before.split_whitespace().count() >= Self::FIRST_WORDS
         } else {
-            is_clause(mark) && self.pending.chars().count() >= Self::FIRST_CLAUSE
+            is_clause(mark) && (self.pending.chars().count() >= Self::FIRST_CLAUSE || is_opener(&self.pending))
         }
     }
 
@@ -142,7 +142,7 @@ impl Segmenter {
                 }
             } else if is_clause(c) && !self.begun {
                 let before = text.get(..after).unwrap_or_default();
-                if before.chars().count() >= Self::FIRST_CLAUSE && speaks(before) {
+                if is_opener(before) || (before.chars().count() >= Self::FIRST_CLAUSE && speaks(before)) {
                     return Some(after + usize::from(text.get(after..).is_some_and(|rest| rest.starts_with(' '))));
                 }
             }
@@ -175,6 +175,12 @@ fn is_stop(c: char) -> bool {
 
 fn is_clause(c: char) -> bool {
     matches!(c, ',' | ';' | ':' | '—' | '、' | '，')
+}
+
+/// Whether a text is one word that leads up to what follows: "Sure,". Speakers pause behind it as well.
+fn is_opener(text: &str) -> bool {
+    let word = text.trim().strip_suffix([',', '，']).unwrap_or_default();
+    word.chars().count() >= 3 && word.chars().all(char::is_alphabetic)
 }
 
 fn is_closing(c: char) -> bool {

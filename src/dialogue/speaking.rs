@@ -212,6 +212,7 @@ impl Dialogue {
 
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
+        self.in_between_ready(id);
         self.voice_wins(id);
         if let Some(reply) = self.voiced(id).filter(|reply| !reply.text.is_empty() && !reply.is_last_of_voice) {
             reply.ready = true;
@@ -296,6 +297,7 @@ impl Dialogue {
 
     /// Everything was heard.
     pub(super) fn playout_ended(&mut self, id: ReplyId, _heard: Duration, now: Instant) {
+        self.in_between_heard(id);
         if self.replies.front().is_none_or(|front| front.voice != id || !front.playing) {
             return;
         }

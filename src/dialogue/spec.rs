@@ -28,11 +28,44 @@ impl Direction {
     }
 }
 
+/// How sure the recogniser's words must be before they are answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum SttMode {
+    /// An interim that has not become final in time is answered: [`Timing::final_wait`] and [`Timing::interim_grace`]
+    /// after the voice.
+    #[default]
+    Fast,
+    /// An interim is answered only when the final has had its whole time, counted from the last word that came, and
+    /// 200 ms more; one that holds a value (digits, a spelling, an address, a date) or the name that was asked for, only
+    /// [`Timing::endpoint_cap`] after the voice. The recogniser is never hurried for its final.
+    Accurate,
+}
+
+impl SttMode {
+    /// The stable name of the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Accurate => "accurate",
+        }
+    }
+
+    /// The mode of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Fast, Self::Accurate].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// Everything the dialogue is told once, at the start.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DialogueSpec {
     /// Who called whom.
     pub direction: Direction,
+    /// The language of the conversation, BCP 47: whose small words tell when a turn is over. English, German, Spanish,
+    /// French, Italian, Dutch and Portuguese are known; others are judged by punctuation and time alone.
+    pub language: String,
+    /// How sure the recogniser's words must be before they are answered.
+    pub stt_mode: SttMode,
     /// Instructions to the model.
     pub system_prompt: String,
     /// The agent's first words; empty: the caller speaks first.
@@ -62,6 +95,12 @@ pub struct DialogueSpec {
     pub duration_warning: String,
     /// What the sound says that is kept for the case that every voice is down; empty: there is none.
     pub last_resort: String,
+    /// Said to a caller who has had the floor for longer than [`Timing::turn_limit`] allows.
+    pub cut_in: String,
+    /// Whether the agent says a short "mm-hmm" now and then while the caller speaks at length.
+    pub backchannel: bool,
+    /// What it then says, one after the other.
+    pub backchannels: Vec<String>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// The clock's rules.
@@ -86,6 +125,8 @@ impl Default for DialogueSpec {
     fn default() -> Self {
         Self {
             direction: Direction::Inbound,
+            language: "en".into(),
+            stt_mode: SttMode::Fast,
             system_prompt: String::new(),
             begin_message: String::new(),
             tools: Vec::new(),
@@ -100,6 +141,9 @@ impl Default for DialogueSpec {
             screening: None,
             duration_warning: "We have about half a minute left on this call.".into(),
             last_resort: LAST_RESORT.into(),
+            cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
+            backchannel: false,
+            backchannels: ["mm-hmm", "uh-huh", "right"].map(str::to_owned).into(),
             backups: Backups::default(),
             timing: Timing::default(),
         }
@@ -131,8 +175,22 @@ pub struct Timing {
     pub endpoint_normal: Duration,
     /// End of turn when the words sound unfinished.
     pub endpoint_unsure: Duration,
-    /// End of turn at the latest.
+    /// End of turn at the latest, values apart: after "um".
     pub endpoint_cap: Duration,
+    /// End of turn after a yes or a no to a closed question.
+    pub endpoint_yes_no: Duration,
+    /// End of turn while a value is spelled or counted out …
+    pub endpoint_entity: Duration,
+    /// … and at the latest, also between two of its parts.
+    pub endpoint_entity_cap: Duration,
+    /// The caller's own pauses count from this length …
+    pub pause_floor: Duration,
+    /// … and lengthen the wait after words that sound finished by at most this; zero: they are not learned.
+    pub pause_ceiling: Duration,
+    /// A turn of the caller is cut in on when it has lasted so long …
+    pub turn_limit: Duration,
+    /// … or has so many words; zero: never.
+    pub turn_words: u32,
     /// How long the recogniser's final may take after the voice ended.
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
@@ -215,6 +273,13 @@ impl Default for Timing {
             endpoint_normal: ms(500),
             endpoint_unsure: ms(1_200),
             endpoint_cap: ms(2_500),
+            endpoint_yes_no: ms(200),
+            endpoint_entity: ms(900),
+            endpoint_entity_cap: ms(3_500),
+            pause_floor: ms(200),
+            pause_ceiling: ms(1_000),
+            turn_limit: Duration::ZERO,
+            turn_words: 0,
             final_wait: ms(350),
             interim_grace: ms(150),
             rehear_after: ms(2_500),

@@ -27,6 +27,10 @@ timers! {
     Verdict,
     /// Voice without words: it is heard again.
     Rehear,
+    /// The caller has had the floor for as long as they may.
+    TurnLimit,
+    /// The agent may say "mm-hmm".
+    Backchannel,
     /// Voice without words: the caller is asked to repeat.
     Stuck,
     /// The detector has told nothing more of a voice.

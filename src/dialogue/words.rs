@@ -1,4 +1,6 @@
-//! What single words and short phrases tell about the floor. English; other languages pass through as plain words.
+//! What words and short phrases tell about the floor, by the lists of a [`Language`].
+
+use super::language::Language;
 
 /// Words in lower case without punctuation.
 pub(super) fn normalise(text: &str) -> Vec<String> {
@@ -24,12 +26,12 @@ pub(super) struct Meaning {
 
 impl Meaning {
     /// Counts the words of a text.
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str, language: &Language) -> Self {
         let words = normalise(text);
-        let mut meaning = Self { stop: has_phrase(&words, &STOP), ..Self::default() };
+        let mut meaning = Self { stop: has_phrase(&words, language.stop), ..Self::default() };
         let mut rest = words.as_slice();
         while !rest.is_empty() {
-            match phrase_at(rest, &BACKCHANNEL) {
+            match phrase_at(rest, language.backchannel) {
                 Some(len) => {
                     meaning.backchannel += len;
                     rest = rest.get(len..).unwrap_or_default();
@@ -49,49 +51,29 @@ impl Meaning {
     }
 }
 
-/// Whether the last word is one that holds the floor: "um".
-pub(super) fn ends_in_filler(words: &[String]) -> bool {
-    words.last().is_some_and(|word| FILLERS.contains(&word.as_str()))
-}
-
-/// Whether the last word needs another: a conjunction, preposition, article, possessive or auxiliary.
-pub(super) fn ends_unfinished(words: &[String]) -> bool {
-    words.last().is_some_and(|word| UNFINISHED.contains(&word.as_str()))
-}
-
 /// Whether a text is nothing but a yes or a no.
-pub(super) fn is_yes_or_no(words: &[String]) -> bool {
-    !words.is_empty() && words.len() <= 4 && words.iter().all(|word| YES_NO.contains(&word.as_str()))
+pub(super) fn is_yes_or_no(words: &[String], language: &Language) -> bool {
+    !words.is_empty() && words.len() <= 4 && words.iter().all(|word| language.yes_no.contains(&word.as_str()))
+}
+
+/// Whether a text is a short answer like "yes, I would".
+pub(super) fn is_short_answer(words: &[String], language: &Language) -> bool {
+    let [first, .., last] = words else { return false };
+    words.len() <= 4 && language.yes_no.contains(&first.as_str()) && language.auxiliaries.contains(&last.as_str())
 }
 
 /// Whether the end of a text is a question that yes or no answers.
-pub(super) fn is_closed_question(text: &str) -> bool {
+pub(super) fn is_closed_question(text: &str, language: &Language) -> bool {
     let Some(body) = text.trim_end().strip_suffix('?') else { return false };
     let sentence = body.rsplit(['.', '!', '?']).next().unwrap_or_default();
     let words = normalise(sentence.rsplit([',', ';', '—']).next().unwrap_or_default());
     let whole = normalise(sentence);
-    let opens = |words: &[String]| words.first().is_some_and(|word| CLOSED.contains(&word.as_str()));
+    let opens = |words: &[String]| words.first().is_some_and(|word| language.closed.contains(&word.as_str()));
     opens(&words) || opens(&whole)
 }
 
-/// Whether the agent has asked for something that is spelled or counted out.
-pub(super) fn asks_for_entity(text: &str) -> bool {
-    text.contains('?') && normalise(text).iter().any(|word| ENTITY_NOUNS.contains(&word.as_str()))
-}
-
-/// How many words at the end are digits, spelled letters, or what stands between them ("dot", "dash").
-pub(super) fn spelled_tail(words: &[String]) -> usize {
-    words.iter().rev().take_while(|word| is_spelled(word)).count()
-}
-
-fn is_spelled(word: &str) -> bool {
-    SPELLED.contains(&word)
-        || word.chars().all(|c| c.is_ascii_digit() || c == '-')
-        || (word.chars().count() == 1 && word != "i" && word != "a")
-        || word.contains('@')
-}
-
-fn phrase_at(words: &[String], phrases: &[&str]) -> Option<usize> {
+/// The longest of the phrases that words begin with, in words.
+pub(super) fn phrase_at(words: &[String], phrases: &[&str]) -> Option<usize> {
     phrases
         .iter()
         .filter_map(|phrase| {
@@ -102,172 +84,27 @@ fn phrase_at(words: &[String], phrases: &[&str]) -> Option<usize> {
         .max()
 }
 
-fn has_phrase(words: &[String], phrases: &[&str]) -> bool {
+/// Whether one of the phrases is anywhere in the words.
+pub(super) fn has_phrase(words: &[String], phrases: &[&str]) -> bool {
     (0..words.len()).any(|at| words.get(at..).is_some_and(|rest| phrase_at(rest, phrases).is_some()))
 }
 
-const STOP: [&str; 18] = [
-    "stop",
-    "wait",
-    "hold on",
-    "hang on",
-    "hold up",
-    "one moment",
-    "one second",
-    "just a moment",
-    "just a second",
-    "excuse me",
-    "no no",
-    "shut up",
-    "be quiet",
-    "pause",
-    "enough",
-    "listen",
-    "let me talk",
-    "never mind",
-];
-
-const BACKCHANNEL: [&str; 40] = [
-    "mm-hmm",
-    "mm hmm",
-    "mhm",
-    "mmhmm",
-    "mm",
-    "mmm",
-    "hm",
-    "hmm",
-    "uh-huh",
-    "uh huh",
-    "uhhuh",
-    "yeah",
-    "yep",
-    "yup",
-    "yes",
-    "ya",
-    "okay",
-    "ok",
-    "'kay",
-    "right",
-    "sure",
-    "i see",
-    "got it",
-    "gotcha",
-    "good",
-    "great",
-    "cool",
-    "nice",
-    "alright",
-    "all right",
-    "oh",
-    "ah",
-    "aha",
-    "um",
-    "uh",
-    "er",
-    "huh",
-    "wow",
-    "of course",
-    "fine",
-];
-
-const FILLERS: [&str; 10] = ["um", "uh", "er", "erm", "uhm", "umm", "uhh", "hmm", "hm", "mm"];
-
-const UNFINISHED: [&str; 62] = [
-    "and", "or", "but", "so", "because", "since", "although", "though", "if", "when", "while", "unless", "until",
-    "that", "which", "than", "as", "the", "a", "an", "my", "your", "his", "her", "our", "their", "its", "to", "of",
-    "in", "on", "at", "for", "with", "from", "by", "about", "into", "onto", "between", "under", "near", "is", "are",
-    "was", "were", "am", "i'm", "be", "will", "would", "could", "should", "can", "i", "like", "maybe", "also", "it's",
-    "i'd", "i'll", "not",
-];
-
-const YES_NO: [&str; 22] = [
-    "yes",
-    "yeah",
-    "yep",
-    "yup",
-    "no",
-    "nope",
-    "nah",
-    "sure",
-    "okay",
-    "ok",
-    "correct",
-    "right",
-    "please",
-    "absolutely",
-    "exactly",
-    "definitely",
-    "uh-huh",
-    "mm-hmm",
-    "mhm",
-    "thanks",
-    "sir",
-    "ma'am",
-];
-
-const CLOSED: [&str; 29] = [
-    "shall", "should", "do", "does", "did", "is", "are", "am", "was", "were", "can", "could", "will", "would", "have",
-    "has", "had", "may", "right", "correct", "okay", "ok", "yes", "isn't", "aren't", "don't", "doesn't", "won't",
-    "ready",
-];
-
-const ENTITY_NOUNS: [&str; 21] = [
-    "number",
-    "numbers",
-    "phone",
-    "card",
-    "code",
-    "zip",
-    "postcode",
-    "email",
-    "e-mail",
-    "spell",
-    "spelling",
-    "address",
-    "account",
-    "digits",
-    "pin",
-    "reference",
-    "birth",
-    "birthday",
-    "serial",
-    "confirmation",
-    "id",
-];
-
-const SPELLED: [&str; 27] = [
-    "zero",
-    "oh",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "double",
-    "triple",
-    "hundred",
-    "dot",
-    "dash",
-    "hyphen",
-    "underscore",
-    "slash",
-    "plus",
-    "at",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-];
+/// Whether the words end in one of the phrases.
+pub(super) fn ends_in(words: &[String], phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| {
+        let len = phrase.split(' ').count();
+        let tail = words.len().checked_sub(len).and_then(|from| words.get(from..));
+        tail.is_some_and(|tail| phrase.split(' ').eq(tail.iter().map(String::as_str)))
+    })
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn english() -> &'static Language {
+        Language::of("en")
+    }
 
     #[test]
     fn backchannels_are_told_from_words() {
@@ -279,13 +116,33 @@ mod tests {
             ("No wait, I meant Tuesday", 5, true),
             ("Stop!", 1, true),
             ("hold on", 2, true),
+            ("'kay", 0, false),
             ("", 0, false),
         ] {
-            let meaning = Meaning::of(text);
+            let meaning = Meaning::of(text, english());
             assert_eq!((meaning.real, meaning.stop), (real, stop), "{text:?}");
         }
-        assert!(!Meaning::of("").is_backchannel());
-        assert!(Meaning::of("Okay.").is_backchannel());
+        assert!(!Meaning::of("", english()).is_backchannel());
+        assert!(Meaning::of("Okay.", english()).is_backchannel());
+    }
+
+    #[test]
+    fn each_language_has_its_own_sounds_and_stops() {
+        for (tag, text, backchannel, stop) in [
+            ("de", "Genau, alles klar", true, false),
+            ("de", "Moment, warten Sie", false, true),
+            ("es", "sí, claro, de acuerdo", true, false),
+            ("fr", "Attendez !", false, true),
+            ("fr", "d’accord", true, false),
+            ("it", "Va bene", true, false),
+            ("nl", "Wacht even", false, true),
+            ("pt-BR", "tá bom", true, false),
+            ("en", "genau", false, false),
+            ("ja", "mm-hmm", true, false),
+        ] {
+            let meaning = Meaning::of(text, Language::of(tag));
+            assert_eq!((meaning.is_backchannel(), meaning.stop), (backchannel, stop), "{tag}: {text:?}");
+        }
     }
 
     #[test]
@@ -298,16 +155,16 @@ mod tests {
             ("Okay. Goodbye.", false),
             ("When would you like to come?", false),
         ] {
-            assert_eq!(is_closed_question(text), closed, "{text:?}");
+            assert_eq!(is_closed_question(text, english()), closed, "{text:?}");
         }
+        assert!(is_closed_question("Passt Ihnen das?", Language::of("de")));
+        assert!(!is_closed_question("Passt Ihnen das?", english()));
     }
 
     #[test]
-    fn spelled_out_values_are_counted_from_the_end() {
-        let tail = |text| spelled_tail(&normalise(text));
-        assert_eq!(tail("it's four one five 555-0100"), 4);
-        assert_eq!(tail("j o h n at"), 5);
-        assert_eq!(tail("i have two"), 1);
-        assert_eq!(tail("a table please"), 0);
+    fn an_end_is_matched_by_whole_words() {
+        let ends = |text: &str| ends_in(&normalise(text), &["to", "half past"]);
+        assert!(ends("I want to") && ends("at half past"));
+        assert!(!ends("into") && !ends("past") && !ends(""));
     }
 }

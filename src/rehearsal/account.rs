@@ -49,6 +49,11 @@ impl Account {
         }
     }
 
+    /// How many of the agent's utterances are written down.
+    pub(super) fn said(&self) -> usize {
+        self.said.len()
+    }
+
     /// Whether the call is over.
     pub(super) fn is_over(&self) -> bool {
         self.ended

@@ -36,6 +36,8 @@ pub struct Ear {
     utterances: Vec<Utterance>,
     /// Sound whose tone is not known yet: since when, and how much.
     pending: Option<(Instant, Duration)>,
+    /// The next new tone goes on with the current utterance: another voice takes over.
+    is_taken_over: bool,
     longest_gap: Duration,
     /// Sequence number and timestamp of the last packet.
     last: Option<(u16, u32)>,
@@ -48,6 +50,8 @@ const AUDIBLE: u16 = 120;
 const LOUD: u16 = 300;
 /// Silence within which a packet too short to have a tone belongs to what was heard last.
 const WORD_GAP: Duration = Duration::from_millis(150);
+/// The same tone after this much silence is said anew: no utterance pauses so long.
+const ANEW: Duration = Duration::from_secs(3);
 /// Packets that are remembered: four hours.
 const MOST_PACKETS: usize = 720_000;
 /// Problems that are told.
@@ -62,6 +66,7 @@ impl Ear {
             heard: Vec::new(),
             utterances: Vec::new(),
             pending: None,
+            is_taken_over: false,
             longest_gap: Duration::ZERO,
             last: None,
             problems: Vec::new(),
@@ -96,7 +101,14 @@ impl Ear {
                 let tone = tone(samples, half_periods);
                 let current = self.utterances.last().map(|current| (current.tone, now - current.last));
                 match (tone, current) {
-                    (Some(_), Some((of, _))) if of == tone => self.go_on(now, sounded),
+                    (Some(_), Some((of, silence))) if of == tone && silence < ANEW => self.go_on(now, sounded),
+                    (Some(_), Some(_)) if self.is_taken_over => {
+                        self.is_taken_over = false;
+                        self.go_on(now, sounded);
+                        if let Some(current) = self.utterances.last_mut() {
+                            current.tone = tone;
+                        }
+                    }
                     (Some(_), _) => {
                         let (since, more) = self.pending.take().unwrap_or((now, Duration::ZERO));
                         self.begin(since, now, sounded + more, tone);
@@ -110,6 +122,11 @@ impl Ear {
             }
         }
         (self.utterances.len() > before).then_some(self.utterances.len())
+    }
+
+    /// Whether another voice may take over: then the next new tone goes on with the current utterance.
+    pub fn expect_another_voice(&mut self, expected: bool) {
+        self.is_taken_over = expected;
     }
 
     /// The agent's utterances so far.
@@ -261,6 +278,9 @@ mod tests {
         assert_eq!(began, [(1, 1), (7, 2), (20, 3)]);
         assert_eq!(ear.longest_gap(), PTIME * 11, "inside the second");
         assert_eq!(ear.utterances()[0].sounded, PTIME * 3);
+        let silence = [0; 150];
+        let again = [silence.as_slice(), &[5]].concat();
+        assert_eq!(hear(&mut ear, start + PTIME * 21, &again), [(150, 4)], "said anew");
         assert!(ear.problems().is_empty());
     }
 

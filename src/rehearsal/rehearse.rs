@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::conversation::TranscriptKind;
+use crate::conversation::{Service, TranscriptKind};
 use crate::engine::{
-    CallHandle, CallId, Command, Engine, EngineConfig, EngineStats, Gateway, LegError, LegSpec, LlmSettings,
-    Outcome as Ended, SampleRate, Start, SttSpec, Subscription, TtsSpec,
+    CallHandle, CallId, Command, DialogueEvent, Engine, EngineConfig, EngineStats, Event, EventKind, Gateway, LegError,
+    LegSpec, LlmSettings, Outcome as Ended, SampleRate, Start, SttSpec, Subscription, TtsSpec,
 };
 use crate::gateway::{RtpConfig, RtpGateway};
 use crate::provider::ProviderError;
@@ -20,7 +20,7 @@ use crate::world::{Act, Caller, Failure, Network, Outcome, Part, Recorded, Scena
 use super::account::Account;
 use super::ear::{Ear, Hearing};
 use super::skip;
-use super::stage::{Stage, TONES, Voice};
+use super::stage::{KEPT_TONE, Stage, TONES, Voice};
 use super::telephone::{Happened, Lateness, Telephone};
 
 /// How a scenario is rehearsed.
@@ -135,7 +135,7 @@ pub(super) async fn perform(
     play.run(watched, began, began + scenario.length).await;
     play.account.end(Instant::now());
     // What the record says when the scenario is over, not what comes of hanging up.
-    let live = handle.report().await.map(|(report, _)| report);
+    let live = handle.report().await.map(|(report, ..)| report);
     handle.hang_up();
     let ended: Option<std::sync::Arc<Ended>> = tokio::time::timeout(FAREWELL, handle.ended()).await.ok();
     let ended = ended.ok_or(RehearsalError::Engine("the call did not end when the caller hung up"))?;
@@ -163,7 +163,7 @@ async fn telephone(scenario: &Scenario, voice: Voice) -> io::Result<Telephone> {
     let line = scenario.spec.line;
     let caller = Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11));
     let hearing = match voice {
-        Voice::Tones => Hearing::ByTones(TONES.to_vec()),
+        Voice::Tones => Hearing::ByTones(TONES.into_iter().chain([KEPT_TONE]).collect()),
         Voice::Murmur => Hearing::ByPauses(UTTERANCE_PAUSE),
     };
     let ear = Ear::new(line.codec, hearing);
@@ -183,14 +183,17 @@ async fn call(
     let leg = LegSpec::new(scenario.spec.line.codec, Some(telephone.address()?));
     let leg = gateway.open(leg).await.map_err(RehearsalError::Leg)?;
     let local = leg.local.ok_or(RehearsalError::Engine("the RTP gateway gave no address"))?;
+    let stt = SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None };
+    let tts = TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 };
     let start = Start {
         id: CallId::random(),
         call: scenario.spec.clone(),
         leg,
         providers: stage.providers().map_err(RehearsalError::Provider)?,
-        stt: SttSpec { language: "en-US".into(), rate: SampleRate::HZ_8000, model: None },
+        standby: stage.standby(&stt, &tts).map_err(RehearsalError::Provider)?,
+        stt,
         llm: LlmSettings::default(),
-        tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
+        tts,
         recording: None,
         log,
     };
@@ -227,7 +230,7 @@ impl Play<'_> {
             tokio::select! {
                 biased;
                 event = watched.live.recv() => match event {
-                    Ok(event) => self.account.watch(&event),
+                    Ok(event) => self.watch(&event),
                     Err(RecvError::Lagged(missed)) => {
                         self.account.note(Instant::now(), "missed", format!("{missed} events"));
                     }
@@ -252,6 +255,22 @@ impl Play<'_> {
                     due.extend(part.acts.iter().filter(|act| act.anchor == nth).map(|act| (heard + act.after, act)));
                 }
             }
+        }
+    }
+
+    /// The call tells something.
+    fn watch(&mut self, event: &Event) {
+        self.account.watch(event);
+        let EventKind::Dialogue(decision) = &event.kind else { return };
+        let ear = self.telephone.ear_mut();
+        match decision {
+            // A backup that takes over in the middle of an utterance goes on with it.
+            DialogueEvent::Hedged { service: Service::Tts, .. } => {
+                let is_in_the_middle = ear.utterances().len() > self.account.said();
+                ear.expect_another_voice(is_in_the_middle);
+            }
+            DialogueEvent::AgentSaid { .. } => ear.expect_another_voice(false),
+            _ => {}
         }
     }
 
@@ -311,8 +330,16 @@ impl Play<'_> {
                 telephone.fall_silent();
                 (String::new(), true)
             }
-            What::Voice(trouble) => {
-                stage.ail_voice(*trouble);
+            What::Voice { backup, trouble } => {
+                stage.ail_voice(*backup, *trouble);
+                (String::new(), true)
+            }
+            What::RecogniserDrops(outage) => {
+                stage.drop_recogniser(*outage);
+                (String::new(), true)
+            }
+            What::RecogniserDeaf => {
+                stage.deafen_recogniser();
                 (String::new(), true)
             }
             What::RecogniserFails(failure) => {

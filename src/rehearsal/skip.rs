@@ -10,7 +10,8 @@ pub(super) fn reasons(scenario: &Scenario, part: &Part) -> Vec<String> {
         reasons.push("not over rtp: `line buffered`: plain RTP is played as it comes".to_owned());
     }
     reasons.extend(part.acts.iter().filter_map(|act| act_reason(&act.what)));
-    for answer in &part.answers {
+    let backup = part.backups.model.iter().flat_map(|model| &model.answers);
+    for answer in part.answers.iter().chain(backup) {
         if let AnswerEnd::Fails(failure) = answer.end
             && status(failure).is_none()
         {
@@ -31,7 +32,7 @@ fn act_reason(what: &What) -> Option<String> {
         What::Hears(TranscriptKind::Resumed, _) => {
             because("hears resumed", "the simulated recogniser's protocol has no resumed turn")
         }
-        What::Voice(Some(VoiceTrouble::Fails(failure))) if status(*failure).is_none() => {
+        What::Voice { trouble: Some(VoiceTrouble::Fails(failure)), .. } if status(*failure).is_none() => {
             because(&format!("tts fail {}", failure.name()), "no HTTP status means that")
         }
         What::RecogniserFails(failure) if !is_final_refusal(*failure) => because(

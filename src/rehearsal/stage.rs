@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conversation::{Service, ToolCall, ToolResult};
-use crate::engine::{Providers, Tools};
+use crate::engine::{LlmSettings, Providers, Standby, SttSpec, Tools, TtsSpec};
 use crate::provider::{
-    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, OpenAiChat, OpenAiChatConfig, ProviderError, Secret,
-    ToolStream,
+    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, ProviderError,
+    Secret, ToolStream,
 };
 use crate::simulator::{
-    Answer, AnswerScript, Cue, Ending, Fault, FaultKind, LineScript, ModelConfig, RecogniserConfig, SimulatorConfig,
-    Simulators, Tones, Utter, VoiceConfig, When,
+    After, Answer, AnswerScript, Cue, Ending, Fault, FaultKind, LineScript, ModelConfig, RecogniserConfig,
+    SimulatorConfig, Simulators, Tones, Utter, VoiceConfig, When,
 };
-use crate::world::{AnswerEnd, Answered, Part, ToolAnswer, VoiceTrouble};
+use crate::world::{AnswerEnd, Answered, BackupEar, BackupPart, Part, ToolAnswer, VoiceTrouble};
 
 use super::skip::status;
 
 /// Half periods of the tones of a voice, in samples of 8 kHz: any two neighbours differ by at least two edges a packet.
 pub(super) const TONES: [u32; 8] = [4, 5, 6, 8, 10, 13, 17, 23];
+/// That of the sound a scenario keeps for the case that every voice is down.
+pub(super) const KEPT_TONE: u32 = 30;
 
 /// What the agent sounds like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +36,9 @@ pub(super) enum Voice {
 #[derive(Debug)]
 pub(super) struct Stage {
     simulators: Simulators,
+    /// What the call falls back on.
+    backups: BackupPart,
+    backup: Option<Simulators>,
     tools: Vec<ToolAnswer>,
 }
 
@@ -41,7 +46,15 @@ impl Stage {
     /// Starts the services of `part`.
     pub(super) async fn start(part: &Part, voice: Voice) -> io::Result<Self> {
         let simulators = Simulators::start(config(part, voice)).await?;
-        Ok(Self { simulators, tools: part.tools.clone() })
+        let backups = part.backups.clone();
+        let backup = match backups == BackupPart::default() {
+            true => None,
+            false => {
+                let same = backups.model.as_ref().is_none_or(|model| model.answers.is_empty());
+                Some(simulators.beside(backup_config(part, voice), same).await?)
+            }
+        };
+        Ok(Self { simulators, backups, backup, tools: part.tools.clone() })
     }
 
     /// The services as an engine leans on them.
@@ -50,8 +63,22 @@ impl Stage {
         providers(&self.simulators, tools)
     }
 
+    /// The services the call falls back on.
+    pub(super) fn standby(&self, stt: &SttSpec, tts: &TtsSpec) -> Result<Standby, ProviderError> {
+        let Some(backup) = &self.backup else { return Ok(Standby::default()) };
+        let backups = providers(backup, Arc::new(NoTools))?;
+        Ok(Standby {
+            stt: self.backups.recogniser.map(|_| (backups.stt, stt.clone())),
+            llm: self.backups.model.as_ref().map(|_| (backups.llm, LlmSettings::default())),
+            tts: self.backups.voice.map(|_| (backups.tts, tts.clone())),
+        })
+    }
+
     /// The caller begins to make a sound.
     pub(super) fn cue(&self, cue: Cue) {
+        if let Some(backup) = &self.backup {
+            backup.cue(cue.clone());
+        }
         self.simulators.cue(cue);
     }
 
@@ -60,15 +87,30 @@ impl Stage {
         self.simulators.utter(utter);
     }
 
-    /// From here on the voice is well, or not.
-    pub(super) fn ail_voice(&self, trouble: Option<VoiceTrouble>) {
-        self.simulators.heal_service(Service::Tts);
+    /// From here on a voice is well, or not.
+    pub(super) fn ail_voice(&self, backup: bool, trouble: Option<VoiceTrouble>) {
+        let whose = if backup { self.backup.as_ref() } else { Some(&self.simulators) };
+        let Some(simulators) = whose else { return };
+        simulators.heal_service(Service::Tts);
         let kind = match trouble {
             None => return,
             Some(VoiceTrouble::Silent) => FaultKind::Blackhole,
             Some(VoiceTrouble::Fails(failure)) => FaultKind::Status(status(failure).unwrap_or(500)),
+            Some(VoiceTrouble::Stalls(after)) => FaultKind::Stall(After::Units(pieces(after))),
+            Some(VoiceTrouble::Breaks(after)) => FaultKind::Drop(After::Units(pieces(after))),
         };
-        self.simulators.inject(Fault { service: Service::Tts, kind, count: u32::MAX });
+        simulators.inject(Fault { service: Service::Tts, kind, count: u32::MAX });
+    }
+
+    /// The recogniser's connection is reset; the next comes up after `outage`.
+    pub(super) fn drop_recogniser(&self, outage: Duration) {
+        self.simulators.inject(Fault { service: Service::Stt, kind: FaultKind::Connect(outage), count: 1 });
+        self.simulators.drop_listeners();
+    }
+
+    /// The recogniser's connection hears nothing any more.
+    pub(super) fn deafen_recogniser(&self) {
+        self.simulators.deafen_listeners();
     }
 
     /// The recogniser refuses from here on with this HTTP status, whoever is connected.
@@ -80,7 +122,9 @@ impl Stage {
 
     /// How often the model was asked.
     pub(super) fn generations(&self) -> usize {
-        usize::try_from(self.simulators.received().llm.requests).unwrap_or(usize::MAX)
+        let asked = |simulators: &Simulators| simulators.received().llm.requests;
+        let all = asked(&self.simulators) + self.backup.as_ref().map_or(0, asked);
+        usize::try_from(all).unwrap_or(usize::MAX)
     }
 }
 
@@ -133,6 +177,42 @@ fn config(part: &Part, voice: Voice) -> SimulatorConfig {
         },
         ..SimulatorConfig::default()
     }
+}
+
+/// The services to fall back on: like the first, with their own waits and troubles.
+fn backup_config(part: &Part, voice: Voice) -> SimulatorConfig {
+    let BackupPart { recogniser, model, voice: voice_after } = &part.backups;
+    let mut pace = part.pace;
+    let mut answers = part.answers.clone();
+    let mut faults = Vec::new();
+    let mut ail = |service, kind| faults.push(Fault { service, kind, count: u32::MAX });
+    match recogniser {
+        Some(BackupEar::Deaf) => ail(Service::Stt, FaultKind::Blackhole),
+        Some(BackupEar::Fails) => ail(Service::Stt, FaultKind::Status(401)),
+        Some(BackupEar::Well) | None => {}
+    }
+    if let Some(model) = model {
+        match model.first_token {
+            Some(first_token) => pace.first_token = first_token,
+            None => ail(Service::Llm, FaultKind::Blackhole),
+        }
+        if !model.answers.is_empty() {
+            answers.clone_from(&model.answers);
+        }
+    }
+    match voice_after {
+        Some(Some(first_sound)) => pace.first_sound = *first_sound,
+        Some(None) => ail(Service::Tts, FaultKind::Blackhole),
+        None => {}
+    }
+    let part = Part { acts: Vec::new(), answers, pace, tools: Vec::new(), backups: BackupPart::default() };
+    SimulatorConfig { faults, ..config(&part, voice) }
+}
+
+/// How many pieces the simulated voice delivers for so much sound: the first is short, the others are longer.
+fn pieces(sound: Duration) -> u32 {
+    let rest = sound.saturating_sub(Duration::from_millis(100)).as_millis();
+    1 + u32::try_from(rest / 160).unwrap_or(u32::MAX - 1)
 }
 
 const MORE: &str = "All right.";

@@ -160,6 +160,11 @@ impl Telephone {
         &self.ear
     }
 
+    /// Its ear, to be told what to expect.
+    pub fn ear_mut(&mut self) -> &mut Ear {
+        &mut self.ear
+    }
+
     /// Packets sent, those the network lost among them.
     pub fn sent(&self) -> u64 {
         self.sent

@@ -155,6 +155,8 @@ struct Stream {
     sent: u32,
     /// A stall has begun: nothing is sent any more.
     is_silent: bool,
+    /// It hears nothing any more.
+    is_deaf: bool,
 }
 
 /// Why a stream ends.
@@ -179,7 +181,17 @@ impl Stream {
         let recogniser = Recogniser::new(asked.options, config, lines);
         let reader = SoundReader::new(asked.coding);
         let is_silent = session.trouble.is_blackhole();
-        Self { session, asked, request_id, recogniser, reader, answers: VecDeque::new(), sent: 0, is_silent }
+        Self {
+            session,
+            asked,
+            request_id,
+            recogniser,
+            reader,
+            answers: VecDeque::new(),
+            sent: 0,
+            is_silent,
+            is_deaf: is_silent,
+        }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
@@ -224,6 +236,7 @@ impl Stream {
                 },
                 order = orders.recv() => match order {
                     Ok(Order::Drop) => return End::Drop,
+                    Ok(Order::Deafen) => self.is_deaf = true,
                     Ok(Order::Report(utter)) => self.recogniser.utter(&utter),
                     // The state outlives its streams; what a busy stream missed is lost.
                     Err(_) => {}
@@ -246,7 +259,9 @@ impl Stream {
             Message::Binary(bytes) => {
                 self.count("Audio");
                 let samples = self.reader.read(&bytes);
-                self.recogniser.hear(&samples, Instant::now());
+                if !self.is_deaf {
+                    self.recogniser.hear(&samples, Instant::now());
+                }
                 Ok(true)
             }
             Message::Text(text) => {

@@ -48,6 +48,8 @@ pub struct Utter {
 pub(super) enum Order {
     /// Their connections are dropped.
     Drop,
+    /// They hear nothing any more, and say nothing.
+    Deafen,
     /// They report this.
     Report(Utter),
 }

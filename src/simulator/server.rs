@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::conversation::Service;
 
 use super::config::SimulatorConfig;
-use super::fault::{Fault, FaultRequest};
+use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{chat, deepgram, elevenlabs, speech, stream_input};
@@ -36,10 +36,22 @@ impl Simulators {
     ///
     /// There is no access control on `/simulator/*`: listen on loopback.
     pub async fn start(config: SimulatorConfig) -> Result<Self, io::Error> {
+        Self::open(config, |_| {}).await
+    }
+
+    /// Simulators for the same call on a listener of their own: the services it falls back on. Streams of speech are
+    /// counted over both; so are, with `requests`, the model's requests: then both models answer one request alike.
+    pub async fn beside(&self, config: SimulatorConfig, requests: bool) -> Result<Self, io::Error> {
+        Self::open(config, |state| state.count_with(&self.state, requests)).await
+    }
+
+    async fn open(config: SimulatorConfig, prepare: impl FnOnce(&mut State)) -> Result<Self, io::Error> {
         let listener = TcpListener::bind(config.address).await?;
         let address = listener.local_addr()?;
         let (running, stopped) = watch::channel(());
-        let state = Arc::new(State::new(config, stopped)?);
+        let mut state = State::new(config, stopped)?;
+        prepare(&mut state);
+        let state = Arc::new(state);
         let router = router(Arc::clone(&state));
         let until = Arc::clone(&state);
         // A token is a small write: Nagle would keep it until the client acknowledged the last one.
@@ -126,6 +138,13 @@ impl Simulators {
     pub fn drop_listeners(&self) {
         // There may be none.
         let _ = self.state.orders.send(Order::Drop);
+    }
+
+    /// Has the recogniser's open streams hear nothing any more, though they stay open; when there is none, the next one.
+    pub fn deafen_listeners(&self) {
+        if self.state.orders.send(Order::Deafen).is_err() {
+            self.inject(Fault { service: Service::Stt, kind: FaultKind::Blackhole, count: 1 });
+        }
     }
 
     /// What was received so far.

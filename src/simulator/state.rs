@@ -62,9 +62,9 @@ pub(super) struct State {
     /// What befalls the recogniser's open streams.
     pub(super) orders: broadcast::Sender<Order>,
     /// The different requests the model has had.
-    requests: Requests,
+    requests: Arc<Requests>,
     /// Streams of speech begun so far.
-    voices: AtomicU64,
+    voices: Arc<AtomicU64>,
     sessions: Arc<Semaphore>,
     received: Mutex<Received>,
     ids: AtomicU64,
@@ -83,8 +83,8 @@ impl State {
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
             orders: broadcast::Sender::new(ORDERS),
-            requests: Requests::default(),
-            voices: AtomicU64::new(0),
+            requests: Arc::default(),
+            voices: Arc::default(),
             sessions: Arc::new(Semaphore::new(config.sessions.min(Semaphore::MAX_PERMITS))),
             alarm: Alarm::start()?,
             faults,
@@ -93,6 +93,14 @@ impl State {
             stopped,
             config,
         })
+    }
+
+    /// Counts requests and voices together with `other`; requests only if `requests`.
+    pub(super) fn count_with(&mut self, other: &Self, requests: bool) {
+        self.voices = Arc::clone(&other.voices);
+        if requests {
+            self.requests = Arc::clone(&other.requests);
+        }
     }
 
     /// Waits for the end of the simulators.

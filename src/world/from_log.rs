@@ -219,6 +219,13 @@ impl Telling {
         if let Some(Screening { identity, purpose }) = &dialogue.screening {
             let _ = writeln!(file, "agent identity=\"{}\" purpose=\"{}\"", quotable(identity), quotable(purpose));
         }
+        let backchannel = if dialogue.backchannel { "yes" } else { "no" };
+        let _ = writeln!(
+            file,
+            "agent language=\"{}\" stt={} backchannel={backchannel}",
+            quotable(&dialogue.language),
+            dialogue.stt_mode.name(),
+        );
         let defaults = Timing::default();
         for ((name, value), (_, default)) in dialogue.timing.named().zip(defaults.named()) {
             if value != default {

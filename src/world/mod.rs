@@ -32,7 +32,10 @@ pub use from_log::scenario_of;
 pub use minimize::minimize;
 pub use moment::{Failure, Moment};
 pub use network::{Delivery, Network, NetworkSpec};
-pub use part::{Act, AnswerEnd, Answered, Pace, Part, Recorded, ToolAnswer, VoiceTrouble, What, read};
+pub use part::{
+    Act, AnswerEnd, Answered, BackupEar, BackupModel, BackupPart, Pace, Part, Recorded, ToolAnswer, VoiceTrouble, What,
+    read,
+};
 pub use policy::set;
 pub use random::Random;
 pub use random_call::random_call;

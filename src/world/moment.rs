@@ -64,6 +64,9 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
+        DialogueEvent::AgentBackchannel { reply, text, why } => {
+            ("agent-backchannel", format!("reply {reply} \"{text}\" [{}]", why.rule))
+        }
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
             ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::call::DialogueEvent;
 use crate::conversation::{Digit, Failure, TranscriptKind};
 
-use super::scenario::{Deed, Fault, ReplyScript, Scenario};
+use super::scenario::{Deed, Ear, Fault, ReplyScript, Scenario};
 use super::{Outcome, check, moment};
 
 /// What happens in a scenario and how its services behave, in the open.
@@ -19,6 +19,39 @@ pub struct Part {
     pub pace: Pace,
     /// What tools answer.
     pub tools: Vec<ToolAnswer>,
+    /// What there is to fall back on.
+    pub backups: BackupPart,
+}
+
+/// What a call falls back on.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct BackupPart {
+    /// Another recogniser.
+    pub recogniser: Option<BackupEar>,
+    /// Another model.
+    pub model: Option<BackupModel>,
+    /// Another voice: from the first text to its first sound; `None` within: never.
+    pub voice: Option<Option<Duration>>,
+}
+
+/// How another recogniser hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BackupEar {
+    /// Like the first when it is well.
+    Well,
+    /// Nothing.
+    Deaf,
+    /// It refuses.
+    Fails,
+}
+
+/// How another model answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BackupModel {
+    /// From the request to its first token; `None`: never.
+    pub first_token: Option<Duration>,
+    /// Its answers; empty: those of the first choice.
+    pub answers: Vec<Answered>,
 }
 
 /// Something that is done at a moment.
@@ -72,8 +105,17 @@ pub enum What {
     Hangup,
     /// No packet comes from the caller any more.
     LineDead,
-    /// From here on the voice is well (`None`), silent, or fails.
-    Voice(Option<VoiceTrouble>),
+    /// From here on a voice is well, or not.
+    Voice {
+        /// The backup, not the first choice.
+        backup: bool,
+        /// What ails it; `None`: nothing any more.
+        trouble: Option<VoiceTrouble>,
+    },
+    /// The recogniser's connection is reset; the next one comes up so late.
+    RecogniserDrops(Duration),
+    /// The recogniser's connection hears nothing any more; a new one does.
+    RecogniserDeaf,
     /// The recogniser fails for good.
     RecogniserFails(Failure),
     /// Something that only the virtual body can do.
@@ -102,6 +144,10 @@ pub enum VoiceTrouble {
     Silent,
     /// It refuses.
     Fails(Failure),
+    /// It says nothing after so much sound of an utterance.
+    Stalls(Duration),
+    /// It breaks off after so much sound of an utterance.
+    Breaks(Duration),
 }
 
 /// One answer of the model.
@@ -180,6 +226,22 @@ impl Scenario {
                 word_times: self.tts.word_times,
             },
             tools: tools.collect(),
+            backups: self.backups(),
+        }
+    }
+
+    fn backups(&self) -> BackupPart {
+        let has = self.spec.dialogue.backups;
+        let ear = |ear| match ear {
+            Ear::Well => BackupEar::Well,
+            Ear::Deaf => BackupEar::Deaf,
+            Ear::Fails => BackupEar::Fails,
+        };
+        let answers = self.llm.backup_replies.iter().map(answered).collect();
+        BackupPart {
+            recogniser: self.stt.backup.map(ear).filter(|_| has.stt),
+            model: has.llm.then_some(BackupModel { first_token: self.llm.backup, answers }),
+            voice: has.tts.then_some(self.tts.backup),
         }
     }
 
@@ -199,9 +261,18 @@ impl Scenario {
             Deed::End => What::End,
             Deed::Hangup => What::Hangup,
             Deed::LineDead => What::LineDead,
-            Deed::Tts { rank: 0, fault: Fault::None } => What::Voice(None),
-            Deed::Tts { rank: 0, fault: Fault::Blackhole } => What::Voice(Some(VoiceTrouble::Silent)),
-            Deed::Tts { rank: 0, fault: Fault::Fail(failure) } => What::Voice(Some(VoiceTrouble::Fails(*failure))),
+            Deed::Tts { rank, fault } => {
+                let trouble = match fault {
+                    Fault::None => None,
+                    Fault::Blackhole => Some(VoiceTrouble::Silent),
+                    Fault::Fail(failure) => Some(VoiceTrouble::Fails(*failure)),
+                    Fault::Stall(after) => Some(VoiceTrouble::Stalls(*after)),
+                    Fault::Break(after) => Some(VoiceTrouble::Breaks(*after)),
+                };
+                What::Voice { backup: *rank > 0, trouble }
+            }
+            Deed::SttDrops(outage) => What::RecogniserDrops(*outage),
+            Deed::SttDeaf => What::RecogniserDeaf,
             Deed::SttFails(failure) => What::RecogniserFails(*failure),
             other => What::Other(format!("{other:?}")),
         }
@@ -245,7 +316,7 @@ mod tests {
             final_lag: lag.map(Duration::from_millis),
         };
         let acts: Vec<_> = part.acts.iter().map(|act| (act.anchor, act.after.as_millis(), act.what.clone())).collect();
-        let silent = What::Voice(Some(VoiceTrouble::Silent));
+        let silent = What::Voice { backup: false, trouble: Some(VoiceTrouble::Silent) };
         let expected = [(0, 0, says(1_000, "hello", Some(300))), (1, 200, says(500, "you", None)), (0, 900, silent)];
         assert_eq!(acts, expected);
         assert_eq!((part.answers[0].end, part.answers[1].tool.is_some()), (AnswerEnd::Stall, true));

@@ -34,7 +34,7 @@ pub fn set(spec: &mut CallSpec, setting: &str) -> Result<(), String> {
 }
 
 /// The settings that are plain counts.
-const COUNTS: [&str; 1] = ["idle_prompts"];
+const COUNTS: [&str; 2] = ["idle_prompts", "turn_words"];
 
 #[cfg(test)]
 mod tests {

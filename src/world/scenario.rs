@@ -7,6 +7,8 @@
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
 //! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
+//! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
+//! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
@@ -49,7 +51,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
-use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode};
 use crate::conversation::ToolSpec;
 
 use super::words::{Args, Word, split};
@@ -300,6 +302,12 @@ impl Scenario {
                 "voicemail" => dialogue.voicemail_message = Some(value.to_owned()),
                 "identity" => screening(dialogue).identity = value.to_owned(),
                 "purpose" => screening(dialogue).purpose = value.to_owned(),
+                "language" => dialogue.language = value.to_owned(),
+                "stt" => {
+                    dialogue.stt_mode =
+                        SttMode::from_name(value).ok_or(format!("`{value}` is neither fast nor accurate"))?;
+                }
+                "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }

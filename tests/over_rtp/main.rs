@@ -24,6 +24,10 @@ const SCENARIOS: &[&str] = &[
     "43-digits",
     "46-packet-loss-10",
     "46b-duplicates-and-a-law",
+    "32c-tts-blackhole",
+    "33-tts-stall-mid-sentence",
+    "34b-llm-hedge",
+    "35b-stt-drop-mid-utterance",
 ];
 
 fn scenario(name: &str) -> Scenario {

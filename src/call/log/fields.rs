@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, SttMode, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -62,6 +62,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
+        language,
+        stt_mode,
         system_prompt,
         begin_message,
         tools,
@@ -76,6 +78,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         screening,
         duration_warning,
         last_resort,
+        cut_in,
+        backchannel,
+        backchannels,
         backups,
         timing,
     } = dialogue;
@@ -126,6 +131,11 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         put_bytes(line, sound);
     }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+    put_option(line, "language", language);
+    put_option(line, "stt_mode", stt_mode.name());
+    put_option(line, "cut_in", cut_in);
+    put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
+    put_option(line, "backchannels", &backchannels.join("\n"));
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -147,6 +157,11 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
+        "language" => dialogue.language = value.to_owned(),
+        "cut_in" => dialogue.cut_in = value.to_owned(),
+        "backchannel" => dialogue.backchannel = value == "1",
+        "backchannels" => dialogue.backchannels = value.lines().map(str::to_owned).collect(),
+        "stt_mode" => dialogue.stt_mode = SttMode::from_name(value)?,
         _ => return None,
     }
     Some(())
@@ -242,6 +257,11 @@ mod tests {
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);
+        dialogue.language = "de-AT".into();
+        dialogue.stt_mode = SttMode::Accurate;
+        dialogue.cut_in = "One moment!".into();
+        dialogue.backchannel = true;
+        dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
         let spec_in = CallSpec { seed: u64::MAX, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);

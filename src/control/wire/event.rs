@@ -55,6 +55,11 @@ enum What<'e> {
         reply: u32,
         why: Reason<'e>,
     },
+    Said {
+        reply: u32,
+        text: &'e str,
+        why: Reason<'e>,
+    },
     Held {
         reply: u32,
         voice_began_ms: f64,
@@ -242,6 +247,9 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
+        DialogueEvent::AgentBackchannel { reply, text, why } => {
+            ("agent-backchannel", What::Said { reply: reply.0, text, why: reason(why) })
+        }
         DialogueEvent::AgentSaid { reply, text, interrupted } => {
             ("turn", What::AgentTurn { role: "agent", content: text, reply: reply.0, interrupted: *interrupted })
         }

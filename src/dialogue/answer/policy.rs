@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::conversation::{Transcript, TranscriptKind};
 use crate::dialogue::endpointing::{Endpoint, Turn};
 use crate::dialogue::machine::{Committed, Dialogue, why};
+use crate::dialogue::profile::Sounds;
 use crate::dialogue::reply::{Purpose, Reply};
 use crate::dialogue::timer::Timer;
 use crate::dialogue::words::{Meaning, normalise};
@@ -69,7 +70,7 @@ impl Dialogue {
     /// What the caller's words mean while the agent has the floor: a callee's "hello" over our greeting only says "go on".
     pub(in crate::dialogue) fn meaning(&self) -> Meaning {
         let text = self.turn.text();
-        let meaning = Meaning::of(&text);
+        let meaning = Meaning::of(&text, self.language);
         let greets = || self.replies.front().is_some_and(|front| front.purpose == Purpose::Greeting);
         if self.answer.is_on && meaning.real > 0 && !meaning.stop && greets() && Signs::of(&text).is_hello {
             return Meaning { backchannel: meaning.backchannel + meaning.real, real: 0, ..meaning };
@@ -172,7 +173,7 @@ impl Dialogue {
 
     /// When the caller's turn is over, as far as whoever has answered lets it be told.
     pub(in crate::dialogue) fn endpoint(&self) -> Option<Endpoint> {
-        let mut endpoint = self.turn.endpoint(&self.spec.timing, self.history.last_said())?;
+        let mut endpoint = self.turn.endpoint(&self.manner())?;
         if !self.answer.is_on || !self.turn.keys.is_empty() || (!self.answer.is_machine() && !self.answer.is_open()) {
             return Some(endpoint);
         }
@@ -278,19 +279,24 @@ impl Dialogue {
         let text = self.turn.text();
         let all: Vec<&str> = text.split_whitespace().filter(|word| !normalise(word).is_empty()).collect();
         let tail = all.get(all.len().saturating_sub(words)..).unwrap_or_default().join(" ");
-        // The recogniser may yet tell the same words in their final form.
         let promoted = if self.turn.interim().is_empty() { String::new() } else { text };
         let confidence = self.turn.confidence();
         self.turn.forget_words(now);
         self.turn.hear(&Transcript { kind: TranscriptKind::Final, text: tail, confidence, audio_end: None }, now);
-        self.committed = Some(Committed { at: now, promoted });
+        self.expect_again(promoted, now);
+    }
+
+    /// The recogniser may yet tell these words in their final form.
+    fn expect_again(&mut self, promoted: String, now: Instant) {
+        let (stopped, sounds) = (self.turn.stopped, Sounds::Unfinished);
+        self.committed = Some(Committed { at: now, promoted, stopped, sounds, goes_on: false });
     }
 
     /// What was said was not said to us.
     pub(super) fn pass_over(&mut self, now: Instant) {
         let interim = self.turn.interim().to_owned();
         if !interim.is_empty() {
-            self.committed = Some(Committed { at: now, promoted: interim });
+            self.expect_again(interim, now);
         }
         self.turn = Turn::default();
         self.quiet_since = now;

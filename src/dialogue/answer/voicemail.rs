@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::dialogue::endpointing::Endpoint;
 use crate::dialogue::machine::{Dialogue, why};
+use crate::dialogue::profile::Sounds;
 use crate::dialogue::reply::{Purpose, Reply};
 use crate::dialogue::words::normalise;
 use crate::dialogue::{DialogueEvent, EndReason};
@@ -111,12 +112,12 @@ impl Dialogue {
             message.windows(words.len().max(1)).any(|piece| piece == words)
         };
         let is_person = signs.is_person || (self.answer.may_leave && signs.is_hello && !is_own());
-        self.turn.endpoint(&self.spec.timing, None).filter(|_| is_person).map(|endpoint| endpoint.settled)
+        self.turn.endpoint(&self.manner()).filter(|_| is_person).map(|endpoint| endpoint.settled)
     }
 
     pub(super) fn voicemail_due(&mut self, now: Instant) {
         let signs = Signs::of(&self.turn.text());
-        let endpoint = self.turn.endpoint(&self.spec.timing, None);
+        let endpoint = self.turn.endpoint(&self.manner());
         if let (Some(at), Some(endpoint)) = (self.picked_up_at(), endpoint)
             && at <= now
         {
@@ -130,6 +131,7 @@ impl Dialogue {
                 decided: now,
                 settled: now,
                 rule: "endpoint.announcement",
+                sounds: Sounds::Unfinished,
                 delay: self.spec.timing.voicemail_silence,
                 promoted: false,
             });

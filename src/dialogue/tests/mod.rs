@@ -2,8 +2,10 @@
 
 mod answer;
 mod backups;
+mod edges;
 mod endings;
 mod floor;
+mod listening;
 mod properties;
 mod stage;
 mod troubles;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::conversation::{
     Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
 };
-use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact};
+use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, SttMode};
 
 use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
@@ -40,7 +40,18 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let id = 0..12_u32;
-    let words = prop::sample::select(vec!["", "mm-hmm", "stop", "book a table for", "Yes.", "um", "4 1 5", "…"]);
+    let words = prop::sample::select(vec![
+        "",
+        "mm-hmm",
+        "stop",
+        "book a table for",
+        "Yes.",
+        "um",
+        "4 1 5",
+        "…",
+        "j o h n at",
+        "may,",
+    ]);
     let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
     let tools = prop::sample::select(vec!["end_call", "look_up"]);
     prop_oneof![
@@ -207,9 +218,15 @@ impl Bench {
     }
 }
 
-fn bench(has_backups: bool) -> Bench {
+fn bench(has_backups: bool, options: bool) -> Bench {
     let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
-    let spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    if options {
+        spec.backchannel = true;
+        spec.stt_mode = SttMode::Accurate;
+        spec.timing.turn_limit = Duration::from_secs(7);
+        spec.timing.turn_words = 12;
+    }
     let dialogue = Dialogue::new(spec, base());
     Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
 }
@@ -222,8 +239,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         exactly in any::<bool>(),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         for step in &steps {
             bench.take(step, exactly);
@@ -238,8 +256,9 @@ proptest! {
     fn a_committed_turn_is_answered_or_the_call_ends_within_the_bound(
         steps in prop::collection::vec(step(), 1..100),
         has_backups in any::<bool>(),
+        options in any::<bool>(),
     ) {
-        let mut bench = bench(has_backups);
+        let mut bench = bench(has_backups, options);
         bench.drain(true);
         bench.take(&Step::Answered, true);
         for step in &steps {

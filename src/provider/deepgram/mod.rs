@@ -17,6 +17,7 @@ use url::Url;
 use crate::audio::SampleRate;
 
 use super::http::{self, Vendor};
+use super::stt::usual_final_wait;
 use super::websocket::Dialer;
 use super::{ProviderError, Secret, Stt, SttSpec, SttStream};
 use session::Session;
@@ -93,7 +94,7 @@ impl Stt for Deepgram {
     }
 
     fn final_wait(&self) -> Duration {
-        Duration::from_millis(350)
+        usual_final_wait(VENDOR.name)
     }
 }
 

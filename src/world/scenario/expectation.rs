@@ -92,7 +92,7 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 }
 
 /// The moments a scenario may expect.
-const KINDS: [&str; 17] = [
+const KINDS: &[&str] = &[
     "hedged",
     "commit",
     "audio",
@@ -103,6 +103,7 @@ const KINDS: [&str; 17] = [
     "taken-back",
     "silent",
     "backchannel",
+    "agent-backchannel",
     "caller",
     "said",
     "tool",
