@@ -233,6 +233,11 @@ fn backup<V: Vendor, T>(
         // What is there may be the key itself: it is not repeated.
         section.wrong("key_env", "expected the name of an environment variable, like \"GROQ_API_KEY\"");
     }
+    if let Some(name) = named.as_ref().filter(|name| is_variable(name))
+        && env(name).is_none_or(|key| key.trim().is_empty())
+    {
+        problems.warn(name.clone(), format!("is not set, though {title} names it: no key is sent there"));
+    }
     let variable = named.filter(|name| is_variable(name)).unwrap_or_else(|| format!("{prefix}_API_KEY"));
     let base_url = match place(&mut section) {
         Place::Given(url) => Some(Some(url)),

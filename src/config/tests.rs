@@ -139,6 +139,10 @@ fn a_backup_that_cannot_work_is_refused() {
         assert!(told.contains(expected), "{text:?}\n told: {told}\n want: {expected}");
         assert!(!told.contains("oops"), "{told}");
     }
+    // A server that wants no key may be meant, but then its variable is not named.
+    let text = "[llm.backup]\nprovider = \"openai\"\nbase_url = \"https://m.example\"\nkey_env = \"GROQ_API_KEY\"\n";
+    let config = parse(&format!("{AGENT}{text}"), &keys).unwrap();
+    assert!(config.warnings[0].to_string().starts_with("GROQ_API_KEY: is not set, though [llm.backup] names it"));
     // A key is not sent in the clear to a backup either.
     let text = format!("{AGENT}[llm.backup]\nprovider = \"openai\"\nbase_url = \"http://models.example/v1\"\n");
     let config = parse(&text, &keys).unwrap();

@@ -89,19 +89,18 @@ impl Dialogue {
     }
 
     /// When the agent may say something in between: in the middle of a sentence, with the end of the turn far away.
-    fn backchannel_at(&self) -> Option<Instant> {
+    fn backchannel_at(&self, now: Instant) -> Option<Instant> {
         self.backchannel.made.as_ref().filter(|made| made.is_ready && !made.is_playing)?;
         let stopped = self.turn.stopped.filter(|_| self.voice.current.is_none() && self.may_say_in_between())?;
-        let from = self.backchannel_from().filter(|&from| from <= stopped + PAUSE)?;
         let endpoint = self.turn.endpoint(&self.manner())?;
-        // After "um" the caller thinks and is not to be nodded at; a pause that was too short before words came is over.
+        // After "um" the caller thinks and is not to be nodded at.
         let is_open = endpoint.sounds == Sounds::Unfinished && endpoint.rule != "endpoint.filler";
-        let at = from.max(stopped + PAUSE).max(self.turn.text_at()?);
+        let at = self.backchannel_from()?.max(stopped + PAUSE).max(now);
         (is_open && at + ROOM <= endpoint.settled).then_some(at)
     }
 
-    pub(super) fn arm_backchannel(&mut self) {
-        let at = self.backchannel_at();
+    pub(super) fn arm_backchannel(&mut self, now: Instant) {
+        let at = self.backchannel_at(now);
         self.timers.set(Timer::Backchannel, at);
     }
 

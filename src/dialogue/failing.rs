@@ -25,7 +25,7 @@ impl Dialogue {
 
     /// The model has failed a reply.
     pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        if failure != Failure::Timeout && self.back_up_model(id, failure, rule) {
+        if failure != Failure::Timeout && self.back_up_model(id, failure, rule, now) {
             return;
         }
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };

@@ -19,6 +19,23 @@ use super::reply::Reply;
 use super::segment::Segmenter;
 use super::{Action, DialogueEvent, Timing};
 
+/// How long a first choice that was late or has failed gets no head start.
+const SLOW_FOR: Duration = Duration::from_secs(30);
+
+/// Until when first choices that were late or have failed get no head start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slow {
+    llm: Option<Instant>,
+    tts: Option<Instant>,
+}
+
+/// A first choice was late. To have lost a race without a head start says nothing: it may only be the slower of two.
+fn mark_slow(until: &mut Option<Instant>, now: Instant) {
+    if until.is_none_or(|until| now >= until) {
+        *until = Some(now + SLOW_FOR);
+    }
+}
+
 /// What backups do for one reply.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backup {
@@ -107,14 +124,14 @@ impl Reply {
 }
 
 impl Dialogue {
-    /// The waits before a backup is asked: none while the first choice has just been late or has failed. It is asked as
-    /// well all the same, and is the first again as soon as it wins.
-    pub(super) fn hedge_timing(&self) -> Timing {
+    /// The waits before a backup is asked: none for a while after the first choice was late or has failed. It is asked as
+    /// well all the same, and is waited for again as soon as it wins.
+    pub(super) fn hedge_timing(&self, now: Instant) -> Timing {
         let mut timing = self.spec.timing;
-        if self.slow.llm {
+        if self.slow.llm.is_some_and(|until| now < until) {
             timing.hedge_first_token = Duration::ZERO;
         }
-        if self.slow.tts {
+        if self.slow.tts.is_some_and(|until| now < until) {
             timing.hedge_first_audio = Duration::ZERO;
         }
         timing
@@ -122,7 +139,7 @@ impl Dialogue {
 
     /// Models that are late get their backup beside them.
     pub(super) fn hedge_models(&mut self, now: Instant) {
-        let timing = self.hedge_timing();
+        let timing = self.hedge_timing(now);
         let is_due = |reply: &&Reply| reply.model_hedge_due(&timing).is_some_and(|at| at <= now);
         let late: Vec<_> = self.replies.iter().filter(is_due).map(|reply| reply.id).collect();
         for id in late {
@@ -136,7 +153,7 @@ impl Dialogue {
     }
 
     /// The model has given a reply nothing and will not: its backup does, if it has one left; whether it has.
-    pub(super) fn back_up_model(&mut self, id: ReplyId, failure: Failure, rule: &'static str) -> bool {
+    pub(super) fn back_up_model(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) -> bool {
         let has_model = self.spec.backups.llm;
         let Some(reply) = self.reply(id).filter(|reply| reply.is_unwritten()) else { return false };
         if reply.backup.run.is_some() {
@@ -147,7 +164,7 @@ impl Dialogue {
             return false;
         }
         reply.backup.has_run = true;
-        self.slow.llm = true;
+        self.slow.llm = Some(now + SLOW_FOR);
         self.tell_failed(Service::Llm, failure, rule, "its backup is asked");
         let backup = self.next_id();
         if let Some(reply) = self.reply(id) {
@@ -185,18 +202,18 @@ impl Dialogue {
     }
 
     /// A run has given something to speak or a tool to call: it is the one the reply is made of.
-    pub(super) fn favour(&mut self, id: ReplyId) {
+    pub(super) fn favour(&mut self, id: ReplyId, now: Instant) {
         let second = self.replies.iter().find(|reply| reply.backup.run.as_ref().is_some_and(|run| run.id == id));
         match second.map(|reply| reply.id) {
             Some(first) => {
                 let failure = Failure::Timeout;
                 self.tell_failed(Service::Llm, failure, "llm.hedge", "the backup was first: it answers");
-                self.slow.llm = true;
+                mark_slow(&mut self.slow.llm, now);
                 self.run_wins(first, true);
             }
             None => {
                 if self.run_wins(id, false) {
-                    self.slow.llm = false;
+                    self.slow.llm = None;
                 }
             }
         }
@@ -264,7 +281,7 @@ impl Dialogue {
 
     /// Voices that are late get their backup beside them; one that has been heard and then stalled is replaced.
     pub(super) fn hedge_voices(&mut self, now: Instant) {
-        let timing = self.hedge_timing();
+        let timing = self.hedge_timing(now);
         let is_due = |reply: &&Reply| reply.voice_hedge_due(&timing).is_some_and(|at| at <= now);
         let late: Vec<_> = self.replies.iter().filter(is_due).map(|r| (r.id, r.voice, r.ready)).collect();
         for (id, voice, has_spoken) in late {
@@ -286,11 +303,11 @@ impl Dialogue {
     }
 
     /// Sound of a voice has come: of two for one reply it is the one that is heard.
-    pub(super) fn voice_wins(&mut self, voice: ReplyId) {
+    pub(super) fn voice_wins(&mut self, voice: ReplyId, now: Instant) {
         if let Some(reply) = self.replies.iter_mut().find(|reply| reply.backup.rival_id() == Some(voice)) {
             let (id, loser) = (reply.id, reply.voice);
             reply.take_rival();
-            self.slow.tts = true;
+            mark_slow(&mut self.slow.tts, now);
             self.tell_failed(Service::Tts, Failure::Timeout, "tts.hedge", "the backup was first: it speaks");
             self.act(Action::Flush { reply: loser });
             self.cancel_voice(id, loser);
@@ -298,7 +315,7 @@ impl Dialogue {
             let id = reply.id;
             // It may yet be needed, should the first fail later on.
             reply.backup.has_voice = false;
-            self.slow.tts = false;
+            self.slow.tts = None;
             self.drop_rival(id);
         }
     }
@@ -342,7 +359,7 @@ impl Dialogue {
             _ => "its backup speaks",
         };
         self.tell_failed(Service::Tts, failure, rule, deed);
-        self.slow.tts = true;
+        self.slow.tts = Some(now + SLOW_FOR);
         let Some(reply) = self.reply(id) else { return };
         if has_rival {
             reply.take_rival();

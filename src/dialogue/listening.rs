@@ -189,7 +189,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn arm_listening(&mut self) {
+    pub(super) fn arm_listening(&mut self, now: Instant) {
         let timing = self.spec.timing;
         self.timers.set(Timer::VoiceLost, self.voice_lost_at());
         let listens = !self.line_held && self.cut.is_none();
@@ -203,7 +203,8 @@ impl Dialogue {
             .stopped
             .filter(|_| listens && !self.turn.finalized && !self.turn.is_final() && self.voice.current.is_none())
             .and(self.turn.quiet_at)
-            .map(|quiet| quiet + self.turn.finalize_delay(&self.manner()));
+            // A noise may have covered the moment.
+            .map(|quiet| (quiet + self.turn.finalize_delay(&self.manner())).max(now));
         let stuck = self
             .turn
             .stopped

@@ -10,6 +10,7 @@ use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
+use super::hedging::Slow;
 use super::history::History;
 use super::language::Language;
 use super::pauses::Pauses;
@@ -17,7 +18,7 @@ use super::profile::Sounds;
 use super::reply::Reply;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
-use super::{Action, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
+use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -73,8 +74,7 @@ pub struct Dialogue {
     pub(super) is_warned: bool,
     /// Services that failed since an answer was last heard.
     pub(super) failures: u32,
-    /// Services whose first choice was late or failed when it was last asked.
-    pub(super) slow: Backups,
+    pub(super) slow: Slow,
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
     pub(super) has_stt: bool,
@@ -155,7 +155,7 @@ impl Dialogue {
             idle_prompts: 0,
             is_warned: false,
             failures: 0,
-            slow: Backups::default(),
+            slow: Slow::default(),
             has_stayed: false,
             has_stt: true,
             answer,
@@ -301,9 +301,9 @@ impl Dialogue {
             self.timers.set(Timer::Drain, drain);
             return self.arm_replies(now);
         }
-        self.arm_listening();
-        self.arm_turn_limit();
-        self.arm_backchannel();
+        self.arm_listening(now);
+        self.arm_turn_limit(now);
+        self.arm_backchannel(now);
         self.arm_replies(now);
         self.arm_tools();
         self.arm_answer(now);

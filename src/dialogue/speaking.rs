@@ -110,7 +110,7 @@ impl Dialogue {
 
     /// Hands text to the voice.
     pub(super) fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
-        self.favour(id);
+        self.favour(id, now);
         let timing = self.spec.timing;
         let Some(reply) = self.reply(id) else { return };
         reply.text.push_str(&text);
@@ -184,7 +184,7 @@ impl Dialogue {
         let rest = if is_second { None } else { reply.segmenter.finish() };
         if let Some(rest) = rest {
             self.speak(id, rest, now);
-        } else if self.back_up_model(id, Failure::Protocol, "llm.empty") {
+        } else if self.back_up_model(id, Failure::Protocol, "llm.empty", now) {
             return;
         }
         let Some(reply) = self.reply(id) else { return };
@@ -213,7 +213,7 @@ impl Dialogue {
     /// There is sound.
     pub(super) fn speech_ready(&mut self, id: ReplyId, now: Instant) {
         self.in_between_ready(id);
-        self.voice_wins(id);
+        self.voice_wins(id, now);
         if let Some(reply) = self.voiced(id).filter(|reply| !reply.text.is_empty() && !reply.is_last_of_voice) {
             reply.ready = true;
             reply.awaits = None;
@@ -480,7 +480,7 @@ impl Dialogue {
         }
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
         let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
-        let (backups, hedges) = (self.spec.backups, self.hedge_timing());
+        let (backups, hedges) = (self.spec.backups, self.hedge_timing(now));
         // A service that has just been found slow shortens a wait that had begun.
         let from_now = |due: Option<Instant>| due.map(|at| at.max(now));
         let flush = |reply: &Reply| reply.flush_due.into_iter().chain(reply.backup.flush_due()).min();

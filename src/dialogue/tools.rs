@@ -73,7 +73,7 @@ impl Tools {
 impl Dialogue {
     /// The model asks for a tool.
     pub(super) fn tool_call(&mut self, id: ReplyId, call: ToolCall, now: Instant) {
-        self.favour(id);
+        self.favour(id, now);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
             return self.tell(DialogueEvent::Dropped { what: "tool call of a dropped reply" });
         };

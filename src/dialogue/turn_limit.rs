@@ -22,8 +22,9 @@ impl Dialogue {
         [long, self.turn.text_at().filter(|_| is_wordy)].into_iter().flatten().min()
     }
 
-    pub(super) fn arm_turn_limit(&mut self) {
-        let at = self.turn_limit_at();
+    pub(super) fn arm_turn_limit(&mut self, now: Instant) {
+        // It may have been reached while somebody else spoke.
+        let at = self.turn_limit_at().map(|at| at.max(now));
         self.timers.set(Timer::TurnLimit, at);
     }
 

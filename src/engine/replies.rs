@@ -265,6 +265,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_model_or_a_voice_is_cancelled_without_the_other() {
+        let mut replies = Replies::default();
+        let forever = || {
+            let (held, dropped) = oneshot::channel::<()>();
+            let stream = LlmStream::spawn(|_events| async move {
+                let _held = held;
+                std::future::pending().await
+            });
+            (stream, dropped)
+        };
+        let (stream, dropped) = forever();
+        replies.generate(ReplyId(1), stream);
+        replies.speak(ReplyId(1), "Hello. ".into(), voice).unwrap();
+        replies.cancel_model(ReplyId(1));
+        assert!(dropped.await.is_err(), "the model's task is gone");
+        assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
+        let (stream, mut dropped) = forever();
+        replies.generate(ReplyId(1), stream);
+        replies.cancel_voice(ReplyId(1));
+        assert!(replies.alive.iter().all(|reply| reply.tts.is_none() && reply.llm.is_some()));
+        assert!(matches!(dropped.try_recv(), Err(oneshot::error::TryRecvError::Empty)), "the model works on");
+        replies.cancel_model(ReplyId(1));
+        assert!(replies.alive.is_empty());
+    }
+
+    #[tokio::test]
     async fn a_voice_that_failed_before_the_next_text_gives_its_own_reason() {
         let mut replies = Replies::default();
         let (done, over) = oneshot::channel::<()>();

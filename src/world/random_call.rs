@@ -23,6 +23,10 @@ pub fn random_call(seed: u64) -> String {
     if random.happens(0.3) {
         let _ = writeln!(file, "{} hangup", length - random.below(length / 2));
     }
+    if random.happens(0.4) {
+        let _ = writeln!(file, "agent backchannel=yes stt={}", pick(&mut random, &["fast", "accurate"]));
+        let _ = writeln!(file, "set turn_limit={}s turn_words={}", random.below(9), random.below(20));
+    }
     let _ = writeln!(file, "run {length}");
     file
 }

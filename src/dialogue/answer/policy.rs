@@ -329,7 +329,8 @@ impl Dialogue {
     }
 
     pub(in crate::dialogue) fn arm_answer(&mut self, now: Instant) {
-        let at = self.answer_due();
+        // What was to be done may show only when it is late already: words come some time after their sound.
+        let at = self.answer_due().map(|at| at.max(now));
         self.timers.set(Timer::Answer, at);
         let wanted = self.wants_beep(now);
         if std::mem::replace(&mut self.answer.listens, wanted) != wanted {

@@ -154,6 +154,18 @@ fn a_backup_is_asked_at_once_while_the_first_choice_has_just_been_late() {
 }
 
 #[test]
+fn a_first_choice_that_was_late_gets_its_head_start_again_after_a_while() {
+    let timing = Timing { idle_prompt: Duration::from_secs(100), ..Timing::default() };
+    let mut stage = Stage::new(DialogueSpec { timing, ..spec() }, &[]);
+    stage.answers = [hangs(), says("All booked."), hangs(), says("Welcome.")].into();
+    stage.says(1_000, 2_000, "Book a table.");
+    stage.says(35_000, 36_000, "Thank you.");
+    stage.run(42_000);
+    let generated = stage.when("generate");
+    assert_eq!((generated.len(), generated[3] - generated[2]), (4, 1_500), "{:?}", stage.log);
+}
+
+#[test]
 fn a_mute_voice_gets_its_backup_beside_it_and_later_text_goes_to_the_winner() {
     let mut stage = asked(vec![hangs(), says("Unused.")]);
     stage.voices[0] = DEAD;

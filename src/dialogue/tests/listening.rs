@@ -176,6 +176,18 @@ fn so_many_words_are_enough_as_well_and_by_default_there_is_no_limit() {
     }
 }
 
+#[test]
+fn a_limit_reached_while_nobody_could_be_cut_in_on_is_due_at_once() {
+    let timing = Timing { turn_limit: MS(1_000), ..Timing::default() };
+    let begin_message = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen.".to_owned();
+    let spec = DialogueSpec { begin_message, interruption_sensitivity: 0.0, timing, ..DialogueSpec::default() };
+    let mut stage = Stage::new(spec, &[]);
+    stage.says(500, 4_600, "and another thing is that");
+    stage.run(12_000);
+    assert_eq!(stage.commits()[0].1, "turn.limit");
+    assert_eq!(Some(stage.commits()[0].0), stage.when("heard").first().copied());
+}
+
 /// A caller who speaks for `first` ms, pauses in mid-sentence, and goes on at `again`.
 fn at_length(backchannel: bool, first: u64, again: u64) -> Stage {
     let mut stage = Stage::new(DialogueSpec { backchannel, ..DialogueSpec::default() }, &["I will see to it."]);

@@ -199,6 +199,8 @@ impl Stage {
                 self.dialogue.handle_timeout(self.instant());
             }
             self.carry();
+            let due = self.dialogue.poll_timeout();
+            assert!(due.is_none_or(|at| at + MS(1_000) >= self.instant()), "a deadline has been made up in the past");
         }
         self.now = self.now.max(until);
     }
