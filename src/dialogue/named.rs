@@ -82,7 +82,10 @@ named_timings!(
     tool,
     filler_after,
     filler_again,
+    transfer,
+    transfer_comfort,
     key_wait,
+    key_total,
     greeting_delay,
     drain,
     goodbye_cap

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::conversation::ToolSpec;
+use crate::conversation::{Pii, ToolSpec};
 
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -84,6 +84,16 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
+    /// What holds for single tools.
+    pub tool_rules: Vec<ToolRule>,
+    /// Whom the model may hand the caller to; `None`: nobody, and the tool is not offered.
+    pub transfer_number: Option<Pii<String>>,
+    /// Said when a transfer has come to nothing.
+    pub transfer_failed: String,
+    /// Said again and again while a transfer rings on; empty: nothing.
+    pub transfer_wait: String,
+    /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
+    pub redact_keys: bool,
     /// Said some time before the longest call ends; empty: nothing.
     pub duration_warning: String,
     /// What the sound says that is kept for the case that every voice is down; empty: there is none.
@@ -100,6 +110,17 @@ pub struct DialogueSpec {
     pub speculation: Speculation,
     /// The clock's rules.
     pub timing: Timing,
+}
+
+/// What holds for one tool and not for the others.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ToolRule {
+    /// The tool's name.
+    pub name: String,
+    /// It is given up after this; `None`: after [`Timing::tool`].
+    pub timeout: Option<Duration>,
+    /// Said while the caller waits for it, in place of [`DialogueSpec::filler`]; empty: nothing.
+    pub filler: Option<String>,
 }
 
 /// Which services have a backup to fall back on.
@@ -151,6 +172,11 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
+            tool_rules: Vec::new(),
+            transfer_number: None,
+            transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
+            transfer_wait: "I'm still trying to reach someone for you.".into(),
+            redact_keys: false,
             duration_warning: "We have about half a minute left on this call.".into(),
             last_resort: LAST_RESORT.into(),
             cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
@@ -260,8 +286,15 @@ pub struct Timing {
     pub filler_after: Duration,
     /// … and once more after this.
     pub filler_again: Duration,
+    /// A transfer that nobody has answered is given up after this.
+    pub transfer: Duration,
+    /// While it rings the caller is told so each time nothing was heard for this long.
+    pub transfer_comfort: Duration,
     /// Keys are a turn this long after the last of them (`#` ends it at once).
     pub key_wait: Duration,
+    /// Keys are a turn at the latest this long after the first of them; and so long they are waited for when they were asked
+    /// for.
+    pub key_total: Duration,
     /// The greeting waits this long after the answer.
     pub greeting_delay: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
@@ -321,7 +354,10 @@ impl Default for Timing {
             tool: ms(10_000),
             filler_after: ms(1_200),
             filler_again: ms(6_000),
+            transfer: ms(20_000),
+            transfer_comfort: ms(8_000),
             key_wait: ms(3_000),
+            key_total: ms(15_000),
             greeting_delay: ms(150),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),

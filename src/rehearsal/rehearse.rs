@@ -270,8 +270,6 @@ impl Play<'_> {
                 let is_in_the_middle = ear.utterances().len() > self.account.said();
                 ear.expect_another_voice(is_in_the_middle);
             }
-            // Its answer is the one that is given in the end.
-            DialogueEvent::ThoughtDropped { .. } => self.stage.forget_request(self.account.at(event)),
             DialogueEvent::AgentSaid { .. } => ear.expect_another_voice(false),
             // What was thought of and dropped has used up none of the scenario's answers.
             DialogueEvent::ThoughtDropped { .. } => self.stage.forget_request(self.began + event.at),

@@ -125,11 +125,6 @@ impl Stage {
         self.simulators.drop_listeners();
     }
 
-    /// Takes the model's last request before `before` for not made.
-    pub(super) fn forget_request(&self, before: Instant) {
-        self.simulators.forget_request(before);
-    }
-
     /// How often the model was asked.
     pub(super) fn generations(&self) -> usize {
         let asked = |simulators: &Simulators| simulators.received().llm.requests;

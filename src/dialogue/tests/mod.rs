@@ -9,6 +9,7 @@ mod own_voice;
 mod properties;
 mod speculation;
 mod stage;
+mod tools;
 mod troubles;
 mod turns;
 

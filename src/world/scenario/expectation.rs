@@ -104,6 +104,8 @@ const KINDS: &[&str] = &[
     "caller",
     "said",
     "tool",
+    "key",
+    "transfer",
     "failed",
     "ignored",
     "unstuck",
