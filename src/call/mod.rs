@@ -15,8 +15,8 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, SttMode, Timing, ToolRule, Update,
-    Why,
+    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Speculation, SttMode, Timing,
+    ToolRule, Update, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
@@ -24,4 +24,4 @@ pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
 pub use story::Story;
-pub use timeline::{Hedges, Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

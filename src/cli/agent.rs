@@ -7,8 +7,8 @@ use agentphone::config::{self, Config};
 use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
-    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Standby, Stt, SttMode,
-    SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
+    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, Stt,
+    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
@@ -115,6 +115,11 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         tool_rules: agent.custom_tools.iter().map(rule).collect(),
         transfer_number: agent.transfer_number.clone(),
         redact_keys: agent.redact_keys,
+        speculation: Speculation {
+            enabled: agent.speculation_percent > 0,
+            share: agent.speculation_percent,
+            ..Speculation::default()
+        },
         language: agent.language.clone(),
         stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
         backchannel: agent.enable_backchannel,

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd,
+    WordTime,
 };
 
 use super::KeyRules;
@@ -19,7 +20,11 @@ pub enum Fact<'a> {
         began: Instant,
         /// How much of it was voiced so far.
         voiced: Duration,
+        /// What lies under it.
+        over: Backdrop,
     },
+    /// The voice that was told of last was the agent's own, come back from the line: there was none.
+    Echo,
     /// The caller has been quiet for the detector's hangover (200 ms).
     Silence {
         /// The end of the last voiced sample.

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Codec, Concealer, Decoder, Frame};
-use crate::conversation::Digit;
+use crate::conversation::{Backdrop, Digit};
 use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
 
 use super::InboundReport;
 use super::activity::{Activity, Change};
 use super::continuity::{Continuity, Placement};
 use super::dtmf::DtmfReceiver;
+use super::echo::Echo;
 use super::jitter::{Inserted, Jitter, Kind, Slot};
 use super::keys::KeyEar;
 use super::source::{Admission, Source};
@@ -39,7 +40,11 @@ pub enum Heard {
         began: Instant,
         /// How much of it was voiced so far.
         voiced: Duration,
+        /// What lies under it.
+        over: Backdrop,
     },
+    /// The voice that was told of last was our own, come back: there was none.
+    Echo,
     /// The caller has been quiet for 200 ms.
     Silence {
         /// The call time of the end of the last voiced sample.
@@ -70,6 +75,7 @@ pub struct Inbound {
     decoder: Decoder,
     concealer: Concealer,
     activity: Activity,
+    echo: Option<Echo>,
     events: DtmfReceiver,
     keys: KeyEar,
     /// What is to be handed out before the decoded frame.
@@ -137,6 +143,7 @@ impl Inbound {
             decoder: Decoder::new(spec.codec),
             concealer: Concealer::new(rate),
             activity: Activity::new(rate),
+            echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             keys: KeyEar::new(rate),
             due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
@@ -211,6 +218,13 @@ impl Inbound {
         }
     }
 
+    /// What leaves for the other side from `now` on: it may come back.
+    pub fn sent(&mut self, frame: &Frame, now: Instant) {
+        if let Some(echo) = &mut self.echo {
+            echo.sent(frame, now);
+        }
+    }
+
     /// The deadline of [`poll_timeout`](Inbound::poll_timeout) has come. Early calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
@@ -225,7 +239,8 @@ impl Inbound {
     pub fn poll(&mut self) -> Option<Heard> {
         if let Some(note) = self.notes.pop_front() {
             return Some(match note {
-                Note::Change(Change::Voice { began, voiced }) => Heard::Voice { began, voiced },
+                Note::Change(Change::Voice { began, voiced, over }) => Heard::Voice { began, voiced, over },
+                Note::Change(Change::Echo) => Heard::Echo,
                 Note::Change(Change::Silence { since }) => Heard::Silence { since },
                 Note::Digit(digit) => Heard::Digit(digit),
                 Note::Lost => Heard::Lost,
@@ -233,6 +248,9 @@ impl Inbound {
         }
         let (mut frame, end) = self.next_frame()?;
         self.handed = Some(end);
+        if let Some(echo) = &mut self.echo {
+            echo.came(&frame, end);
+        }
         let had_key = self.keys.is_sounding();
         if let Some(digit) = self.keys.hear(&mut frame, self.now) {
             self.report.digits += 1;
@@ -246,7 +264,7 @@ impl Inbound {
             self.note(Note::Change(change));
         }
         let notes = &mut self.notes;
-        self.activity.push(&frame, end, |change| {
+        self.activity.push(&frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
                 notes.push_back(Note::Change(change));
             }
@@ -274,6 +292,9 @@ impl Inbound {
             self.keys.reset();
             if let Some(change) = self.activity.reset() {
                 self.note(Note::Change(change));
+            }
+            if let Some(echo) = &mut self.echo {
+                echo.reset();
             }
             self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: self.now };
             self.jitter.give_up_before(self.jitter.end());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd,
+    WordTime,
 };
 use crate::dialogue::{
     Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, KeyRules, SttMode, Update,
@@ -18,7 +19,8 @@ use super::{base, transcript};
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    Voice(u64),
+    Voice(u64, Backdrop),
+    Echo,
     Silence(u64),
     Words(u8, &'static str),
     Key(char),
@@ -42,6 +44,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let over = prop::sample::select(vec![Backdrop::Quiet, Backdrop::Quiet, Backdrop::Noise, Backdrop::Echo]);
     let id = 0..12_u32;
     let words = prop::sample::select(vec![
         "",
@@ -50,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         "book a table for",
         "Yes.",
         "um",
+        "hello there my",
         "4 1 5",
         "…",
         "j o h n at",
@@ -59,7 +63,8 @@ fn step() -> impl Strategy<Value = Step> {
     let tools = prop::sample::select(vec!["end_call", "look_up", "transfer_call", "send_dtmf"]);
     prop_oneof![
         6 => prop_oneof![0..50_u64, 0..3_000_u64, Just(60_000_u64)].prop_map(Step::Wait),
-        6 => (0..5_000_u64).prop_map(Step::Voice),
+        6 => (0..5_000_u64, over).prop_map(|(voiced, over)| Step::Voice(voiced, over)),
+        1 => Just(Step::Echo),
         3 => (0..400_u64).prop_map(Step::Silence),
         6 => (0..5_u8, words).prop_map(|(kind, text)| Step::Words(kind, text)),
         1 => prop::sample::select(vec!['1', '#', '*']).prop_map(Step::Key),
@@ -86,10 +91,13 @@ struct Bench {
     dialogue: Dialogue,
     now: u64,
     playing: Option<ReplyId>,
+    held: bool,
     /// A committed turn that nothing audible has been asked for since.
     waiting: Option<u64>,
     last_reply: u32,
     generated: HashSet<ReplyId>,
+    /// The reply that is thought ahead.
+    thought: Option<ReplyId>,
     over: bool,
 }
 
@@ -102,13 +110,26 @@ impl Bench {
             assert!(actions < 1_000, "actions must not feed on themselves");
             assert!(!self.over, "nothing comes after the end: {action:?}");
             match action {
+                Action::Invoke { reply, .. } => assert_ne!(self.thought, Some(reply), "no tool before the commit"),
+                Action::Event(DialogueEvent::ThoughtAhead { reply, .. }) => {
+                    assert_eq!(self.thought.replace(reply), None, "two thoughts at once");
+                }
+                Action::Event(
+                    DialogueEvent::ThoughtKept { reply, .. } | DialogueEvent::ThoughtDropped { reply, .. },
+                ) => assert_eq!(self.thought.take(), Some(reply), "a thought ends once"),
+                Action::Event(DialogueEvent::AgentSaid { reply, .. }) => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
+                }
+                Action::Hold => self.held = true,
+                Action::Resume { .. } => self.held = false,
                 Action::Play { reply } => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
                     assert_eq!(self.playing, None, "two replies at once");
                     self.playing = Some(reply);
                 }
                 Action::Flush { reply } => {
                     if self.playing == Some(reply) {
-                        self.playing = None;
+                        (self.playing, self.held) = (None, false);
                     }
                     if answers_flushes {
                         let heard = Duration::from_millis(500);
@@ -128,7 +149,8 @@ impl Bench {
                     assert!(messages.len() <= 4 * 200);
                 }
                 Action::HangUp(_) => {
-                    self.over = true;
+                    assert_eq!(self.thought, None, "the end leaves no thought");
+                    (self.over, self.held) = (true, false);
                     self.waiting = None;
                 }
                 Action::Event(DialogueEvent::TurnCommitted { .. }) => {
@@ -164,9 +186,11 @@ impl Bench {
         let d = &mut self.dialogue;
         match step {
             Step::Wait(by) => return self.wait(*by, exactly),
-            Step::Voice(voiced) => {
-                d.handle(Fact::Voice { began: now.checked_sub(ms(*voiced)).unwrap_or(now), voiced: ms(*voiced) }, now);
+            Step::Voice(voiced, over) => {
+                let (began, voiced) = (now.checked_sub(ms(*voiced)).unwrap_or(now), ms(*voiced));
+                d.handle(Fact::Voice { began, voiced, over: *over }, now);
             }
+            Step::Echo => d.handle(Fact::Echo, now),
             Step::Silence(ago) => d.handle(Fact::Silence { since: now.checked_sub(ms(*ago)).unwrap_or(now) }, now),
             Step::Words(kind, text) => {
                 use TranscriptKind::*;
@@ -196,7 +220,7 @@ impl Bench {
                 // The playout only ends what it plays; a stale report must do nothing.
                 let reply = id(back);
                 if self.playing == Some(reply) {
-                    self.playing = None;
+                    (self.playing, self.held) = (None, false);
                 }
                 d.handle(Fact::PlayoutEnded { reply, heard: ms(900) }, now);
             }
@@ -244,7 +268,17 @@ fn bench(has_backups: bool, options: bool) -> Bench {
         spec.timing.turn_words = 12;
     }
     let dialogue = Dialogue::new(spec, base());
-    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
+    Bench {
+        dialogue,
+        now: 0,
+        playing: None,
+        thought: None,
+        held: false,
+        waiting: None,
+        last_reply: 0,
+        generated: HashSet::new(),
+        over: false,
+    }
 }
 
 proptest! {
@@ -266,6 +300,44 @@ proptest! {
         bench.take(&Step::Closed, exactly);
         bench.wait(2_100, true);
         prop_assert!(bench.over);
+    }
+
+    #[test]
+    fn a_held_reply_goes_on_or_is_dropped_within_two_seconds_of_the_last_voice(
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let mut bench = bench(false, false);
+        bench.drain(true);
+        bench.take(&Step::Answered, true);
+        for step in &steps {
+            bench.take(step, true);
+        }
+        bench.take(&Step::Hold(false), true);
+        bench.take(&Step::Silence(0), true);
+        bench.wait(2_000, true);
+        prop_assert!(!bench.held);
+    }
+
+    #[test]
+    fn over_a_voice_without_words_a_held_reply_goes_on_within_its_patience(
+        over in prop::sample::select(vec![Backdrop::Quiet, Backdrop::Noise, Backdrop::Echo]),
+        from in 100..2_000_u64,
+    ) {
+        let mut bench = bench(false, false);
+        bench.drain(true);
+        bench.take(&Step::Answered, true);
+        bench.take(&Step::Ready(3), true);
+        bench.wait(150 + from, true);
+        bench.take(&Step::Started(3), true);
+        bench.wait(450, true);
+        let mut longest = 0;
+        for voiced in (10..6_000_u64).step_by(10) {
+            bench.take(&Step::Voice(voiced, over), true);
+            longest += u64::from(bench.held) * 10;
+            bench.wait(10, true);
+        }
+        prop_assert!((500..=2_600).contains(&longest), "{longest}");
+        prop_assert!(!bench.held);
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 const KINDS: &[&str] = &[
     "hedged",
     "commit",
+    "thinks",
+    "kept",
+    "dropped",
     "audio",
     "ducked",
     "held",
@@ -104,6 +107,7 @@ const KINDS: &[&str] = &[
     "key",
     "transfer",
     "failed",
+    "ignored",
     "unstuck",
     "ending",
 ];
