@@ -2,6 +2,7 @@
 //!
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
+mod beep;
 mod codec;
 mod conceal;
 mod frame;
@@ -13,6 +14,7 @@ pub mod tone;
 mod vad;
 pub mod wav;
 
+pub use beep::{Beep, BeepDetector};
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
 pub use frame::{Frame, SampleRate};

@@ -306,6 +306,8 @@ impl Call {
                 self.voice = None;
                 self.dialogue.handle(Fact::Echo, now);
             }
+            Heard::Up => self.dialogue.handle(Fact::MediaUp, now),
+            Heard::Beep { length, ended } => self.dialogue.handle(Fact::Beep { length, ended }, now),
             Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
             Heard::Digit(digit) => self.digit(digit, now),
             Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
@@ -359,6 +361,7 @@ impl Call {
                 let taken = self.outbound.send_digits(&digits, now);
                 self.report.dropped += digits.len().saturating_sub(taken) as u64;
             }
+            Action::ListenForBeep(wanted) => self.inbound.listen_for_beep(wanted),
             Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),
             Action::HangUp(reason) => self.hang_up(reason, now),
             Action::Event(event) => self.decided(event, now),
@@ -448,6 +451,7 @@ impl Call {
                     self.forget_silencing();
                 }
             }
+            DialogueEvent::AnsweredBy { by, .. } => self.report.answered_by = Some(*by),
             DialogueEvent::Hedged { service, .. } => self.report.hedges.count(*service),
             DialogueEvent::Dropped { .. } => self.report.dropped += 1,
             _ => {}

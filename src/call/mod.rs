@@ -15,8 +15,8 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Speculation, SttMode, Timing,
-    ToolRule, Update, Why,
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
+    SttMode, Timing, ToolRule, Update, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::dialogue::{DialogueEvent, Why};
+use crate::dialogue::{AnsweredBy, DialogueEvent, Why};
 
 use super::{Event, EventKind};
 
@@ -79,6 +79,17 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
             ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
         }
         DialogueEvent::Unstuck { why } => told("engine", "!", Some(why)),
+        DialogueEvent::AnsweredBy { by, why } => {
+            let who = match by {
+                AnsweredBy::Human => "a person answers",
+                AnsweredBy::Voicemail => "a voicemail answers",
+                AnsweredBy::Screening => "a call screening answers",
+                AnsweredBy::Ivr => "a menu answers",
+                AnsweredBy::Hold => "a queue answers",
+                _ => "nobody knows who answers",
+            };
+            ("callee", format!("· {who}"), Some(why))
+        }
         DialogueEvent::Ending { reason } => ("agent", format!("· ends the call: {}", reason.name()), None),
     })
 }

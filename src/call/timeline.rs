@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::{ReplyId, Service};
-use crate::dialogue::{DialogueEvent, EndReason};
+use crate::dialogue::{AnsweredBy, DialogueEvent, EndReason};
 use crate::media::{InboundReport, OutboundReport};
 
 /// Where the time between the caller's last word and the agent's first went. The parts follow one another and sum to
@@ -127,6 +127,8 @@ pub struct Report {
     pub answered: Option<Duration>,
     /// When and why it ended.
     pub ended: Option<(Duration, EndReason)>,
+    /// Who answered an outbound call, as thought last; `None`: nobody asked, or it never showed.
+    pub answered_by: Option<AnsweredBy>,
     /// The transcript.
     pub lines: Vec<Line>,
     /// The answered turns.

@@ -115,14 +115,14 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         tool_rules: agent.custom_tools.iter().map(rule).collect(),
         transfer_number: agent.transfer_number.clone(),
         redact_keys: agent.redact_keys,
+        language: agent.language.clone(),
+        stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
+        backchannel: agent.enable_backchannel,
         speculation: Speculation {
             enabled: agent.speculation_percent > 0,
             share: agent.speculation_percent,
             ..Speculation::default()
         },
-        language: agent.language.clone(),
-        stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
-        backchannel: agent.enable_backchannel,
         timing,
         ..DialogueSpec::default()
     }

@@ -48,6 +48,7 @@ impl Facts {
             started: self.started,
             ended: None,
             answered: report.answered,
+            answered_by: report.answered_by.map(|by| by.name().into()),
             lines: report.lines.iter().map(line).collect(),
             turns: report.turns.iter().map(turn).collect(),
             holds: report.holds,

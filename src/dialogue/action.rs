@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::AnsweredBy;
 use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall, TransferEnd};
 
 /// Something to be done, now.
@@ -89,6 +90,8 @@ pub enum Action {
         /// What to run.
         call: ToolCall,
     },
+    /// Listen for an answering machine's beep from here on, or no longer.
+    ListenForBeep(bool),
     /// Send keys to the other side.
     SendDigits(Vec<Digit>),
     /// Hand the caller to someone else; answered with [`Fact::TransferEnded`](super::Fact::TransferEnded).
@@ -288,6 +291,13 @@ pub enum DialogueEvent {
         /// What.
         what: &'static str,
     },
+    /// Who has answered the call, as far as is known; told again when it turns out to be somebody else.
+    AnsweredBy {
+        /// Who.
+        by: AnsweredBy,
+        /// Why.
+        why: Why,
+    },
     /// The call is about to end.
     Ending {
         /// Why it ends.
@@ -315,6 +325,10 @@ pub enum EndReason {
     Transferred,
     /// No service was left to hold the conversation with.
     ServiceFailure,
+    /// A voicemail answered; the message was left, if there is one.
+    VoicemailReached,
+    /// A machine answered that leads to nobody.
+    MachineDetected,
     /// The engine was asked to stop.
     Shutdown,
 }
@@ -330,6 +344,8 @@ impl EndReason {
             Self::MediaLost => "error_media_lost",
             Self::Transferred => "call_transfer",
             Self::ServiceFailure => "error_service",
+            Self::VoicemailReached => "voicemail_reached",
+            Self::MachineDetected => "machine_detected",
             Self::Shutdown => "error_shutdown",
         }
     }

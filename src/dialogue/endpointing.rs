@@ -160,6 +160,11 @@ impl Turn {
         self.text_at
     }
 
+    /// When the last settled words came.
+    pub(super) fn final_at(&self) -> Option<Instant> {
+        self.final_at
+    }
+
     /// The words that may still change.
     pub(super) fn interim(&self) -> &str {
         &self.interim

@@ -14,6 +14,8 @@ use super::KeyRules;
 pub enum Fact<'a> {
     /// The line is up: from this moment the other side hears us.
     Answered,
+    /// The first sound has come from the line: the other side is able to hear us.
+    MediaUp,
     /// The caller's voice goes on. Told for every voiced hop (10–32 ms).
     Voice {
         /// When this stretch of voice began.
@@ -34,6 +36,13 @@ pub enum Fact<'a> {
     Transcript(&'a Transcript),
     /// A key of the telephone.
     Digit(Digit),
+    /// An answering machine's beep has ended; listened for as [`Action::ListenForBeep`](super::Action::ListenForBeep) says.
+    Beep {
+        /// How long it lasted.
+        length: Duration,
+        /// When it ended.
+        ended: Instant,
+    },
     /// A piece of the model's text for a reply.
     Token {
         /// Whose text.

@@ -6,7 +6,6 @@ use super::barge_in::{Evidence, Verdict};
 use super::endpointing::append;
 use super::machine::{Dialogue, Floor, why};
 use super::reply::Purpose;
-use super::words::Meaning;
 use super::{Action, DialogueEvent};
 
 /// A callee who says no more than this before the greeting is greeted.
@@ -16,7 +15,7 @@ impl Dialogue {
     /// Decides who has the floor after something new from the caller.
     pub(super) fn weigh(&mut self, now: Instant) {
         let Some(front) = self.replies.front() else { return };
-        let meaning = Meaning::of(&self.turn.text(), self.language);
+        let meaning = self.meaning();
         if !front.interruptible {
             return self.note_objection(meaning);
         }
@@ -28,7 +27,7 @@ impl Dialogue {
             return;
         }
         if !front.is_sounding() {
-            let is_hello = front.purpose == Purpose::Greeting && meaning.real <= HELLO_WORDS;
+            let is_hello = front.purpose == Purpose::Greeting && (meaning.real <= HELLO_WORDS || self.answer.is_open());
             if meaning.real > 0 && !is_hello {
                 self.take_back();
             }
@@ -69,7 +68,7 @@ impl Dialogue {
     fn evidence(&self) -> Evidence {
         let voiced = self.voice.current.map_or(self.voice.last_voiced, |(_, voiced)| voiced);
         Evidence {
-            meaning: Meaning::of(&self.turn.text(), self.language),
+            meaning: self.meaning(),
             pending: !self.turn.interim().is_empty(),
             voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
             stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),

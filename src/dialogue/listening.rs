@@ -9,7 +9,7 @@ use super::machine::{Committed, Dialogue, Floor, why};
 use super::reply::Purpose;
 use super::speculation::Thought;
 use super::timer::Timer;
-use super::words::{Meaning, normalise};
+use super::words::normalise;
 use super::{DialogueEvent, EndReason};
 
 /// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
@@ -45,6 +45,7 @@ impl Dialogue {
             self.turn.voice(began, voiced, now);
             self.hear_on(now);
             self.announce();
+            self.callee_talks(began, now);
         }
         self.weigh(now);
     }
@@ -83,6 +84,7 @@ impl Dialogue {
             self.tell(DialogueEvent::CallerHeard { text: transcript.text.trim().to_owned(), settled });
         }
         self.turn.hear(&transcript, now);
+        self.recognise(now);
         self.cue(transcript.kind, now);
         if self.voice.is_noise {
             // Over noise only the words tell when the caller stops.
@@ -102,7 +104,9 @@ impl Dialogue {
         let unchanged = Some(transcript.text.clone());
         let Some(committed) = self.committed.clone() else { return unchanged };
         let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
-        if old.is_empty() || new.is_empty() || (now > committed.at + LATE_WORDS && !committed.goes_on) {
+        // Who has spoken up since and stopped again may well have said the same once more.
+        let spoke_again = self.turn.stopped.is_some() && self.turn.began.is_some_and(|began| began > committed.at);
+        if old.is_empty() || new.is_empty() || spoke_again || (now > committed.at + LATE_WORDS && !committed.goes_on) {
             return unchanged;
         }
         if committed.goes_on {
@@ -167,8 +171,7 @@ impl Dialogue {
         let listens = !self.line_held && self.cut.is_none();
         let onset = self.voice.current.filter(|_| !self.voice.is_noise).map(|(began, _)| began + ONSET);
         let endpoint = self
-            .turn
-            .endpoint(&self.manner())
+            .endpoint()
             .filter(|_| listens && !self.voice.is_confirmed() && self.may_commit())
             .map(|endpoint| onset.map_or(endpoint.settled, |onset| endpoint.settled.max(onset)));
         let finalize = self
@@ -182,7 +185,12 @@ impl Dialogue {
             .turn
             .stopped
             .zip(self.turn.began)
-            .filter(|_| listens && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after)
+            .filter(|_| {
+                listens
+                    && !self.answer.is_machine()
+                    && !self.turn.is_open()
+                    && self.turn.voiced >= timing.interrupt_after
+            })
             .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
             .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
         let verdict = self.verdict_at().filter(|_| listens);
@@ -194,6 +202,9 @@ impl Dialogue {
 
     /// Whether the end of the caller's turn would change anything now.
     fn may_commit(&self) -> bool {
+        if !self.hears_turns() {
+            return false;
+        }
         let Some(front) = self.replies.front() else { return true };
         front.interruptible
             && front.hangs_up.is_none()
@@ -203,8 +214,11 @@ impl Dialogue {
 
     /// The caller is done.
     pub(super) fn endpoint_reached(&mut self, now: Instant) {
-        let Some(endpoint) = self.turn.endpoint(&self.manner()) else { return };
-        let meaning = Meaning::of(&self.turn.text(), self.language);
+        let Some(endpoint) = self.endpoint() else { return };
+        if self.callee_done(&endpoint, now) {
+            return;
+        }
+        let meaning = self.meaning();
         let is_backchannel = meaning.real == 0 && self.turn.has_text() && self.turn.keys.is_empty();
         match self.replies.front().map(|front| (front.purpose, front.is_sounding(), front.id)) {
             Some((Purpose::Greeting, false, id)) => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Failure, ReplyId, Service};
 
+use super::answer::Answer;
 use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
 use super::collect::Collect;
@@ -22,7 +23,7 @@ use super::speculation::Thinking;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
 use super::transfer::Transfer;
-use super::{Action, Command, DialogueEvent, DialogueSpec, EndReason, Fact, Update, Why};
+use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Update, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -63,13 +64,13 @@ pub struct Dialogue {
     /// A reply that was flushed, until it is known what was heard of it.
     pub(super) cut: Option<Cut>,
     pub(super) tools: Tools,
+    pub(super) thinking: Thinking,
     /// The caller is to be handed to someone else, or it rings there.
     pub(super) transfer: Option<Transfer>,
     /// Keys that are to be sent.
     pub(super) keys: Keys,
     /// The caller's keys.
     pub(super) collect: Collect,
-    pub(super) thinking: Thinking,
     /// A turn or a tool's result that the model has not been given yet.
     pub(super) owed: Option<ReplyId>,
     pub(super) ending: Option<Ending>,
@@ -91,6 +92,7 @@ pub struct Dialogue {
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
     pub(super) has_stt: bool,
+    pub(super) answer: Answer,
     /// Whether a recogniser that fails can be replaced.
     pub(super) has_spare_stt: bool,
 }
@@ -134,6 +136,7 @@ const VOICE_LOST: Duration = Duration::from_secs(1);
 impl Dialogue {
     /// A conversation whose line is not up yet. The greeting is already asked for.
     pub fn new(spec: DialogueSpec, now: Instant) -> Self {
+        let answer = Answer::new(spec.answer_detection && spec.direction == Direction::Outbound);
         let mut dialogue = Self {
             barge_in: BargeIn::new(spec.interruption_sensitivity, &spec.timing),
             history: History::new(spec.system_prompt.clone()),
@@ -155,10 +158,10 @@ impl Dialogue {
             withheld: false,
             cut: None,
             tools: Tools::default(),
+            thinking: Thinking::default(),
             transfer: None,
             keys: Keys::default(),
             collect: Collect::default(),
-            thinking: Thinking::default(),
             owed: None,
             ending: None,
             is_over: false,
@@ -174,6 +177,7 @@ impl Dialogue {
             slow: Slow::default(),
             has_stayed: false,
             has_stt: true,
+            answer,
         };
         dialogue.greet(now);
         dialogue.settle(now);
@@ -188,7 +192,9 @@ impl Dialogue {
         self.thinking.received(&fact);
         match fact {
             fact if self.thinking.is_about(&fact) => self.thought(fact, now),
-            Fact::Answered => self.answer(now),
+            Fact::Answered => self.answered(now),
+            Fact::MediaUp => self.media_up(now),
+            Fact::Beep { length, ended } => self.beeped(length, ended, now),
             Fact::Voice { began, voiced, over } => self.voice(began, voiced, over, now),
             Fact::Echo => self.own_echo(now),
             Fact::Silence { since } => self.silence(since, now),
@@ -284,6 +290,7 @@ impl Dialogue {
             Timer::Transfer => self.transfer_late(now),
             Timer::Comfort => self.comfort(now),
             Timer::Greeting => {}
+            Timer::Answer => self.answer_is_due(now),
             Timer::Idle => self.idle(now),
             Timer::MaxSilence => self.say_goodbye(EndReason::Inactivity, "silence.max", true, now),
             Timer::DurationWarning => self.warn_of_end(now),
@@ -338,6 +345,7 @@ impl Dialogue {
         self.arm_transfer();
         self.arm_collect();
         self.timers.set(Timer::Keys, self.keys.due());
+        self.arm_answer(now);
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
         let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);
@@ -366,9 +374,10 @@ impl Dialogue {
             && !self.turn.is_open()
             && !self.voice.is_confirmed()
             && !self.line_held
+            && !self.answer.is_machine()
     }
 
-    fn answer(&mut self, now: Instant) {
+    fn answered(&mut self, now: Instant) {
         if self.answered.is_none() {
             self.answered = Some(now);
             self.quiet_since = now;

@@ -6,6 +6,7 @@
 //! May import: `conversation`. Must never know: samples, packets, codecs, vendors; that a telephone exists.
 
 mod action;
+mod answer;
 mod arguments;
 mod backchannel;
 mod barge_in;
@@ -44,6 +45,7 @@ mod turn_limit;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
+pub use answer::{AnsweredBy, Screening};
 pub use builtin::{END_CALL, RESERVED, SEND_DTMF, TRANSFER_CALL};
 pub use collect::KeyRules;
 pub use fact::{Command, Fact, Update};

@@ -87,6 +87,14 @@ named_timings!(
     key_wait,
     key_total,
     greeting_delay,
+    greeting_latest,
+    hello_wait,
+    monologue,
+    beep_pause,
+    voicemail_silence,
+    menu_pause,
+    machine_wait,
+    hold_wait,
     drain,
     goodbye_cap
     ;

@@ -28,6 +28,10 @@ pub(super) enum Purpose {
     Prompt,
     /// The caller waits for a tool.
     Filler,
+    /// Who calls and why, for a call screening.
+    Screening,
+    /// The message for a machine that takes messages.
+    Voicemail,
     /// The last words.
     Goodbye,
 }

@@ -29,7 +29,7 @@ impl Dialogue {
     /// When the greeting may be heard.
     pub(super) fn greeting_at(&self) -> Option<Instant> {
         self.replies.front().filter(|reply| reply.purpose == Purpose::Greeting && !reply.playing)?;
-        self.answered.map(|answered| answered + self.spec.timing.greeting_delay)
+        self.greeting_due()
     }
 
     /// Speaks a line that is not the model's; `None` when there is nothing to speak.
@@ -85,8 +85,8 @@ impl Dialogue {
         if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
             return;
         }
-        // Whoever waits for a transfer is answered when it has failed.
-        if self.transfer.is_some() {
+        // Whoever waits for a transfer is answered when it has failed; a machine that listens to nothing is not.
+        if self.transfer.is_some() || self.answer.is_mute() {
             return;
         }
         self.owed = None;
@@ -203,7 +203,8 @@ impl Dialogue {
                 let line = self.spec.goodbye.clone();
                 self.say_last(&line, reason, "tool.end-call", may_stay, now);
             }
-            None if calls > 0 => {}
+            // A menu may be left to go on.
+            None if calls > 0 || self.answer.is_menu() => {}
             None => {
                 let inputs = format!("the model ended ({end:?}) without a word: apology");
                 self.tell(DialogueEvent::Unstuck { why: why("llm.empty", inputs) });
@@ -262,8 +263,10 @@ impl Dialogue {
     /// Lets the first reply be heard, if nothing speaks against it.
     pub(super) fn play_next(&mut self, now: Instant) {
         let is_caller_on = self.voice.is_confirmed();
-        let may_greet = self.greeting_at().is_none_or(|at| at <= now);
         if self.answered.is_none() || self.line_held || self.cut.is_some() {
+            return;
+        }
+        if self.replies.front().is_some_and(|front| !self.may_be_heard(front, now)) {
             return;
         }
         if matches!(self.floor, Floor::Held { .. }) {
@@ -272,9 +275,6 @@ impl Dialogue {
         }
         let withheld = self.withheld;
         let Some(front) = self.replies.front_mut().filter(|front| front.ready && !front.playing) else { return };
-        if front.purpose == Purpose::Greeting && !may_greet {
-            return;
-        }
         if front.interruptible && (is_caller_on || withheld) {
             self.withheld = true;
             return;
@@ -293,6 +293,8 @@ impl Dialogue {
             if front.started.is_none() {
                 (front.started, front.held) = (Some(now), Duration::ZERO);
             }
+            let purpose = front.purpose;
+            self.heard_by(purpose);
         }
     }
 

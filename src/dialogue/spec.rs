@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::conversation::{Pii, ToolSpec};
 
+use super::Screening;
+
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
@@ -94,6 +96,13 @@ pub struct DialogueSpec {
     pub transfer_wait: String,
     /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
     pub redact_keys: bool,
+    /// Whether an outbound call finds out who answered it: a person, a voicemail, a screening, a menu, or a queue. (An
+    /// inbound call never does.)
+    pub answer_detection: bool,
+    /// Said to a voicemail after its beep, before hanging up; `None`: hang up at once.
+    pub voicemail_message: Option<String>,
+    /// What a call screening is told; `None`: the model answers it.
+    pub screening: Option<Screening>,
     /// Said some time before the longest call ends; empty: nothing.
     pub duration_warning: String,
     /// What the sound says that is kept for the case that every voice is down; empty: there is none.
@@ -177,6 +186,9 @@ impl Default for DialogueSpec {
             transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
             transfer_wait: "I'm still trying to reach someone for you.".into(),
             redact_keys: false,
+            answer_detection: true,
+            voicemail_message: None,
+            screening: None,
             duration_warning: "We have about half a minute left on this call.".into(),
             last_resort: LAST_RESORT.into(),
             cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
@@ -295,8 +307,24 @@ pub struct Timing {
     /// Keys are a turn at the latest this long after the first of them; and so long they are waited for when they were asked
     /// for.
     pub key_total: Duration,
-    /// The greeting waits this long after the answer.
+    /// The greeting waits this long after the line's first packet, 150 ms after the first sample in it …
     pub greeting_delay: Duration,
+    /// … and at most this long after the answer. (An outbound call's greeting waits for the callee.)
+    pub greeting_latest: Duration,
+    /// A callee who has not said "hello" is greeted this long after the answer.
+    pub hello_wait: Duration,
+    /// A callee who talks this long without a pause is taken for an announcement.
+    pub monologue: Duration,
+    /// A message for a voicemail begins this long after the end of the beep …
+    pub beep_pause: Duration,
+    /// … or, when none is heard, after this much silence.
+    pub voicemail_silence: Duration,
+    /// A telephone menu is over after this much silence.
+    pub menu_pause: Duration,
+    /// A screening or a menu that says nothing more is given up after this.
+    pub machine_wait: Duration,
+    /// A queue is given up after this.
+    pub hold_wait: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
     pub drain: Duration,
     /// A goodbye is played for at most this long.
@@ -358,7 +386,15 @@ impl Default for Timing {
             transfer_comfort: ms(8_000),
             key_wait: ms(3_000),
             key_total: ms(15_000),
-            greeting_delay: ms(150),
+            greeting_delay: ms(130),
+            greeting_latest: ms(400),
+            hello_wait: ms(1_500),
+            monologue: ms(6_000),
+            beep_pause: ms(150),
+            voicemail_silence: ms(2_000),
+            menu_pause: ms(1_000),
+            machine_wait: ms(60_000),
+            hold_wait: ms(600_000),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),
         }

@@ -67,6 +67,8 @@ timers! {
     Comfort,
     /// The greeting may be heard.
     Greeting,
+    /// Something is to be done about whoever has answered.
+    Answer,
     /// Nobody has spoken for a while.
     Idle,
     /// The caller has said nothing for very long.

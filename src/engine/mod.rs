@@ -32,9 +32,9 @@ mod wake;
 
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
-    Ambience, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
-    EventKind, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Report, SoundSpec, Speaker,
-    Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport, Update, Waterfall, Why,
+    Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
+    Event, EventKind, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Report, Screening, SoundSpec,
+    Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport, Update, Waterfall, Why,
 };
 pub use crate::conversation::{Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Codec, Concealer, Decoder, Frame};
+use crate::audio::{BeepDetector, Codec, Concealer, Decoder, Frame};
 use crate::conversation::{Backdrop, Digit};
 use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
 
@@ -31,6 +31,8 @@ pub struct InboundSpec {
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Heard {
+    /// The first packet of the line has come. Told once.
+    Up,
     /// The next piece of sound: received, concealed, or comfort noise. Frames follow one another without a gap, from the
     /// first packet on, and keep to the clock.
     Frame(Frame),
@@ -52,6 +54,13 @@ pub enum Heard {
     },
     /// The caller pressed a key: a telephone event, or tones in the sound, told once when it is both.
     Digit(Digit),
+    /// An answering machine's beep has ended; told only while [`Inbound::listen_for_beep`] asks for it.
+    Beep {
+        /// How long it lasted.
+        length: Duration,
+        /// The call time of its end, some 100 ms ago.
+        ended: Instant,
+    },
     /// Nothing came for 15 s, or for 30 s from the beginning: neither sound nor RTCP. Told once, until something comes
     /// again.
     Lost,
@@ -78,6 +87,8 @@ pub struct Inbound {
     echo: Option<Echo>,
     events: DtmfReceiver,
     keys: KeyEar,
+    /// While beeps are listened for.
+    beep: Option<BeepDetector>,
     /// What is to be handed out before the decoded frame.
     due: Due,
     /// Small things to tell. At most [`Inbound::NOTES`].
@@ -108,7 +119,9 @@ struct Due {
 
 #[derive(Clone, Copy, Debug)]
 enum Note {
+    Up,
     Change(Change),
+    Beep { length: Duration, ended: Instant },
     Digit(Digit),
     Lost,
 }
@@ -146,6 +159,7 @@ impl Inbound {
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             keys: KeyEar::new(rate),
+            beep: None,
             due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
             notes: VecDeque::with_capacity(Self::NOTES),
             handed: None,
@@ -239,6 +253,8 @@ impl Inbound {
     pub fn poll(&mut self) -> Option<Heard> {
         if let Some(note) = self.notes.pop_front() {
             return Some(match note {
+                Note::Up => Heard::Up,
+                Note::Beep { length, ended } => Heard::Beep { length, ended },
                 Note::Change(Change::Voice { began, voiced, over }) => Heard::Voice { began, voiced, over },
                 Note::Change(Change::Echo) => Heard::Echo,
                 Note::Change(Change::Silence { since }) => Heard::Silence { since },
@@ -248,9 +264,6 @@ impl Inbound {
         }
         let (mut frame, end) = self.next_frame()?;
         self.handed = Some(end);
-        if let Some(echo) = &mut self.echo {
-            echo.came(&frame, end);
-        }
         let had_key = self.keys.is_sounding();
         if let Some(digit) = self.keys.hear(&mut frame, self.now) {
             self.report.digits += 1;
@@ -263,12 +276,23 @@ impl Inbound {
             // The beginning of a tone, before it was certain, may have sounded like a voice.
             self.note(Note::Change(change));
         }
+        if let Some(echo) = &mut self.echo {
+            echo.came(&frame, end);
+        }
         let notes = &mut self.notes;
         self.activity.push(&frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
                 notes.push_back(Note::Change(change));
             }
         });
+        if let Some(detector) = &mut self.beep {
+            detector.push(&frame, |beep| {
+                if notes.len() < Self::NOTES {
+                    let ended = end.checked_sub(beep.ago).unwrap_or(end);
+                    notes.push_back(Note::Beep { length: beep.length, ended });
+                }
+            });
+        }
         Some(Heard::Frame(frame))
     }
 
@@ -320,6 +344,13 @@ impl Inbound {
         self.keys.is_sounding()
     }
 
+    /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
+    pub fn listen_for_beep(&mut self, wanted: bool) {
+        if wanted != self.beep.is_some() {
+            self.beep = wanted.then(|| BeepDetector::new(self.spec.codec.sample_rate()));
+        }
+    }
+
     /// What happened so far, in numbers.
     pub fn report(&self) -> InboundReport {
         InboundReport { jitter: Duration::from_nanos(self.jitter_nanos as u64), ..self.report }
@@ -343,7 +374,12 @@ impl Inbound {
         match kind {
             Kind::Nothing => self.report.unknown_payload += 1,
             Kind::Noise => self.report.comfort_noise += 1,
-            Kind::Event | Kind::Sound => self.report.received += 1,
+            Kind::Event | Kind::Sound => {
+                if self.report.received == 0 {
+                    self.note(Note::Up);
+                }
+                self.report.received += 1;
+            }
         }
         if kind == Kind::Sound {
             self.measure_jitter(timestamp, at);

@@ -38,6 +38,8 @@ pub struct CallRecord {
     pub ended: Option<SystemTime>,
     /// How long after its start the line was up.
     pub answered: Option<Duration>,
+    /// Who answered an outbound call, as thought last: `human`, `voicemail`, `screening`, `ivr` or `hold`.
+    pub answered_by: Option<String>,
     /// What was said.
     pub lines: Vec<LineRecord>,
     /// The answered turns.

@@ -170,6 +170,7 @@ mod tests {
             started: SystemTime::UNIX_EPOCH,
             ended: None,
             answered: None,
+            answered_by: None,
             lines: vec![LineRecord {
                 side: Side::Caller,
                 text: "x".repeat(words),

@@ -65,6 +65,8 @@ const KEYS_APART: Duration = Duration::from_millis(200);
 
 /// What one packet of the caller lasts.
 pub(super) const PTIME: Duration = Duration::from_millis(20);
+/// How loud each tone of a beep is.
+const BEEP_DBFS: f32 = -16.0;
 /// Samples of one packet.
 const SAMPLES: u32 = 160;
 
@@ -95,6 +97,15 @@ impl Caller {
     pub fn cough(&mut self, start: Duration, length: Duration) {
         let seed = self.next_seed();
         self.add(start, sound::cough(samples(length), seed));
+    }
+
+    /// A tone from `start` on, or several at once.
+    pub(super) fn beep(&mut self, start: Duration, length: Duration, hz: &[f32]) {
+        for &hz in hz {
+            let mut tone = vec![0; samples(length)];
+            Tone::single(hz, BEEP_DBFS, SampleRate::HZ_8000).fill(&mut tone);
+            self.add(start, tone);
+        }
     }
 
     /// Noise from `start` on.

@@ -41,8 +41,9 @@ impl From<String> for Missed {
 
 fn met(what: &What, outcome: &Outcome) -> Result<(), Missed> {
     match what {
-        What::Moment { kind, nth, from, to } => {
-            let Some(at) = moments(outcome, kind).nth(nth.saturating_sub(1)) else {
+        What::Moment { kind, holds, nth, from, to } => {
+            let such = outcome.moments.iter().filter(|moment| moment.kind == kind && moment.text.contains(holds));
+            let Some(at) = such.map(|moment| moment.at).nth(nth.saturating_sub(1)) else {
                 return Err(Missed { at: Some(resolve(*from, outcome)?), found: "it never happened".into() });
             };
             within(at, *from, *to, outcome)

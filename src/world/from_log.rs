@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Codec, Decoder, Hop, Vad};
+use crate::audio::{Beep, BeepDetector, Codec, Decoder, Hop, Vad};
 use crate::call::log::{Owned, Record, Records, UnreadableLog};
-use crate::call::{Call, CallSpec, Command, DialogueEvent, Event, EventKind, Output, Speculation, Timing};
+use crate::call::{Call, CallSpec, Command, DialogueEvent, Event, EventKind, Output, Screening, Speculation, Timing};
 use crate::conversation::{Failure, ReplyId, Service, ToolCall, TranscriptKind};
 use crate::rtp::Packet;
+
+use super::caller::PTIME;
 
 /// Tells a log as a scenario file: the caller's voice as stretches of humming, the recogniser's words as they came, the
 /// model's answers in their order, and the services' delays as medians.
@@ -186,6 +188,12 @@ impl Telling {
             String::from("# Told from the log of a call. It holds what the caller said: treat it like a recording.\n");
         self.put_agent(&mut file);
         self.put_services(&mut file);
+        if let Some(first) = self.voice.first.filter(|&first| first > self.answered + PTIME) {
+            self.deeds.push((first, "line up".into()));
+        }
+        for (began, beep) in std::mem::take(&mut self.voice.beeps) {
+            self.deeds.push((began, format!("beep {} {:.0}hz", beep.length.as_millis(), beep.hz)));
+        }
         for (began, length) in std::mem::take(&mut self.voice).stretches() {
             self.deeds.push((began, format!("hum {}", length.as_millis())));
         }
@@ -208,6 +216,15 @@ impl Telling {
             dialogue.interruption_sensitivity,
             if dialogue.direction == crate::call::Direction::Outbound { "outbound" } else { "inbound" },
         );
+        if !dialogue.answer_detection {
+            let _ = writeln!(file, "agent detect=no");
+        }
+        if let Some(message) = &dialogue.voicemail_message {
+            let _ = writeln!(file, "agent voicemail=\"{}\"", quotable(message));
+        }
+        if let Some(Screening { identity, purpose }) = &dialogue.screening {
+            let _ = writeln!(file, "agent identity=\"{}\" purpose=\"{}\"", quotable(identity), quotable(purpose));
+        }
         let backchannel = if dialogue.backchannel { "yes" } else { "no" };
         let _ = writeln!(
             file,
@@ -288,23 +305,30 @@ const REST: Duration = Duration::from_millis(500);
 /// Stretches of the caller's voice.
 #[derive(Default)]
 struct Voice {
-    decoder: Option<(Decoder, Vad)>,
+    decoder: Option<(Decoder, Vad, BeepDetector)>,
+    /// When the first packet came.
+    first: Option<Duration>,
     pushed: u64,
     /// Where each stretch began and where its last voiced hop ended.
     found: Vec<(Duration, Duration)>,
+    /// Where each beep began.
+    beeps: Vec<(Duration, Beep)>,
 }
 
 impl Voice {
     fn new(codec: Codec) -> Self {
-        Self { decoder: Some((Decoder::new(codec), Vad::new(codec.sample_rate()))), pushed: 0, found: Vec::new() }
+        let rate = codec.sample_rate();
+        Self { decoder: Some((Decoder::new(codec), Vad::new(rate), BeepDetector::new(rate))), ..Self::default() }
     }
 
     fn hear(&mut self, datagram: &[u8], at: Duration) {
-        let Self { decoder: Some((decoder, vad)), pushed, found } = self else { return };
+        let Self { decoder: Some((decoder, vad, detector)), first, pushed, found, beeps } = self else { return };
         let Ok(packet) = Packet::parse(datagram) else { return };
+        first.get_or_insert(at);
         let Ok(frame) = decoder.decode(packet.payload) else { return };
         *pushed += frame.samples().len() as u64;
         let (end, rate) = (*pushed, frame.rate());
+        detector.push(&frame, |beep| beeps.push((at.saturating_sub(beep.ago + beep.length), beep)));
         vad.push(&frame, |hop: Hop| {
             if !hop.heard {
                 return;
@@ -397,6 +421,22 @@ mod tests {
             outcome.report.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
         };
         assert_eq!(lines(&again), lines(&original), "{told}");
+    }
+
+    /// … also when it was a machine that answered.
+    #[test]
+    fn a_call_that_a_voicemail_answered_is_told_with_its_beep() {
+        let file = "agent direction=outbound voicemail=\"Please call Anna back.\"\n100 line up\n\
+                    200 says 3000 \"please leave a message\"\n3500 beep 400 1000hz\nrun 9000\n";
+        let original = run(&Scenario::parse("original", file).unwrap());
+        let told = scenario_of(&original.log).unwrap();
+        assert!(told.contains("voicemail=") && told.contains(" line up\n") && told.contains(" beep "), "{told}");
+        let again = run(&Scenario::parse("told", &told).unwrap_or_else(|problem| panic!("{problem}\n{told}")));
+        let audio = |outcome: &crate::world::Outcome| {
+            outcome.moments.iter().find(|moment| moment.kind == "audio").map(|moment| moment.at).unwrap()
+        };
+        assert!(audio(&again).abs_diff(audio(&original)) <= 60, "{told}");
+        assert_eq!(again.report.ended.map(|ended| ended.1), original.report.ended.map(|ended| ended.1));
     }
 
     #[test]

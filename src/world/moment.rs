@@ -91,6 +91,7 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         }
         DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,
+        DialogueEvent::AnsweredBy { by, why } => ("answered-by", format!("{} [{}]", by.name(), why.rule)),
         DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
     })
 }

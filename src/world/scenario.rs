@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
-//! agent transfer="+14155550100" redact=no  whom to hand the caller to; whether the caller's keys are hidden
+//! agent transfer="+14155550100" redact=no  where callers may be handed to; whether keys are hidden in transcripts
 //! agent begin-interruptible=no             the greeting is played to its end, whoever talks
+//! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
@@ -32,13 +33,15 @@
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
 //! a1+900 babble 3000 level=-30             five other people talking, at this level
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
+//! 9000 beep 400 1000hz                     a tone; `440+480hz`: two at once
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 say "…" | 3000 say "…" uninterruptible
-//! 3000 digit 5 | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
 //! 2000 update prompt="…" voice="…" sensitivity=0.5   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
+//! 50 line up                               the line's first packet comes then, not with the answer
 //! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
 //! 0 tts backup blackhole                   the backup voice, likewise
 //! 900 stt drop 300                         its connection is reset; it comes back so late and hears what it missed
@@ -47,6 +50,7 @@
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
 //! expect kept 1600..1700                   a run begun ahead (`thinks`) becomes the answer, or is `dropped`
+//! expect answered-by ~"human" ..1200        the first such moment whose text contains this; `#2 ~"…"` the second such
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -58,7 +62,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
-use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, SttMode, ToolRule};
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode, ToolRule};
 use crate::conversation::{Pii, ToolSpec, TransferEnd};
 
 use super::words::{Args, Word, split};
@@ -325,6 +329,10 @@ impl Scenario {
                 }
                 "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
                 "redact" => dialogue.redact_keys = value == "yes",
+                "detect" => dialogue.answer_detection = value == "yes",
+                "voicemail" => dialogue.voicemail_message = Some(value.to_owned()),
+                "identity" => screening(dialogue).identity = value.to_owned(),
+                "purpose" => screening(dialogue).purpose = value.to_owned(),
                 "language" => dialogue.language = value.to_owned(),
                 "stt" => {
                     dialogue.stt_mode =
@@ -338,6 +346,10 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {
+    dialogue.screening.get_or_insert_with(|| Screening { identity: String::new(), purpose: String::new() })
 }
 
 /// The sound kept for the case that every voice is down, as long as the voices of the scenario would speak it.

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub report: Report,
     /// Runs of the language model.
     pub generations: usize,
-    /// The text sent to the model and received from it, in bytes.
+    /// The text sent to the model and received from it, in bytes; zero where nobody counts it.
     pub model_text: usize,
     /// The longest silence inside one of the agent's utterances, beyond the gap between words.
     pub longest_gap: Duration,
@@ -91,6 +91,8 @@ struct World<'a> {
     on_line: bool,
     /// When anything was last to be heard on the line, from either side.
     alive: Duration,
+    /// Whether the agent thinks that only a machine hears it.
+    is_machine: bool,
     is_held: bool,
     network: Network,
     services: Services,
@@ -185,6 +187,7 @@ impl<'a> World<'a> {
             caller: Caller::new(line.codec, line.payload_type, scenario.network.seed.wrapping_add(11)),
             on_line: true,
             alive: RINGING,
+            is_machine: false,
             is_held: false,
             network: Network::new(scenario.network),
             services: Services::new(scenario),
@@ -202,7 +205,9 @@ impl<'a> World<'a> {
             violations: Vec::new(),
         };
         world.schedule(RINGING, Happening::Input { reply: None, input: Owned::Answered });
-        world.schedule(RINGING + PTIME, Happening::CallerSends);
+        if scenario.steps.iter().all(|step| !matches!(step.deed, Deed::LineUp)) {
+            world.schedule(RINGING + PTIME, Happening::CallerSends);
+        }
         for (index, step) in scenario.steps.iter().enumerate() {
             if step.when.anchor == 0 {
                 world.schedule(RINGING + step.when.offset, Happening::Step(index));
@@ -291,7 +296,8 @@ impl<'a> World<'a> {
     /// Nobody may be left in silence: not while a service is slow or dead, and not while the agent waits for the caller.
     fn check_alive(&mut self) {
         let timing = &self.scenario.spec.dialogue.timing;
-        if self.is_held || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS {
+        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS
+        {
             self.alive = self.now;
         }
         if self.now > self.alive + check::LIVENESS {
@@ -394,6 +400,12 @@ impl<'a> World<'a> {
                 self.tell(&Owned::Held(*held));
             }
             Deed::LineDead => self.on_line = false,
+            Deed::LineUp => self.schedule(now, Happening::CallerSends),
+            Deed::Beep { length, hz } => {
+                let pitch = hz.iter().map(f32::to_string).collect::<Vec<_>>().join("+");
+                self.moment("caller", format!("beeps at {pitch} Hz for {} ms", length.as_millis()));
+                self.caller.beep(now, *length, hz);
+            }
             Deed::Tts { rank, fault } => self.services.tts_faults[usize::from(*rank)] = *fault,
             Deed::SttDrops(outage) => {
                 let said = self.services.drop_stt(*outage, now);
@@ -526,6 +538,9 @@ impl<'a> World<'a> {
                 }
                 if let DialogueEvent::ThoughtDropped { reply, .. } = event {
                     self.services.forget_answer(reply);
+                }
+                if let DialogueEvent::AnsweredBy { by, .. } = &event {
+                    self.is_machine = by.is_machine();
                 }
                 if let DialogueEvent::Hedged {
                     service: Service::Tts, reply: Some(reply), backup: Some(backup), ..

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use agentphone::control::{Options, ToolProfile, wire};
 use agentphone::conversation::{Failure, ReplyId, Service, TransferEnd};
 use agentphone::engine::{
-    Ambience, Denoising, DialogueEvent, EndReason, Event, EventKind, Pii, SoundSpec, TurnReport, Waterfall, Why,
+    Ambience, AnsweredBy, Denoising, DialogueEvent, EndReason, Event, EventKind, Pii, SoundSpec, TurnReport, Waterfall,
+    Why,
 };
 use agentphone::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 use serde::Serialize;
@@ -175,6 +176,7 @@ fn kinds() -> Vec<EventKind> {
         },
         DialogueEvent::Unstuck { why: why("stuck.turn") },
         DialogueEvent::Dropped { what: "token" },
+        DialogueEvent::AnsweredBy { by: AnsweredBy::Voicemail, why: why("answer.beep") },
         DialogueEvent::Ending { reason: EndReason::Inactivity },
     ];
     let waterfall = Waterfall {
@@ -237,6 +239,7 @@ fn over() -> CallRecord {
         started: start(),
         ended: Some(start() + ms(41_400)),
         answered: Some(ms(12)),
+        answered_by: None,
         lines: vec![
             line(Side::Agent, "Hello, this is the front desk.", 2_000, 1.0),
             line(Side::Caller, "Is Monday free?", 7_000, 0.93),

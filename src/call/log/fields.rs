@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::{Pii, ToolSpec};
-use crate::dialogue::{Backups, DialogueSpec, Direction, Speculation, SttMode, Timing, ToolRule};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
 use super::super::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
@@ -86,6 +86,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         transfer_failed,
         transfer_wait,
         redact_keys,
+        answer_detection,
+        voicemail_message,
+        screening,
         duration_warning,
         last_resort,
         cut_in,
@@ -140,6 +143,16 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
+    if !answer_detection {
+        put_option(line, "answer-detection", "0");
+    }
+    if let Some(message) = voicemail_message {
+        put_option(line, "voicemail-message", message);
+    }
+    if let Some(Screening { identity, purpose }) = screening {
+        put_option(line, "screening-identity", identity);
+        put_option(line, "screening-purpose", purpose);
+    }
     put_option(line, "duration_warning", duration_warning);
     put_option(line, "last_resort", last_resort);
     if let Some(sound) = last_resort_sound {
@@ -170,6 +183,13 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
+        "speculation" => {
+            let mut fields = value.split(',');
+            let enabled = fields.next()? == "1";
+            let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            dialogue.speculation = Speculation { enabled, tries, share };
+        }
+        "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
         "tool_rule" => {
             let mut parts = value.splitn(3, ' ');
             let timeout = match parts.next()? {
@@ -184,13 +204,10 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
-        "speculation" => {
-            let mut fields = value.split(',');
-            let enabled = fields.next()? == "1";
-            let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-            dialogue.speculation = Speculation { enabled, tries, share };
-        }
-        "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
+        "answer-detection" => dialogue.answer_detection = value == "1",
+        "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
+        "screening-identity" => screening(dialogue).identity = value.to_owned(),
+        "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
         "language" => dialogue.language = value.to_owned(),
@@ -201,6 +218,10 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         _ => return None,
     }
     Some(())
+}
+
+fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {
+    dialogue.screening.get_or_insert_with(|| Screening { identity: String::new(), purpose: String::new() })
 }
 
 /// Reads the line of [`put_spec`]. Timings this version does not know are refused, missing ones keep their default.
@@ -290,7 +311,11 @@ mod tests {
         };
         dialogue.timing.endpoint_normal = Duration::from_millis(432);
         dialogue.timing.idle_prompts = 5;
+        dialogue.answer_detection = false;
+        dialogue.voicemail_message = Some("Please call us back.\nThank you.".into());
+        dialogue.screening = Some(Screening { identity: "Anna".into(), purpose: String::new() });
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
+        dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
         let rule = |timeout, filler| ToolRule { name: "look".into(), timeout, filler };
         dialogue.tool_rules = vec![
             rule(Some(Duration::from_secs(30)), Some("I am looking that up.".into())),
@@ -301,7 +326,6 @@ mod tests {
         dialogue.transfer_failed = String::new();
         dialogue.redact_keys = true;
         let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
-        dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);

@@ -127,6 +127,10 @@ enum What<'e> {
     Dropped {
         what: &'static str,
     },
+    AnsweredBy {
+        answered_by: &'static str,
+        why: Reason<'e>,
+    },
     Ending {
         disconnection_reason: &'static str,
     },
@@ -290,6 +294,9 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         }
         DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
         DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),
+        DialogueEvent::AnsweredBy { by, why } => {
+            ("answered-by", What::AnsweredBy { answered_by: by.name(), why: reason(why) })
+        }
         DialogueEvent::Ending { reason } => ("ending", What::Ending { disconnection_reason: reason.name() }),
     }
 }

@@ -1,5 +1,6 @@
 //! Whole conversations at the level of facts and actions, with exact virtual times.
 
+mod answer;
 mod backups;
 mod edges;
 mod endings;

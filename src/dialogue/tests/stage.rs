@@ -17,6 +17,10 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 #[derive(Clone, Debug)]
 pub(super) enum Coming {
     Answered,
+    MediaUp,
+    Beep {
+        length: u64,
+    },
     Voice {
         began: u64,
     },
@@ -109,7 +113,8 @@ pub(super) fn says(text: &'static str) -> Answer {
 }
 
 impl Stage {
-    /// A call answered at 0 whose model gives these answers and does not think ahead: it begins when a turn is over.
+    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers and does not think ahead: it
+    /// begins when a turn is over.
     pub fn new(mut spec: DialogueSpec, answers: &[&'static str]) -> Self {
         spec.speculation.enabled = false;
         Self::thinking(spec, answers)
@@ -117,6 +122,13 @@ impl Stage {
 
     /// The same with the spec's own way of thinking ahead. A thought takes an answer, whether or not it is used.
     pub fn thinking(spec: DialogueSpec, answers: &[&'static str]) -> Self {
+        let mut stage = Self::unheard(spec, answers);
+        stage.at(20, Coming::MediaUp);
+        stage
+    }
+
+    /// A call answered at 0 on whose line nothing comes, whose model gives these answers.
+    pub fn unheard(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self {
             dialogue: Dialogue::new(spec, base()),
             now: 0,
@@ -236,6 +248,8 @@ impl Stage {
         let d = &mut self.dialogue;
         match coming {
             Coming::Answered => d.handle(Fact::Answered, now),
+            Coming::MediaUp => d.handle(Fact::MediaUp, now),
+            Coming::Beep { length } => d.handle(Fact::Beep { length: MS(length), ended: now }, now),
             Coming::Voice { began } => {
                 d.handle(Fact::Voice { began: base() + MS(began), voiced: MS(self.now - began), over: self.over }, now);
             }
@@ -478,6 +492,7 @@ impl Stage {
             | DialogueEvent::Interrupted { why, .. }
             | DialogueEvent::ServiceFailed { why, .. }
             | DialogueEvent::Ignored { why }
+            | DialogueEvent::AnsweredBy { why, .. }
             | DialogueEvent::Unstuck { why } => Some(why.rule),
             _ => None,
         };

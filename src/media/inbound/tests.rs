@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::audio::tone::Tone;
+use crate::audio::{Encoder, SampleRate};
 use crate::rtp::{PacketBuf, Ssrc};
 
 const SPEC: InboundSpec =
@@ -253,6 +255,55 @@ fn lost_media_is_told_once_and_again_after_it_came_back() {
     assert_eq!(lost(&bench.wait(74_999)), 0);
     assert_eq!(lost(&bench.wait(75_000)), 1);
     assert_eq!(lost(&bench.wait(200_000)), 0);
+}
+
+#[test]
+fn the_first_packet_is_told_once() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.wait(500), []);
+    let up = |heard: &[Heard]| heard.iter().filter(|heard| **heard == Heard::Up).count();
+    assert_eq!(up(&bench.packet(1, 500)), 1);
+    assert_eq!((up(&bench.packet(2, 520)), up(&bench.packet_of(Ssrc(9), 70, 0, 540))), (0, 0));
+}
+
+#[test]
+fn a_beep_is_told_while_it_is_listened_for_and_dated_by_its_packets() {
+    for listens in [false, true] {
+        let mut bench = Bench::new();
+        let start = bench.start;
+        bench.inbound.listen_for_beep(listens);
+        let (mut tone, mut encoder) = (Tone::single(1_000.0, -15.0, SampleRate::HZ_8000), Encoder::new(Codec::Pcmu));
+        let mut beeps = Vec::new();
+        for n in 0..50_u16 {
+            let (mut samples, mut payload) = ([0; 160], [0; 160]);
+            if (10..30).contains(&n) {
+                tone.fill(&mut samples);
+            }
+            encoder.encode(&samples, &mut payload);
+            let header = Header {
+                marker: false,
+                payload_type: PayloadType(0),
+                sequence: n,
+                timestamp: u32::from(n) * 160,
+                ssrc: OURS,
+            };
+            let at = 1_000 + u64::from(n) * 20;
+            let heard = bench.send(header, &payload, at);
+            beeps.extend(heard.into_iter().filter_map(|heard| match heard {
+                Heard::Beep { length, ended } => Some((at, length, ended.saturating_duration_since(start))),
+                _ => None,
+            }));
+        }
+        // The packets 10 to 29: their sound ended at 1580.
+        match (listens, &beeps[..]) {
+            (false, []) => {}
+            (true, &[(told, length, ended)]) => {
+                assert!(length.abs_diff(ms(400)) <= ms(25) && ended.abs_diff(ms(1_580)) <= ms(20), "{beeps:?}");
+                assert!(told <= 1_720, "{told}");
+            }
+            _ => panic!("{listens}: {beeps:?}"),
+        }
+    }
 }
 
 #[test]

@@ -16,24 +16,50 @@ pub(in crate::world) struct Step {
 
 #[derive(Clone, Debug)]
 pub(in crate::world) enum Deed {
-    Says { length: Duration, text: String, final_lag: Option<Duration> },
+    Says {
+        length: Duration,
+        text: String,
+        final_lag: Option<Duration>,
+    },
     Cough(Duration),
     Hum(Duration),
-    Noise { length: Duration, dbfs: f64 },
-    Babble { length: Duration, dbfs: f64 },
+    Noise {
+        length: Duration,
+        dbfs: f64,
+    },
+    Babble {
+        length: Duration,
+        dbfs: f64,
+    },
+    /// One tone, or two at once, in hertz.
+    Beep {
+        length: Duration,
+        hz: Vec<f32>,
+    },
     Hears(TranscriptKind, String),
     Digit(Digit),
-    Say { text: String, interruptible: bool },
+    Say {
+        text: String,
+        interruptible: bool,
+    },
     Interrupt,
     Transfer,
     Update(Update),
     Collect(KeyRules),
-    Keys { keys: Vec<Digit>, events: bool, tones: bool },
+    Keys {
+        keys: Vec<Digit>,
+        events: bool,
+        tones: bool,
+    },
     End,
     Hangup,
     Hold(bool),
     LineDead,
-    Tts { rank: u8, fault: Fault },
+    LineUp,
+    Tts {
+        rank: u8,
+        fault: Fault,
+    },
     SttFails(Failure),
     SttDrops(Duration),
     SttDeaf,
@@ -77,6 +103,14 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
                 }
             }
             if kind == "noise" { Deed::Noise { length, dbfs } } else { Deed::Babble { length, dbfs } }
+        }
+        "beep" => {
+            let length = duration(args.word()?.bare()?)?;
+            let pitch = args.word()?.bare()?;
+            let hz: Option<Vec<f32>> =
+                pitch.strip_suffix("hz").and_then(|hz| hz.split('+').map(|hz| hz.parse().ok()).collect());
+            let hz = hz.filter(|hz| hz.iter().all(|hz| (20.0..4_000.0).contains(hz)));
+            Deed::Beep { length, hz: hz.ok_or(format!("`{pitch}` is no pitch: write `1000hz` or `440+480hz`"))? }
         }
         "hears" => {
             let kind = match args.word()?.bare()? {
@@ -150,7 +184,8 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
         "unhold" => Deed::Hold(false),
         "line" => match args.word()?.bare()? {
             "dead" => Deed::LineDead,
-            other => return Err(format!("expected `dead`, found `{other}`")),
+            "up" => Deed::LineUp,
+            other => return Err(format!("expected `dead` or `up`, found `{other}`")),
         },
         "tts" => {
             let (rank, word) = match args.word()?.bare()? {

@@ -17,9 +17,10 @@ pub struct Expectation {
 
 #[derive(Clone, PartialEq, Debug)]
 pub(in crate::world) enum What {
-    /// The n-th moment of this kind lies in the range.
+    /// The n-th moment of this kind, of those whose text holds this, lies in the range.
     Moment {
         kind: String,
+        holds: String,
         nth: usize,
         from: When,
         to: Option<When>,
@@ -74,13 +75,18 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
         name => {
             let kind = kind(name)?;
             let mut nth = 1;
-            let mut word = args.word()?.bare()?;
-            if let Some(number) = word.strip_prefix('#') {
+            let mut holds = String::new();
+            let mut word = args.word()?;
+            if let Some(number) = word.text.strip_prefix('#').filter(|_| !word.quoted) {
                 nth = count(number)?;
-                word = args.word()?.bare()?;
+                word = args.word()?;
             }
-            let (from, to) = range(word)?;
-            What::Moment { kind, nth, from, to }
+            if word.quoted && word.contains {
+                holds.clone_from(&word.text);
+                word = args.word()?;
+            }
+            let (from, to) = range(word.bare()?)?;
+            What::Moment { kind, holds, nth, from, to }
         }
     })
 }
@@ -110,6 +116,7 @@ const KINDS: &[&str] = &[
     "ignored",
     "unstuck",
     "ending",
+    "answered-by",
 ];
 
 fn kind(name: &str) -> Result<String, String> {
