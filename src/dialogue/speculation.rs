@@ -214,6 +214,7 @@ impl Dialogue {
             && self.replies.is_empty()
             && self.tools.is_empty()
             && self.owed.is_none()
+            && self.transfer.is_none()
             && self.cut.is_none()
             && self.turn.has_text()
             && self.turn.keys.is_empty()
