@@ -249,7 +249,7 @@ impl Dialogue {
         let mut text = turn.carried.clone();
         append(&mut text, &new);
         self.history.user(text.clone());
-        let thought = self.keep_thought();
+        let thought = self.keep_thought(answer.is_some());
         let reply = match answer.or(thought.as_ref().map(Thought::id)) {
             Some(reply) => reply,
             None => self.next_id(),

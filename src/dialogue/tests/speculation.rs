@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::{Failure, GenerationEnd, ReplyId, Role, Service, TranscriptKind::*};
-use crate::dialogue::{Command, DialogueEvent, DialogueSpec, Fact, Speculation};
+use crate::dialogue::{Command, DialogueEvent, DialogueSpec, Direction, Fact, Screening, Speculation};
 
 use super::stage::{Answer, Coming, Stage, says};
 
@@ -359,4 +359,17 @@ fn a_turn_that_goes_on_before_its_answer_is_heard_is_thought_about_as_a_whole() 
     assert_eq!(stage.prompts[1].last().unwrap().content, "book a table for two actually three people");
     assert_eq!(thoughts(&stage).last().map(|thought| thought.1), Some("speculation.same-input"));
     assert_eq!(stage.said(), [("A table for three, right away.".to_owned(), false)]);
+}
+
+#[test]
+fn a_machine_that_has_answered_is_not_thought_about() {
+    let screening = Some(Screening { identity: "Anna".into(), purpose: "your order".into() });
+    let spec = DialogueSpec { direction: Direction::Outbound, screening, ..DialogueSpec::default() };
+    let mut stage = Stage::thinking(spec, &[]);
+    stage.says(500, 3_000, "please say your name and why you are calling");
+    stage.words(2_900, Eager, "please say your name and why you are calling");
+    stage.run(6_000);
+    assert_eq!(thoughts(&stage), []);
+    assert_eq!(stage.when("generate"), Vec::<u64>::new());
+    assert_eq!(stage.said().len(), 1);
 }
