@@ -18,6 +18,18 @@ impl fmt::Display for ReplyId {
     }
 }
 
+/// What lies under a voice.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Backdrop {
+    /// Nothing to speak of.
+    #[default]
+    Quiet,
+    /// Steady noise.
+    Noise,
+    /// Our own voice, come back.
+    Echo,
+}
+
 /// Who a message is from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {

@@ -15,8 +15,8 @@ use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
 use agentphone::engine::{
-    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Standby, Stt, SttSpec, Timing, Tts,
-    TtsSpec,
+    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Speculation, Standby, Stt, SttSpec,
+    Timing, Tts, TtsSpec,
 };
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::{
@@ -489,6 +489,11 @@ fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         system_prompt: agent.system_prompt.clone(),
         begin_message: agent.begin_message.clone().unwrap_or_default(),
         interruption_sensitivity: agent.interruption_sensitivity,
+        speculation: Speculation {
+            enabled: agent.speculation_percent > 0,
+            share: agent.speculation_percent,
+            ..Speculation::default()
+        },
         timing,
         ..DialogueSpec::default()
     }

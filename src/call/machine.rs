@@ -285,9 +285,13 @@ impl Call {
                 }
                 self.outputs.push_back(Output::Transcribe(frame));
             }
-            Heard::Voice { began, voiced } => {
+            Heard::Voice { began, voiced, over } => {
                 self.voice = Some(self.since_begin(began));
-                self.dialogue.handle(Fact::Voice { began, voiced }, now);
+                self.dialogue.handle(Fact::Voice { began, voiced, over }, now);
+            }
+            Heard::Echo => {
+                self.voice = None;
+                self.dialogue.handle(Fact::Echo, now);
             }
             Heard::Up => self.dialogue.handle(Fact::MediaUp, now),
             Heard::Beep { length, ended } => self.dialogue.handle(Fact::Beep { length, ended }, now),
@@ -316,9 +320,9 @@ impl Call {
             Action::Duck => self.outbound.duck(now),
             Action::Unduck => self.outbound.unduck(now),
             Action::Hold => self.outbound.hold(now),
-            Action::Resume { rewind } => {
+            Action::Resume { from, rewind } => {
                 self.silencing = None;
-                self.outbound.resume(rewind, now);
+                self.outbound.resume(from, rewind, now);
             }
             Action::Flush { reply } => {
                 let cut = self.outbound.flush(reply, now);
@@ -357,6 +361,7 @@ impl Call {
         match sent {
             Sent::Packet(packet) => self.outputs.push_back(Output::Transmit(packet)),
             Sent::Frame(frame) => {
+                self.inbound.sent(&frame, now);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.agent(&frame, now);
                     while let Some((caller, agent)) = recorder.poll() {
@@ -403,7 +408,9 @@ impl Call {
     /// Keeps the record of what the dialogue decided and passes it on.
     fn decided(&mut self, event: DialogueEvent, now: Instant) {
         let at = self.since_begin(now);
+        self.report.speculation.note(&event);
         match &event {
+            DialogueEvent::ThoughtAhead { reply, .. } => self.stopwatch.ahead(*reply),
             DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, .. } => {
                 self.stopwatch.committed(*turn, *reply, stopped.unwrap_or(*decided), *decided, *settled);
                 self.caller_line(text, *confidence, at);
@@ -427,7 +434,9 @@ impl Call {
                 self.report.interruptions += 1;
                 // Words that came before enough voice for a hold; a command has no voice to be measured from.
                 if self.silencing.is_none() && why.rule != "command.interrupt" {
-                    self.silencing = self.voice.map(|began| (*reply, began));
+                    // A voice that has gone on for long is noise, over which only words count.
+                    let voice = self.voice.filter(|began| at.saturating_sub(*began) < LONGEST_VOICE);
+                    self.silencing = voice.map(|began| (*reply, began));
                     self.forget_silencing();
                 }
             }
@@ -490,6 +499,9 @@ const OUTPUTS: usize = 64;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;
+
+/// Words that interrupt come within this of the voice that speaks them.
+const LONGEST_VOICE: Duration = Duration::from_secs(2);
 
 /// The most that is played of the sound kept for the case that every voice is down.
 const LAST_RESORT_MOST: Duration = Duration::from_secs(5);

@@ -15,7 +15,8 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, SttMode, Timing, Why,
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, Speculation, SttMode,
+    Timing, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
@@ -23,4 +24,4 @@ pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{CallSpec, LineSpec};
 pub use story::Story;
-pub use timeline::{Hedges, Line, Report, Speaker, TurnReport, Waterfall};
+pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

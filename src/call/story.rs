@@ -51,6 +51,11 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::TurnCommitted { text, why, .. } => told("CALLER", text, Some(why)),
         DialogueEvent::AgentSaid { text, interrupted: false, .. } => told("AGENT", text, None),
         DialogueEvent::AgentSaid { text, interrupted: true, .. } => ("AGENT", format!("{text} ✂"), None),
+        DialogueEvent::ThoughtAhead { why, .. } => told("agent", "· thinks ahead", Some(why)),
+        DialogueEvent::ThoughtKept { saved, why, .. } => {
+            ("agent", format!("· has thought right: {} ms saved", saved.as_millis()), Some(why))
+        }
+        DialogueEvent::ThoughtDropped { why, .. } => told("agent", "· drops the thought", Some(why)),
         DialogueEvent::Ducked { why, .. } => told("agent", "· speaks softer", Some(why)),
         DialogueEvent::Held { why, .. } => told("agent", "· holds its tongue", Some(why)),
         DialogueEvent::Resumed { why, .. } => told("agent", "· goes on", Some(why)),
@@ -65,6 +70,7 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
         }
+        DialogueEvent::Ignored { why } => told("agent", "· lets something pass", Some(why)),
         DialogueEvent::Hedged { service, why, .. } => {
             ("engine", format!("+ asks a backup: {}", service.name()), Some(why))
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::{ReplyId, Service};
-use crate::dialogue::{AnsweredBy, EndReason};
+use crate::dialogue::{AnsweredBy, DialogueEvent, EndReason};
 use crate::media::{InboundReport, OutboundReport};
 
 /// Where the time between the caller's last word and the agent's first went. The parts follow one another and sum to
@@ -55,6 +55,47 @@ pub struct TurnReport {
     pub segment_words: u32,
 }
 
+/// What thinking ahead has cost and saved: runs of the model begun before the caller's turn was over.
+///
+/// Tokens are estimated, sent and received alike: one for four bytes of text.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SpeculationReport {
+    /// Runs begun. Those neither adopted nor dropped are under way.
+    pub tries: u32,
+    /// Runs that became the answer.
+    pub adopted: u32,
+    /// Runs that were of no use.
+    pub dropped: u32,
+    /// The tokens of all these runs until they were adopted or dropped.
+    pub tokens_spent: u64,
+    /// Those of the runs that were dropped.
+    pub tokens_wasted: u64,
+    /// How much longer callers would have waited for the answers adopted, had their runs begun at the commit: the part of
+    /// the model's time to its first speakable piece (or tool), and of the voice's time to its first sound, that lay before
+    /// it.
+    pub saved: Duration,
+}
+
+impl SpeculationReport {
+    /// Takes a decision into account.
+    pub(super) fn note(&mut self, event: &DialogueEvent) {
+        match event {
+            DialogueEvent::ThoughtAhead { .. } => self.tries += 1,
+            DialogueEvent::ThoughtKept { tokens, saved, .. } => {
+                self.adopted += 1;
+                self.tokens_spent += tokens;
+                self.saved += *saved;
+            }
+            DialogueEvent::ThoughtDropped { tokens, .. } => {
+                self.dropped += 1;
+                self.tokens_spent += tokens;
+                self.tokens_wasted += tokens;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Who said a line of the transcript.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Speaker {
@@ -98,6 +139,8 @@ pub struct Report {
     pub interruptions: u32,
     /// From the first sample the detector heard as voice to the first silent packet, for each hold and interruption.
     pub silenced: Vec<Duration>,
+    /// What thinking ahead has cost and saved.
+    pub speculation: SpeculationReport,
     /// Times a backup was asked.
     pub hedges: Hedges,
     /// Late or unknown results that were dropped.
@@ -138,6 +181,8 @@ impl Hedges {
 #[derive(Debug, Default)]
 pub(super) struct Stopwatch {
     turn: Option<Pending>,
+    /// The stamps of a reply that is thought ahead: they belong to the turn that it will answer, and to no earlier one.
+    ahead: Option<(ReplyId, Stamps)>,
 }
 
 #[derive(Debug)]
@@ -147,6 +192,11 @@ struct Pending {
     stopped: Duration,
     decided: Duration,
     settled: Duration,
+    stamps: Stamps,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Stamps {
     token: Option<Duration>,
     segment: Option<Duration>,
     segment_words: u32,
@@ -154,6 +204,11 @@ struct Pending {
 }
 
 impl Stopwatch {
+    /// A reply is thought ahead; an earlier one is forgotten.
+    pub(super) fn ahead(&mut self, reply: ReplyId) {
+        self.ahead = Some((reply, Stamps::default()));
+    }
+
     /// The caller's turn is over and `reply` answers it. A turn that was still unanswered is extended by this one.
     pub(super) fn committed(
         &mut self,
@@ -163,47 +218,38 @@ impl Stopwatch {
         decided: Duration,
         settled: Duration,
     ) {
-        self.turn = Some(Pending {
-            turn,
-            reply,
-            stopped,
-            decided,
-            settled,
-            token: None,
-            segment: None,
-            segment_words: 0,
-            audio: None,
-        });
+        let stamps = self.ahead.take().filter(|(ahead, _)| *ahead == reply).map(|(_, stamps)| stamps);
+        self.turn = Some(Pending { turn, reply, stopped, decided, settled, stamps: stamps.unwrap_or_default() });
     }
 
     /// A token (or tool call) of a reply has come.
     pub(super) fn token(&mut self, reply: ReplyId, now: Duration) {
-        if let Some(turn) = self.answered_by(reply) {
-            turn.token.get_or_insert(now);
+        if let Some(stamps) = self.stamps(reply) {
+            stamps.token.get_or_insert(now);
         }
     }
 
     /// A piece of a reply's text goes to the voice.
     pub(super) fn segment(&mut self, reply: ReplyId, text: &str, now: Duration) {
-        if let Some(turn) = self.answered_by(reply)
-            && turn.segment.is_none()
+        if let Some(stamps) = self.stamps(reply)
+            && stamps.segment.is_none()
         {
-            turn.segment = Some(now);
-            turn.segment_words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
+            stamps.segment = Some(now);
+            stamps.segment_words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
         }
     }
 
     /// Sound of a reply has come.
     pub(super) fn audio(&mut self, reply: ReplyId, now: Duration) {
-        if let Some(turn) = self.answered_by(reply) {
-            turn.audio.get_or_insert(now);
+        if let Some(stamps) = self.stamps(reply) {
+            stamps.audio.get_or_insert(now);
         }
     }
 
     /// The first packet of a reply has left: the turn is answered.
     pub(super) fn packet(&mut self, reply: ReplyId, now: Duration) -> Option<TurnReport> {
-        self.answered_by(reply)?;
-        let turn = self.turn.take()?;
+        // The reply it was committed with, or a later one: after a tool, or an apology in its place.
+        let turn = self.turn.take_if(|turn| reply >= turn.reply)?;
         let mut last = turn.stopped;
         let mut part = |stamp: Option<Duration>| {
             let stamp = stamp.unwrap_or(last).max(last).min(now);
@@ -214,19 +260,21 @@ impl Stopwatch {
         let waterfall = Waterfall {
             endpoint: part(Some(turn.decided)),
             transcript: part(Some(turn.settled)),
-            first_token: part(turn.token),
-            first_segment: part(turn.segment),
-            first_audio: part(turn.audio),
+            first_token: part(turn.stamps.token),
+            first_segment: part(turn.stamps.segment),
+            first_audio: part(turn.stamps.audio),
             first_packet: part(Some(now)),
         };
         let stopped = turn.stopped;
-        Some(TurnReport { turn: turn.turn, reply, stopped, waterfall, segment_words: turn.segment_words })
+        Some(TurnReport { turn: turn.turn, reply, stopped, waterfall, segment_words: turn.stamps.segment_words })
     }
 
-    /// The open turn, when `reply` answers it: the reply it was committed with, or a later one (after a tool, or an
-    /// apology in its place).
-    fn answered_by(&mut self, reply: ReplyId) -> Option<&mut Pending> {
-        self.turn.as_mut().filter(|turn| reply >= turn.reply)
+    /// Where the stamps of a reply go.
+    fn stamps(&mut self, reply: ReplyId) -> Option<&mut Stamps> {
+        match &mut self.ahead {
+            Some((ahead, stamps)) if *ahead == reply => Some(stamps),
+            _ => self.turn.as_mut().filter(|turn| reply >= turn.reply).map(|turn| &mut turn.stamps),
+        }
     }
 }
 
@@ -252,6 +300,32 @@ mod tests {
         assert_eq!(turn.waterfall.total(), Duration::from_millis(1_031));
         assert_eq!((turn.turn, turn.stopped, turn.segment_words), (2, Duration::from_millis(1_000), 2));
         assert_eq!(watch.packet(ReplyId(7), at(2_050)), None);
+    }
+
+    #[test]
+    fn what_was_thought_ahead_costs_its_turn_nothing_and_an_earlier_turn_has_no_part_in_it() {
+        let mut watch = Stopwatch::default();
+        watch.committed(1, ReplyId(1), at(100), at(600), at(600));
+        watch.ahead(ReplyId(2));
+        watch.token(ReplyId(2), at(1_350));
+        watch.segment(ReplyId(2), "On Monday,", at(1_420));
+        watch.committed(2, ReplyId(2), at(1_000), at(1_500), at(1_500));
+        watch.audio(ReplyId(2), at(1_540));
+        let turn = watch.packet(ReplyId(2), at(1_550)).unwrap();
+        assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 0, 0, 0, 40, 10]);
+        assert_eq!(turn.waterfall.total(), at(550));
+        assert_eq!((turn.turn, turn.segment_words), (2, 2));
+    }
+
+    #[test]
+    fn a_thought_that_was_dropped_leaves_no_stamps() {
+        let mut watch = Stopwatch::default();
+        watch.ahead(ReplyId(2));
+        watch.token(ReplyId(2), at(1_350));
+        watch.committed(1, ReplyId(3), at(1_000), at(1_500), at(1_500));
+        watch.token(ReplyId(3), at(1_800));
+        let turn = watch.packet(ReplyId(3), at(1_900)).unwrap();
+        assert_eq!(turn.waterfall.parts().map(|part| part.as_millis()), [500, 0, 300, 0, 0, 100]);
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct Agent {
     pub model_tier: ModelTier,
     /// 0: never interrupted; 1: stops at the first sound.
     pub interruption_sensitivity: f32,
+    /// How much of the model's tokens answers may cost that were begun early and dropped, in percent (0 to 100); 0: none is
+    /// begun early.
+    pub speculation_percent: u32,
     /// The caller's silence that ends the call, in milliseconds (10 000 to 3 600 000).
     pub max_silence_ms: u64,
     /// 1 is the voice's own speed (0.5 to 2).
@@ -110,6 +113,7 @@ fn agent(section: &mut Section<'_>) -> Option<Agent> {
     let tiers = [ModelTier::Turbo, ModelTier::Balanced, ModelTier::Max].map(|tier| (tier.name(), tier));
     let model_tier = section.one_of("model_tier", &tiers).unwrap_or_default();
     let interruption_sensitivity = section.number("interruption_sensitivity", 0.0..=1.0).unwrap_or(0.8) as f32;
+    let speculation_percent = section.integer("speculation_percent", 0..=100).unwrap_or(30) as u32;
     let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000).unwrap_or(600_000);
     let voice_speed = section.number("voice_speed", 0.5..=2.0).unwrap_or(1.0) as f32;
     if let Some("webhook") = section.one_of("voice_mode", &[("hosted", "hosted"), ("webhook", "webhook")]) {
@@ -127,6 +131,7 @@ fn agent(section: &mut Section<'_>) -> Option<Agent> {
         language,
         model_tier,
         interruption_sensitivity,
+        speculation_percent,
         max_silence_ms,
         voice_speed,
     })

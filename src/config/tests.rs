@@ -52,6 +52,7 @@ fn defaults_fill_what_is_not_said() {
     let agent = &config.agents[0];
     assert_eq!((agent.name.as_str(), agent.language.as_str()), ("desk", "en-US"));
     assert_eq!((agent.interruption_sensitivity, agent.max_silence_ms, agent.voice_speed), (0.8, 600_000, 1.0));
+    assert_eq!(agent.speculation_percent, 30);
     assert_eq!(agent.model_tier, ModelTier::Balanced);
 }
 
@@ -59,10 +60,10 @@ fn defaults_fill_what_is_not_said() {
 fn both_spellings_say_the_same() {
     let snake = "[server]\ndrain_seconds = 3\n[engine]\nmax_calls = 7\n[llm]\nmax_tokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystem_prompt = \"p\"\nbegin_message = \"b\"\nmodel_tier = \"max\"\n\
-                 interruption_sensitivity = 0\nmax_silence_ms = 10_000\nvoice_speed = 2\n";
+                 interruption_sensitivity = 0\nmax_silence_ms = 10_000\nvoice_speed = 2\nspeculation_percent = 0\n";
     let camel = "[server]\ndrainSeconds = 3\n[engine]\nmaxCalls = 7\n[llm]\nmaxTokens = 9\n[[agents]]\n\
                  id = \"a\"\nsystemPrompt = \"p\"\nbeginMessage = \"b\"\nmodelTier = \"max\"\n\
-                 interruptionSensitivity = 0\nmaxSilenceMs = 10_000\nvoiceSpeed = 2\n";
+                 interruptionSensitivity = 0\nmaxSilenceMs = 10_000\nvoiceSpeed = 2\nspeculationPercent = 0\n";
     let config = parse(snake, &[]).unwrap();
     assert_eq!(config, parse(camel, &[]).unwrap());
     assert_eq!(config.agents[0].begin_message.as_deref(), Some("b"));

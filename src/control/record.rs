@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::engine::{
     Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, ServiceCounters,
-    Speaker, Waterfall,
+    Speaker, SpeculationReport, Waterfall,
 };
 use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
@@ -54,6 +54,7 @@ impl Facts {
             holds: report.holds,
             interruptions: report.interruptions,
             silenced: report.silenced.clone(),
+            speculation: speculation(&report.speculation),
             hedges: hedges(&report.hedges),
             dropped: report.dropped,
             inbound: inbound(&report.inbound),
@@ -113,6 +114,17 @@ fn turn(turn: &crate::engine::TurnReport) -> TurnRecord {
         segment_words: turn.segment_words,
         waterfall: Waterfall::NAMES.into_iter().zip(turn.waterfall.parts()).collect(),
     }
+}
+
+fn speculation(report: &SpeculationReport) -> Vec<Counter> {
+    vec![
+        count("tries", report.tries.into()),
+        count("adopted", report.adopted.into()),
+        count("dropped", report.dropped.into()),
+        count("tokensSpent", report.tokens_spent),
+        count("tokensWasted", report.tokens_wasted),
+        Counter { name: "savedMs", value: Value::Time(report.saved) },
+    ]
 }
 
 fn inbound(report: &InboundReport) -> Vec<Counter> {

@@ -60,6 +60,14 @@ pub(super) fn write_record(
         "interruptions": report.interruptions,
         "silencedMs": report.silenced.iter().map(|after| millis(*after)).collect::<Vec<_>>(),
         "silencedByEarMs": measured.silenced.iter().map(|after| millis(*after)).collect::<Vec<_>>(),
+        "speculation": {
+            "tries": report.speculation.tries,
+            "adopted": report.speculation.adopted,
+            "dropped": report.speculation.dropped,
+            "tokensSpent": report.speculation.tokens_spent,
+            "tokensWasted": report.speculation.tokens_wasted,
+            "savedMs": millis(report.speculation.saved),
+        },
         "inbound": {
             "received": inbound.received,
             "lost": inbound.lost,

@@ -52,7 +52,9 @@ pub enum Action {
     Hold,
     /// Go on from where it was held, stepped back to the word's beginning.
     Resume {
-        /// How far to step back; the playout clips it to what it kept.
+        /// Where in the reply's sound its word begins; `None`: not known.
+        from: Option<Duration>,
+        /// How far to step back at the most, and where `from` is not known; the playout clips it to what it kept.
         rewind: Duration,
     },
     /// Throw away what was not heard of a reply, end a hold or a duck of it, and report what was heard
@@ -144,6 +146,34 @@ pub enum DialogueEvent {
         /// Why.
         why: Why,
     },
+    /// The model begins on an answer before the caller's turn is over.
+    ThoughtAhead {
+        /// The reply it writes; nothing of it is heard before the turn is committed.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
+    },
+    /// What was thought ahead answers the turn that was committed.
+    ThoughtKept {
+        /// Which reply.
+        reply: ReplyId,
+        /// The tokens sent and received for it by then, estimated.
+        tokens: u64,
+        /// How much longer the caller would have waited without: the part of the model's time to its first piece of text
+        /// worth speaking (or tool), and of the voice's time to its first sound, that lies before the commit.
+        saved: Duration,
+        /// Why.
+        why: Why,
+    },
+    /// What was thought ahead is of no use.
+    ThoughtDropped {
+        /// Which reply.
+        reply: ReplyId,
+        /// The tokens sent and received for it, estimated.
+        tokens: u64,
+        /// Why.
+        why: Why,
+    },
     /// The agent was made softer.
     Ducked {
         /// Which reply.
@@ -223,6 +253,12 @@ pub enum DialogueEvent {
         /// In which way.
         failure: Failure,
         /// What is done about it.
+        why: Why,
+    },
+    /// Something that was heard was not the caller's, or not for the agent now: its own echo, noise, a word against a
+    /// line that may not be talked down.
+    Ignored {
+        /// What it was taken for.
         why: Why,
     },
     /// A backup was asked to do the same as a service that is late, or to go on for one that failed.

@@ -80,6 +80,7 @@ impl Dialogue {
             && !self.line_held
             && self.turn.has_text()
             && self.turn.keys.is_empty()
+            && !self.thinking.is_under_way()
     }
 
     /// From when on the turn is long enough.
@@ -147,7 +148,7 @@ impl Dialogue {
         }
     }
 
-    fn cut_in_between(&mut self) {
+    pub(super) fn cut_in_between(&mut self) {
         let Some(made) = self.backchannel.made.take() else { return };
         self.backchannel.count += 1;
         self.act(Action::Flush { reply: made.reply });

@@ -2,24 +2,28 @@
 
 use std::time::{Duration, Instant};
 
+use crate::conversation::Backdrop;
+
 use super::Timing;
 use super::words::Meaning;
 
 /// From how much voice and how many words the agent gives way, by `interruption_sensitivity`.
 ///
 /// At 0.8 the times are those of [`Timing`]. Below, they grow linearly to three times as much (towards 0) and an
-/// interruption needs one word more below 0.6, two below 0.3. Above, they shrink linearly: at 1 the first voiced hop
-/// silences the agent, one word is enough, and 200 ms of voice are an interruption. At 0 nothing interrupts.
+/// interruption needs one word more below 0.6, two below 0.3. Up to there voice alone only holds the agent: a long voice
+/// interrupts when there is any word in it. Above, times shrink linearly and voice alone interrupts too: at 1 the first
+/// voiced hop silences the agent, one word is enough, and 200 ms of voice are an interruption. At 0 nothing interrupts.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct BargeIn {
     /// Whether the caller may interrupt at all.
     pub(super) is_allowed: bool,
     /// Voice this long makes the agent softer.
-    pub(super) duck_after: Duration,
-    /// Voice this long silences it for the moment.
-    pub(super) hold_after: Duration,
-    /// Voice this long is an interruption without words.
-    pub(super) interrupt_after: Duration,
+    duck_after: Duration,
+    /// Voice this long silences it for the moment: over quiet, noise and echo.
+    hold_after: [Duration; 3],
+    /// Voice this long is an interruption with any word, or without one when `needs_word` is not set.
+    interrupt_after: Duration,
+    needs_word: bool,
     /// In the first moments of an utterance a hold needs words.
     pub(super) boundary: Duration,
     /// Words that interrupt after a question of the agent, and otherwise.
@@ -74,10 +78,34 @@ impl BargeIn {
         Self {
             is_allowed: sensitivity > 0.0,
             duck_after: scale(timing.duck_after, factor),
-            hold_after: scale(timing.hold_after, factor),
+            // However eager: what may well be noise or an echo takes as long as a voice over quiet.
+            hold_after: [
+                scale(timing.hold_after, factor),
+                scale(timing.hold_noisy, factor).max(timing.hold_after),
+                scale(timing.hold_echo, factor).max(timing.hold_after),
+            ],
+            needs_word: sensitivity <= DEFAULT,
             interrupt_after: scale(timing.interrupt_after, factor).max(least),
             boundary: scale(timing.backchannel_boundary, factor.min(1.0)),
             words,
+        }
+    }
+
+    /// Voice this long silences the agent for the moment.
+    pub(super) fn hold_after(&self, over: Backdrop) -> Duration {
+        let [quiet, noise, echo] = self.hold_after;
+        match over {
+            Backdrop::Quiet => quiet,
+            Backdrop::Noise => noise,
+            Backdrop::Echo => echo,
+        }
+    }
+
+    /// Voice this long makes it softer: in the same proportion to the hold.
+    pub(super) fn duck_after(&self, over: Backdrop) -> Duration {
+        match over {
+            Backdrop::Quiet => self.duck_after,
+            _ => self.hold_after(over) / 2,
         }
     }
 
@@ -101,7 +129,8 @@ impl BargeIn {
         }
         // Somebody who says "yeah, okay" at length still listens.
         let patience = if meaning.is_backchannel() { 2 } else { 1 };
-        if voiced >= self.interrupt_after * patience {
+        let has_word = meaning.real > 0 || meaning.is_backchannel();
+        if voiced >= self.interrupt_after * patience && (has_word || !self.needs_word) {
             return Verdict::Interrupt("barge-in.duration");
         }
         let Some(stopped) = stopped else { return Verdict::Wait(None) };
@@ -151,7 +180,8 @@ mod tests {
         assert_eq!(verdict(&evidence("wait", 300, None), 300), Verdict::Interrupt("barge-in.stop-phrase"));
         assert_eq!(verdict(&evidence("mm-hmm", 300, Some(300)), 650), Verdict::Resume("barge-in.backchannel"));
         assert_eq!(verdict(&evidence("yeah okay", 900, None), 900), Verdict::Wait(None));
-        assert_eq!(verdict(&evidence("", 700, None), 700), Verdict::Interrupt("barge-in.duration"));
+        assert_eq!(verdict(&evidence("Tuesday", 700, None), 700), Verdict::Interrupt("barge-in.duration"));
+        assert_eq!(verdict(&evidence("", 3_000, None), 3_000), Verdict::Wait(None), "voice alone only holds");
     }
 
     #[test]
@@ -171,13 +201,23 @@ mod tests {
         let timing = Timing::default();
         assert!(!BargeIn::new(0.0, &timing).is_allowed);
         let default = BargeIn::new(0.8, &timing);
-        assert_eq!((default.duck_after, default.hold_after), (timing.duck_after, timing.hold_after));
+        assert_eq!(default.duck_after(Backdrop::Quiet), timing.duck_after);
+        for (over, after) in [
+            (Backdrop::Quiet, timing.hold_after),
+            (Backdrop::Noise, timing.hold_noisy),
+            (Backdrop::Echo, timing.hold_echo),
+        ] {
+            assert_eq!(default.hold_after(over), after);
+            assert!(default.duck_after(over) < after);
+        }
         assert_eq!((default.interrupt_after, default.words), (timing.interrupt_after, (1, 2)));
         let first_sound = BargeIn::new(1.0, &timing);
-        assert_eq!((first_sound.hold_after, first_sound.boundary), (Duration::ZERO, Duration::ZERO));
+        assert_eq!((first_sound.hold_after(Backdrop::Quiet), first_sound.boundary), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(first_sound.hold_after(Backdrop::Echo), timing.hold_after);
+        assert!(default.needs_word && !first_sound.needs_word);
         let mut last = Duration::MAX;
         for step in 1..=20 {
-            let hold = BargeIn::new(step as f32 / 20.0, &timing).hold_after;
+            let hold = BargeIn::new(step as f32 / 20.0, &timing).hold_after(Backdrop::Quiet);
             assert!(hold <= last);
             last = hold;
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{Transcript, TranscriptKind};
+use crate::conversation::{Backdrop, Transcript, TranscriptKind};
 
 use super::profile::{Manner, Profile, Sounds};
 use super::{SttMode, Timing};
@@ -23,8 +23,14 @@ pub(super) struct Voice {
     pub(super) stopped: Option<Instant>,
     /// The last stretch, when it was confirmed.
     pub(super) last_voiced: Duration,
+    /// What lay under it when it was last told of.
+    pub(super) over: Backdrop,
     /// Voice that has gone on for long without a word: it is not the caller.
     pub(super) is_noise: bool,
+    /// A run of stretches with hardly a pause between: since when, and how much of it was voiced before this one.
+    pub(super) run: Option<(Instant, Duration)>,
+    /// So long voice that comes up is the same noise.
+    pub(super) noise_until: Option<Instant>,
 }
 
 impl Voice {
@@ -69,6 +75,8 @@ pub(super) struct Turn {
     pub(super) reheard: bool,
     /// Whether somebody was told that the caller began.
     pub(super) announced: bool,
+    /// Whether somebody was told that it wanted to stop a line that may not be stopped.
+    pub(super) objected: bool,
 }
 
 /// When a turn is over, and why.

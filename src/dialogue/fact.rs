@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
 };
 
 /// Something that happened, as far as the dialogue needs to know it.
@@ -19,7 +19,11 @@ pub enum Fact<'a> {
         began: Instant,
         /// How much of it was voiced so far.
         voiced: Duration,
+        /// What lies under it.
+        over: Backdrop,
     },
+    /// The voice that was told of last was the agent's own, come back from the line: there was none.
+    Echo,
     /// The caller has been quiet for the detector's hangover (200 ms).
     Silence {
         /// The end of the last voiced sample.

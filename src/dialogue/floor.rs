@@ -15,10 +15,10 @@ impl Dialogue {
     /// Decides who has the floor after something new from the caller.
     pub(super) fn weigh(&mut self, now: Instant) {
         let Some(front) = self.replies.front() else { return };
-        if !front.interruptible {
-            return;
-        }
         let meaning = self.meaning();
+        if !front.interruptible {
+            return self.note_objection(meaning);
+        }
         if front.hangs_up.is_some() {
             // A goodbye is talked over by words, not by a sound.
             if meaning.stop || meaning.real >= 2 {
@@ -44,8 +44,10 @@ impl Dialogue {
         }
         let (id, age) = (front.id, front.sounding.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)));
         let Some((began, voiced)) = self.voice.current.filter(|_| !self.voice.is_noise) else { return };
-        let inputs = || format!("voiced {} ms", voiced.as_millis());
-        if voiced >= self.barge_in.hold_after && (age >= self.barge_in.boundary || meaning.real > 0) {
+        let under = self.voice.under();
+        let inputs = || format!("voiced {} ms{under}", voiced.as_millis());
+        let over = self.voice.over;
+        if voiced >= self.barge_in.hold_after(over) && (age >= self.barge_in.boundary || meaning.real > 0) {
             self.floor = Floor::Held { since: now, began };
             if !self.line_held {
                 self.act(Action::Hold);
@@ -56,7 +58,7 @@ impl Dialogue {
                 why: why("barge-in.hold", inputs()),
             });
             self.decide(now);
-        } else if voiced >= self.barge_in.duck_after && self.floor == Floor::Free {
+        } else if voiced >= self.barge_in.duck_after(over) && self.floor == Floor::Free {
             self.floor = Floor::Ducked;
             self.act(Action::Duck);
             self.tell(DialogueEvent::Ducked { reply: id, why: why("barge-in.duck", inputs()) });
@@ -99,17 +101,25 @@ impl Dialogue {
     }
 
     /// The agent goes on; what the caller said meanwhile was not meant to stop it.
-    fn resume(&mut self, rule: &'static str, since: Instant, now: Instant) {
-        let rewind = self.spec.timing.resume_rewind;
-        let Some(front) = self.replies.front_mut() else { return };
-        let id = front.id;
-        front.held += now.saturating_duration_since(since) + rewind;
+    pub(super) fn resume(&mut self, rule: &'static str, since: Instant, now: Instant) {
+        let Some(id) = self.replies.front().map(|front| front.id) else { return };
         let inputs = format!("silent {} ms", self.voice.stopped.map_or(0, |at| (now - at.min(now)).as_millis()));
-        self.floor = Floor::Free;
-        self.act(Action::Resume { rewind });
-        self.act(Action::Unduck);
+        self.go_on(since, now);
         self.tell(DialogueEvent::Resumed { reply: id, why: why(rule, inputs) });
         self.drop_backchannel(now);
+    }
+
+    /// What was held since then is heard again from the beginning of its word.
+    pub(super) fn go_on(&mut self, since: Instant, now: Instant) {
+        let rewind = self.spec.timing.resume_rewind;
+        let Some(front) = self.replies.front_mut() else { return };
+        let position = front.position(since).unwrap_or_default();
+        let from = front.word_before(position, rewind);
+        let back = from.map_or(rewind.min(position), |from| position.saturating_sub(from));
+        front.held += now.saturating_duration_since(since) + back;
+        self.floor = Floor::Free;
+        self.act(Action::Resume { from, rewind });
+        self.act(Action::Unduck);
     }
 
     /// Drops words that were not meant to take the floor.

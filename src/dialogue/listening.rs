@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{Digit, Failure, Service, Transcript, TranscriptKind};
+use crate::conversation::{Backdrop, Digit, Failure, Service, Transcript, TranscriptKind};
 
 use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
 use super::reply::Purpose;
+use super::speculation::Thought;
 use super::timer::Timer;
 use super::words::normalise;
 use super::{DialogueEvent, EndReason};
@@ -20,21 +21,19 @@ const MAX_KEYS: usize = 64;
 
 impl Dialogue {
     /// A voiced hop.
-    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, now: Instant) {
+    pub(super) fn voice(&mut self, began: Instant, voiced: Duration, over: Backdrop, now: Instant) {
         if self.line_held {
             return;
         }
+        self.voice.over = over;
+        self.remember_noise(now);
+        if self.voice.current.is_none() {
+            self.follow_run(began);
+        }
         self.voice.current = Some((began, voiced));
         self.voice_told = Some(now);
-        let worded = self.turn.text_at().map_or(began, |at| at.max(began)).max(self.words_at.min(now));
-        let wordless = now.saturating_duration_since(worded).min(voiced);
-        if wordless >= self.spec.timing.stuck_turn && !self.voice.is_noise {
-            // Nobody speaks that long without a word: it is noise, and the conversation goes on over it.
-            self.voice.is_noise = true;
-            self.voice.stopped = Some(now);
-            self.turn.stopped = self.turn.began.filter(|_| !self.turn.has_text()).map(|_| now);
-            self.withheld = false;
-            self.decide(now);
+        if self.wordless(now) >= self.noise_after() && !self.voice.is_noise {
+            self.take_for_noise(now);
         }
         if self.voice.is_noise {
             return;
@@ -75,7 +74,8 @@ impl Dialogue {
             return;
         }
         let settled = matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
-        let text = match self.new_words(transcript, now) {
+        let text = self.without_own_words(transcript.text.clone(), now);
+        let text = match self.new_words(&Transcript { text, ..transcript.clone() }, now) {
             Some(text) => text,
             None => return,
         };
@@ -87,6 +87,7 @@ impl Dialogue {
         }
         self.turn.hear(&transcript, now);
         self.recognise(now);
+        self.cue(transcript.kind, now);
         if self.voice.is_noise {
             // Over noise only the words tell when the caller stops.
             self.turn.stopped = None;
@@ -272,7 +273,8 @@ impl Dialogue {
         let mut text = turn.carried.clone();
         append(&mut text, &new);
         self.history.user(text.clone());
-        let reply = match answer {
+        let thought = self.keep_thought();
+        let reply = match answer.or(thought.as_ref().map(Thought::id)) {
             Some(reply) => reply,
             None => self.next_id(),
         };
@@ -304,8 +306,10 @@ impl Dialogue {
         let promoted = if endpoint.promoted { turn.interim().to_owned() } else { String::new() };
         self.committed =
             Some(Committed { at: now, promoted, stopped: turn.stopped, sounds: endpoint.sounds, goes_on: false });
-        if answer.is_none() {
-            self.owed = Some(reply);
+        match thought {
+            Some(thought) => self.answer_with(thought, now),
+            None if answer.is_none() => self.owed = Some(reply),
+            None => {}
         }
     }
 
@@ -314,6 +318,7 @@ impl Dialogue {
         if !self.turn.has_text() && self.turn.keys.is_empty() {
             return;
         }
+        self.drop_thought("speculation.overtaken", "the call ends");
         let at = self.turn.stopped.unwrap_or(now).min(now);
         let endpoint = Endpoint { settled: now, ..Endpoint::at(at, "endpoint.closed", Duration::ZERO) };
         self.commit(&endpoint, None, now);

@@ -13,9 +13,11 @@ use super::endpointing::{Turn, Voice};
 use super::hedging::Slow;
 use super::history::History;
 use super::language::Language;
+use super::own_voice::OwnWords;
 use super::pauses::Pauses;
 use super::profile::Sounds;
 use super::reply::Reply;
+use super::speculation::Thinking;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
 use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
@@ -27,7 +29,7 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, 
 /// before anything else is told. Nothing comes after [`Action::HangUp`], and nothing is heard after it.
 ///
 /// The caller's side is in `listening`, the agent's in `speaking`, who gives way in `floor`, services that fail in
-/// `failing`, tools in `tools`, the end in `ending`; this file holds
+/// `failing`, tools in `tools`, the end in `ending`, thinking ahead in `speculation`; this file holds
 /// the state they share, passes facts to them, and derives every deadline from that state after each fact, so that none
 /// can be forgotten.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Dialogue {
     /// When the detector last told of a voice.
     pub(super) voice_told: Option<Instant>,
     pub(super) turn: Turn,
+    /// What the agent has said of late, to be known when it comes back.
+    pub(super) own_words: OwnWords,
     /// The caller's own pauses.
     pub(super) pauses: Pauses,
     /// What the agent says while the caller speaks.
@@ -57,6 +61,7 @@ pub struct Dialogue {
     /// A reply that was flushed, until it is known what was heard of it.
     pub(super) cut: Option<Cut>,
     pub(super) tools: Tools,
+    pub(super) thinking: Thinking,
     /// A turn or a tool's result that the model has not been given yet.
     pub(super) owed: Option<ReplyId>,
     pub(super) ending: Option<Ending>,
@@ -135,6 +140,7 @@ impl Dialogue {
             voice: Voice::default(),
             voice_told: None,
             turn: Turn::default(),
+            own_words: OwnWords::default(),
             pauses: Pauses::default(),
             backchannel: Backchannel::default(),
             committed: None,
@@ -143,6 +149,7 @@ impl Dialogue {
             withheld: false,
             cut: None,
             tools: Tools::default(),
+            thinking: Thinking::default(),
             owed: None,
             ending: None,
             is_over: false,
@@ -170,11 +177,14 @@ impl Dialogue {
         if self.is_over {
             return;
         }
+        self.thinking.received(&fact);
         match fact {
+            fact if self.thinking.is_about(&fact) => self.thought(fact, now),
             Fact::Answered => self.answered(now),
             Fact::MediaUp => self.media_up(now),
             Fact::Beep { length, ended } => self.beeped(length, ended, now),
-            Fact::Voice { began, voiced } => self.voice(began, voiced, now),
+            Fact::Voice { began, voiced, over } => self.voice(began, voiced, over, now),
+            Fact::Echo => self.own_echo(now),
             Fact::Silence { since } => self.silence(since, now),
             Fact::Transcript(transcript) => self.transcript(transcript, now),
             Fact::Digit(digit) => self.digit(digit, now),
@@ -245,6 +255,7 @@ impl Dialogue {
                 self.act(Action::Finalize);
             }
             Timer::Endpoint => self.endpoint_reached(now),
+            Timer::ThinkAhead => {}
             Timer::Verdict => self.decide(now),
             Timer::Rehear => self.hear_again(now),
             Timer::TurnLimit => self.cut_in(now),
@@ -273,6 +284,13 @@ impl Dialogue {
 
     /// Does what the state now allows, and derives the deadlines from it.
     fn settle(&mut self, now: Instant) {
+        self.settle_floor(now);
+        if !self.is_over {
+            self.think_ahead(now);
+        }
+    }
+
+    fn settle_floor(&mut self, now: Instant) {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
             self.drop_in_between();
@@ -376,6 +394,9 @@ impl Dialogue {
 
     /// Asks for something to be done.
     pub(super) fn act(&mut self, action: Action) {
+        if let Action::Generate { messages, .. } = &action {
+            self.thinking.sent(messages, &self.spec.tools);
+        }
         self.actions.push_back(action);
     }
 
@@ -402,6 +423,7 @@ impl Dialogue {
 
     /// Ends the conversation: the last action.
     pub(super) fn hang_up(&mut self, reason: EndReason) {
+        self.drop_thought("speculation.overtaken", "the call ends");
         self.tell(DialogueEvent::Ending { reason });
         self.act(Action::HangUp(reason));
         self.is_over = true;

@@ -126,6 +126,16 @@ impl Reply {
         }
     }
 
+    /// An answer that the model is asked for now.
+    pub(super) fn answer(id: ReplyId, timing: &Timing, now: Instant) -> Self {
+        Self {
+            generating: true,
+            token_due: Some(now + timing.first_token),
+            answer_due: Some(now + timing.whole_answer),
+            ..Self::new(id, Purpose::Answer)
+        }
+    }
+
     /// Takes word times; beyond the bound the oldest stay.
     pub(super) fn add_words(&mut self, words: &[WordTime]) {
         let room = Self::MAX_WORDS.saturating_sub(self.words.len());
@@ -148,6 +158,25 @@ impl Reply {
             super::history::heard_text(rest, &self.words, heard, share)
         };
         self.text.get(..self.backup.from + heard.len()).unwrap_or_default().trim_end()
+    }
+
+    /// How much of its sound has left by now, as far as the clock tells; `None`: none.
+    pub(super) fn position(&self, now: Instant) -> Option<Duration> {
+        let starved = self.starved.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        Some(now.saturating_duration_since(self.sounding?).saturating_sub(self.held + starved))
+    }
+
+    /// What was heard of it when so much of its sound had left, as far as words and length tell.
+    pub(super) fn heard_by(&self, position: Duration) -> &str {
+        let share = self.length.map_or(1.0, |length| position.as_secs_f32() / length.as_secs_f32().max(0.001));
+        self.heard(position, share.min(1.0))
+    }
+
+    /// Where the word begins in which it was held at `position`: the last one that begins there, at most `rewind` before.
+    /// `None`: no word does, or their times are not known.
+    pub(super) fn word_before(&self, position: Duration, rewind: Duration) -> Option<Duration> {
+        let starts = self.words.iter().map(|word| word.start);
+        starts.filter(|start| *start <= position && *start + rewind >= position).max()
     }
 
     /// Whether `text` is all that was meant, and the voice has shown so.
@@ -199,5 +228,22 @@ impl Reply {
     /// Whether the agent asked something in what it has said.
     pub(super) fn asks(&self) -> bool {
         self.text.contains('?')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_gone_back_to_when_it_began_not_too_long_before() {
+        let ms = Duration::from_millis;
+        let mut reply = Reply::new(ReplyId(1), Purpose::Answer);
+        assert_eq!(reply.word_before(ms(500), ms(300)), None, "no times are known");
+        let word = |start| WordTime { text_end: 0, start: ms(start), end: ms(start + 200) };
+        reply.add_words(&[word(0), word(400), word(700), word(1_500)]);
+        for (position, from) in [(0, Some(0)), (399, None), (400, Some(400)), (900, Some(700)), (1_100, None)] {
+            assert_eq!(reply.word_before(ms(position), ms(300)), from.map(ms), "held at {position}");
+        }
     }
 }

@@ -16,7 +16,12 @@ impl Dialogue {
     /// Has the first words synthesised before the line is up.
     pub(super) fn greet(&mut self, now: Instant) {
         let line = self.spec.begin_message.clone();
-        self.script(Purpose::Greeting, &line, now);
+        let interruptible = self.spec.begin_interruptible;
+        if let Some(id) = self.script(Purpose::Greeting, &line, now)
+            && let Some(reply) = self.reply(id)
+        {
+            reply.interruptible = interruptible;
+        }
     }
 
     /// When the greeting may be heard.
@@ -82,12 +87,7 @@ impl Dialogue {
             return;
         }
         self.owed = None;
-        let timing = self.spec.timing;
-        let mut reply = Reply::new(id, Purpose::Answer);
-        reply.generating = true;
-        reply.token_due = Some(now + timing.first_token);
-        reply.answer_due = Some(now + timing.whole_answer);
-        self.replies.push_back(reply);
+        self.replies.push_back(Reply::answer(id, &self.spec.timing, now));
         let messages = self.history.prompt();
         self.act(Action::Generate { reply: id, rank: 0, messages });
     }
@@ -320,7 +320,7 @@ impl Dialogue {
         if reply.purpose == Purpose::Answer && !reply.broken {
             self.failures = 0;
         }
-        self.write(reply, &reply.text, reply.broken);
+        self.write(reply, &reply.text, reply.broken, now);
         if reply.purpose == Purpose::Filler {
             self.tools.filled(now);
         }
@@ -348,6 +348,7 @@ impl Dialogue {
         });
         if is_taken_back && reply.calls == 0 {
             self.carry_turn();
+            self.own_words.said(&text, now);
             if !text.is_empty() {
                 self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
             }
@@ -356,11 +357,12 @@ impl Dialogue {
         if words > 0 && reply.purpose == Purpose::Answer && !reply.broken {
             self.failures = 0;
         }
-        self.write(reply, &text, !is_whole);
+        self.write(reply, &text, !is_whole, now);
     }
 
     /// Writes what was heard, once.
-    fn write(&mut self, reply: &Reply, text: &str, interrupted: bool) {
+    fn write(&mut self, reply: &Reply, text: &str, interrupted: bool, now: Instant) {
+        self.own_words.said(text, now);
         // What is only said to pass the time is not part of the conversation.
         if reply.purpose != Purpose::Filler {
             self.history.heard(reply.id, text, interrupted);
@@ -461,14 +463,8 @@ impl Dialogue {
             self.quiet_since = now;
             self.words_at = now;
             self.turn.go_on(&self.spec.timing, now);
-            if let Floor::Held { since, .. } = self.floor
-                && let Some(front) = self.replies.front_mut()
-            {
-                let rewind = self.spec.timing.resume_rewind;
-                front.held += now.saturating_duration_since(since) + rewind;
-                self.floor = Floor::Free;
-                self.act(Action::Resume { rewind });
-                self.act(Action::Unduck);
+            if let Floor::Held { since, .. } = self.floor {
+                self.go_on(since, now);
             }
         }
     }

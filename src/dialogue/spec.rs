@@ -70,6 +70,8 @@ pub struct DialogueSpec {
     pub system_prompt: String,
     /// The agent's first words; empty: the caller speaks first.
     pub begin_message: String,
+    /// Whether the caller may talk them down; a legal notice says no.
+    pub begin_interruptible: bool,
     /// What the model may call.
     pub tools: Vec<ToolSpec>,
     /// 0: the agent is never interrupted; 1: it stops at the first sound.
@@ -103,6 +105,8 @@ pub struct DialogueSpec {
     pub backchannels: Vec<String>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
+    /// Whether and how far the agent thinks ahead.
+    pub speculation: Speculation,
     /// The clock's rules.
     pub timing: Timing,
 }
@@ -118,6 +122,25 @@ pub struct Backups {
     pub tts: bool,
 }
 
+/// Whether and how far the agent thinks ahead: the model begins on an answer before the caller's turn is over, and the
+/// answer is used only if the turn ends as it was thought about. Its waits are in [`Timing`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speculation {
+    /// Whether it does at all.
+    pub enabled: bool,
+    /// How often in one turn, at the most.
+    pub tries: u32,
+    /// Not while the runs dropped so far have cost more than this share of the call's tokens, in percent. Tokens are
+    /// estimated, sent and received alike: one for four bytes of text.
+    pub share: u32,
+}
+
+impl Default for Speculation {
+    fn default() -> Self {
+        Self { enabled: true, tries: 2, share: 30 }
+    }
+}
+
 /// What the sound says that is built in for the case that every voice is down.
 pub const LAST_RESORT: &str = "I'm sorry, I'm having technical trouble right now.";
 
@@ -129,6 +152,7 @@ impl Default for DialogueSpec {
             stt_mode: SttMode::Fast,
             system_prompt: String::new(),
             begin_message: String::new(),
+            begin_interruptible: true,
             tools: Vec::new(),
             interruption_sensitivity: 0.8,
             apology: "I'm sorry, I'm having trouble right now. Could you say that again?".into(),
@@ -145,6 +169,7 @@ impl Default for DialogueSpec {
             backchannel: false,
             backchannels: ["mm-hmm", "uh-huh", "right"].map(str::to_owned).into(),
             backups: Backups::default(),
+            speculation: Speculation::default(),
             timing: Timing::default(),
         }
     }
@@ -157,7 +182,11 @@ pub struct Timing {
     pub duck_after: Duration,
     /// Voice this long silences it for the moment.
     pub hold_after: Duration,
-    /// Voice this long is an interruption even without words.
+    /// … over noise …
+    pub hold_noisy: Duration,
+    /// … and while the agent's own voice comes back from the line.
+    pub hold_echo: Duration,
+    /// Voice this long is an interruption with fewer words than it otherwise takes.
     pub interrupt_after: Duration,
     /// Silence this long, with no words pending, means it was none.
     pub resume_after: Duration,
@@ -195,10 +224,22 @@ pub struct Timing {
     pub final_wait: Duration,
     /// An interim is taken as final this long after that.
     pub interim_grace: Duration,
+    /// The model may begin on words that stay unchanged this long …
+    pub think_after: Duration,
+    /// … and, when they sound whole, without voice for this long; others after the detector has told of silence.
+    pub think_quiet: Duration,
+    /// Speech longer than this is not thought about ahead.
+    pub think_speech: Duration,
     /// Voice without any text: the recogniser is given it again over a new connection, or its backup is …
     pub rehear_after: Duration,
     /// … and the caller is asked to repeat.
     pub stuck_turn: Duration,
+    /// A held reply goes on over a voice that has brought no word for this long …
+    pub noise_after: Duration,
+    /// … or, on a line that is noisy anyway, for this long.
+    pub noise_after_noisy: Duration,
+    /// After noise, voice alone does not silence the agent before there was none of it for this long.
+    pub noise_memory: Duration,
     /// An answer of which less than this was heard is taken back when the caller goes on.
     pub merge_audio: Duration,
     /// A model that has given nothing to speak for this long gets its backup beside it …
@@ -263,6 +304,8 @@ impl Default for Timing {
         Self {
             duck_after: ms(60),
             hold_after: ms(96),
+            hold_noisy: ms(192),
+            hold_echo: ms(320),
             interrupt_after: ms(700),
             resume_after: ms(350),
             verdict_after: ms(700),
@@ -282,8 +325,14 @@ impl Default for Timing {
             turn_words: 0,
             final_wait: ms(350),
             interim_grace: ms(150),
+            think_after: ms(160),
+            think_quiet: ms(100),
+            think_speech: ms(10_000),
             rehear_after: ms(2_500),
             stuck_turn: ms(4_000),
+            noise_after: ms(2_500),
+            noise_after_noisy: ms(1_000),
+            noise_memory: ms(5_000),
             merge_audio: ms(400),
             hedge_first_token: ms(1_500),
             first_token: ms(5_000),

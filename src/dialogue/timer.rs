@@ -23,6 +23,8 @@ timers! {
     Finalize,
     /// The caller's turn is over.
     Endpoint,
+    /// The model may begin on an answer to the turn as it stands.
+    ThinkAhead,
     /// A duck, a hold or a withheld reply is decided.
     Verdict,
     /// Voice without words: it is heard again.

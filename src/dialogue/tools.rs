@@ -13,7 +13,7 @@ use super::{Action, DialogueEvent, EndReason, Timing};
 pub const END_CALL: &str = "end_call";
 
 /// The most tools of one reply; more are answered with a refusal.
-const MAX_CALLS: usize = 16;
+pub(super) const MAX_CALLS: usize = 16;
 /// The most runs of the model for one turn that only ask for more tools.
 const MAX_ROUNDS: u32 = 8;
 /// The most fillers of one turn.

@@ -30,6 +30,8 @@ impl Dialogue {
 
     /// Commits what the caller has said so far and says so; the answer follows when they have stopped.
     pub(super) fn cut_in(&mut self, now: Instant) {
+        // What is said now comes before any answer.
+        self.drop_thought("speculation.overtaken", "the caller is cut in on");
         let promoted = !self.turn.interim().is_empty();
         let lasted = self.turn.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
         self.commit(&Endpoint { promoted, ..Endpoint::at(now, "turn.limit", lasted) }, None, now);

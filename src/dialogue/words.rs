@@ -72,6 +72,13 @@ pub(super) fn is_closed_question(text: &str, language: &Language) -> bool {
     opens(&words) || opens(&whole)
 }
 
+/// Whether words are a question without a question mark: they hold a question word, or begin as such a question does.
+pub(super) fn sounds_like_question(words: &[String], language: &Language) -> bool {
+    let is_in = |list: &[&str], word: &String| list.contains(&word.as_str());
+    let first = words.iter().find(|word| !is_in(&OPENERS, word) && !is_in(language.fillers, word));
+    words.iter().any(|word| is_in(&QUESTION, word)) || first.is_some_and(|word| is_in(language.closed, word))
+}
+
 /// The longest of the phrases that words begin with, in words.
 pub(super) fn phrase_at(words: &[String], phrases: &[&str]) -> Option<usize> {
     phrases
@@ -97,6 +104,12 @@ pub(super) fn ends_in(words: &[String], phrases: &[&str]) -> bool {
         tail.is_some_and(|tail| phrase.split(' ').eq(tail.iter().map(String::as_str)))
     })
 }
+
+/// What makes a question in English, wherever it stands. (In other languages the question mark has to say so.)
+const QUESTION: [&str; 9] = ["who", "whom", "whose", "what", "which", "when", "where", "why", "how"];
+
+/// What may stand before a question.
+const OPENERS: [&str; 12] = ["hi", "hello", "hey", "okay", "ok", "so", "and", "but", "well", "yes", "yeah", "no"];
 
 #[cfg(test)]
 mod tests {

@@ -33,8 +33,8 @@ mod wake;
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
     AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind,
-    Hedges, InboundReport, Line, LineSpec, OutboundReport, Report, Screening, Speaker, Story, SttMode, Timing,
-    TurnReport, Waterfall, Why,
+    Hedges, InboundReport, Line, LineSpec, OutboundReport, Report, Screening, Speaker, Speculation, SpeculationReport,
+    Story, SttMode, Timing, TurnReport, Waterfall, Why,
 };
 pub use crate::conversation::Pii;
 pub use crate::gateway::websocket::{WsFrame, twilio};

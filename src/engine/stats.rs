@@ -110,6 +110,12 @@ totals! {
     holds = |report: &Report, _: &LegCounters| u64::from(report.holds);
     /// Times an agent was cut.
     interruptions = |report: &Report, _: &LegCounters| u64::from(report.interruptions);
+    /// Runs of the model begun before a turn was over.
+    thoughts = |report: &Report, _: &LegCounters| u64::from(report.speculation.tries);
+    /// Those that became the answer.
+    thoughts_kept = |report: &Report, _: &LegCounters| u64::from(report.speculation.adopted);
+    /// Tokens of those that were of no use, estimated.
+    thought_tokens_wasted = |report: &Report, _: &LegCounters| report.speculation.tokens_wasted;
     /// Late or unknown results of services that were dropped.
     results_dropped = |report: &Report, _: &LegCounters| report.dropped;
 }

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Frame, SampleRate, Vad};
+use crate::conversation::Backdrop;
+
+use super::echo::{Echo, Judgement};
 
 /// Turns the voice detector's hops into stretches of voice with call times.
 ///
@@ -14,16 +17,19 @@ use crate::audio::{Frame, SampleRate, Vad};
 pub(super) struct Activity {
     vad: Vad,
     timeline: Timeline,
+    ground: Ground,
     stretch: Option<Stretch>,
 }
 
 /// What changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Change {
-    /// A voiced hop: when the stretch began and how much of it was voiced.
-    Voice { began: Instant, voiced: Duration },
+    /// A voiced hop: when the stretch began, how much of it was voiced, and what lies under it.
+    Voice { began: Instant, voiced: Duration, over: Backdrop },
     /// The stretch is over since then.
     Silence { since: Instant },
+    /// The stretch was our own voice: what was told of it is void.
+    Echo,
 }
 
 impl Activity {
@@ -31,18 +37,45 @@ impl Activity {
     pub(super) const HANGOVER: Duration = Duration::from_millis(200);
     /// The most changes one frame can bring: one per hop of the longest frame at the lowest rate, and one end.
     pub(super) const MOST_CHANGES: usize = 32;
+    /// A stretch of more voice than this is somebody's, whatever comes back at its end.
+    const OURS: Duration = Duration::from_millis(600);
 
     /// Nobody has spoken yet.
     pub(super) fn new(rate: SampleRate) -> Self {
-        Self { vad: Vad::new(rate), timeline: Timeline::new(rate), stretch: None }
+        Self { vad: Vad::new(rate), timeline: Timeline::new(rate), ground: Ground::default(), stretch: None }
     }
 
-    /// Takes the next frame of the stream, whose last sample is as old as `end`.
-    pub(super) fn push(&mut self, frame: &Frame, end: Instant, mut tell: impl FnMut(Change)) {
+    /// Takes the next frame of the stream, whose last sample is as old as `end`; `echo` has taken it already.
+    pub(super) fn push(
+        &mut self,
+        frame: &Frame,
+        end: Instant,
+        mut echo: Option<&mut Echo>,
+        mut tell: impl FnMut(Change),
+    ) {
         self.timeline.push(frame.samples().len(), end);
-        let Self { vad, timeline, stretch } = self;
+        let Self { vad, timeline, ground, stretch } = self;
         vad.push(frame, |hop| {
-            if let Some(change) = Stretch::take(stretch, hop.end, hop.heard, timeline) {
+            let judged = match &mut echo {
+                Some(echo) if hop.heard => echo.voiced_hop(),
+                Some(echo) => echo.quiet_hop(),
+                None => Judgement::Clear,
+            };
+            let is_ours = judged == Judgement::Echo;
+            if is_ours && stretch.is_some_and(|stretch| stretch.voiced <= Self::OURS) {
+                *stretch = None;
+                tell(Change::Echo);
+            }
+            let is_voiced = hop.heard && !is_ours;
+            let over = match (judged, is_voiced.then(|| stretch.map(|stretch| stretch.over))) {
+                (Judgement::Over, _) => Backdrop::Echo,
+                // What lies under a voice was there before it.
+                (_, Some(Some(over))) => over,
+                (_, Some(None)) => ground.backdrop(),
+                (_, None) => Backdrop::Quiet,
+            };
+            ground.take(hop.level_dbfs);
+            if let Some(change) = Stretch::take(stretch, hop.end, is_voiced, over, timeline) {
                 tell(change);
             }
         });
@@ -64,11 +97,13 @@ struct Stretch {
     /// The end of its last voiced hop, as a sample count and as a call time.
     end: u64,
     ended: Instant,
+    /// What lay under it when it began.
+    over: Backdrop,
 }
 
 impl Stretch {
     /// Takes one hop, which ends at this sample.
-    fn take(stretch: &mut Option<Self>, end: u64, voiced: bool, timeline: &Timeline) -> Option<Change> {
+    fn take(stretch: &mut Option<Self>, end: u64, voiced: bool, over: Backdrop, timeline: &Timeline) -> Option<Change> {
         if voiced {
             let ended = timeline.time_of(end)?;
             let begin = end.saturating_sub(timeline.rate.samples_in(Vad::HOP) as u64);
@@ -77,15 +112,50 @@ impl Stretch {
                 voiced: Duration::ZERO,
                 end,
                 ended,
+                over: if over == Backdrop::Echo { Backdrop::Quiet } else { over },
             });
             current.voiced += Vad::HOP;
             (current.end, current.ended) = (end, ended);
-            return Some(Change::Voice { began: current.began, voiced: current.voiced });
+            return Some(Change::Voice { began: current.began, voiced: current.voiced, over });
         }
         let hangover = timeline.rate.samples_in(Activity::HANGOVER) as u64;
         let over = stretch.filter(|current| end.saturating_sub(current.end) >= hangover)?;
         *stretch = None;
         Some(Change::Silence { since: over.ended })
+    }
+}
+
+/// How quiet it gets: the least loudness of each tenth of the last second.
+#[derive(Clone, Debug)]
+struct Ground {
+    least: [f32; Ground::PIECES],
+    hops: u32,
+}
+
+impl Ground {
+    const PIECES: usize = 10;
+    const PIECE: u32 = 10;
+    /// A line that is never quieter than this for a second is a noisy one.
+    const NOISY_DBFS: f32 = -50.0;
+
+    fn take(&mut self, dbfs: f32) {
+        if self.hops.is_multiple_of(Self::PIECE) {
+            self.least.rotate_left(1);
+            self.least[Self::PIECES - 1] = f32::MAX;
+        }
+        self.hops = self.hops.wrapping_add(1);
+        self.least[Self::PIECES - 1] = self.least[Self::PIECES - 1].min(dbfs);
+    }
+
+    fn backdrop(&self) -> Backdrop {
+        let is_noisy = self.least.iter().all(|&least| least > Self::NOISY_DBFS);
+        if is_noisy { Backdrop::Noise } else { Backdrop::Quiet }
+    }
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self { least: [f32::MIN; Self::PIECES], hops: 0 }
     }
 }
 
@@ -177,10 +247,12 @@ mod tests {
             if n % 2 == 0 {
                 timeline.push(160, t + ms(20) + ms(10) * n as u32);
             }
-            match Stretch::take(&mut stretch, 80 * (n as u64 + 1), hop == 'v', &timeline) {
-                Some(Change::Voice { began, voiced }) => told.push(format!("{}+{}", since(began), voiced.as_millis())),
+            match Stretch::take(&mut stretch, 80 * (n as u64 + 1), hop == 'v', Backdrop::Quiet, &timeline) {
+                Some(Change::Voice { began, voiced, .. }) => {
+                    told.push(format!("{}+{}", since(began), voiced.as_millis()))
+                }
                 Some(Change::Silence { since: at }) => told.push(format!("silent since {} at hop {n}", since(at))),
-                None => {}
+                Some(Change::Echo) | None => {}
             }
         }
         told
@@ -202,6 +274,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_noisy_when_it_has_not_been_quiet_for_a_second() {
+        let mut ground = Ground::default();
+        let mut after = |dbfs: f32, hops| {
+            (0..hops).for_each(|_| ground.take(dbfs));
+            ground.backdrop()
+        };
+        assert_eq!(after(-30.0, 85), Backdrop::Quiet, "the beginning counts as quiet");
+        assert_eq!(after(-30.0, 15), Backdrop::Noise);
+        assert_eq!(after(-60.0, 1), Backdrop::Quiet);
+        assert_eq!(after(-30.0, 90), Backdrop::Quiet);
+        assert_eq!(after(-30.0, 20), Backdrop::Noise);
+    }
+
+    #[test]
     fn silence_alone_tells_nothing() {
         assert_eq!(told(&".".repeat(100)).len(), 0);
     }
@@ -219,8 +305,9 @@ mod tests {
             for (n, samples) in sound.chunks_exact(160).enumerate() {
                 let end = ms(20) * (n as u32 + 1);
                 let frame = Frame::from_samples(RATE, samples).unwrap();
-                activity.push(&frame, t + end, |change| match change {
+                activity.push(&frame, t + end, None, |change| match change {
                     Change::Voice { began: at, .. } => _ = began.get_or_insert(at.saturating_duration_since(t)),
+                    Change::Echo => {}
                     Change::Silence { since } => ended.push((since.saturating_duration_since(t), end)),
                 });
             }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::{BeepDetector, Codec, Concealer, Decoder, Frame};
-use crate::conversation::Digit;
+use crate::conversation::{Backdrop, Digit};
 use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
 
 use super::InboundReport;
 use super::activity::{Activity, Change};
 use super::continuity::{Continuity, Placement};
 use super::dtmf::DtmfReceiver;
+use super::echo::Echo;
 use super::jitter::{Inserted, Jitter, Kind, Slot};
 use super::source::{Admission, Source};
 
@@ -40,7 +41,11 @@ pub enum Heard {
         began: Instant,
         /// How much of it was voiced so far.
         voiced: Duration,
+        /// What lies under it.
+        over: Backdrop,
     },
+    /// The voice that was told of last was our own, come back: there was none.
+    Echo,
     /// The caller has been quiet for 200 ms.
     Silence {
         /// The call time of the end of the last voiced sample.
@@ -78,6 +83,7 @@ pub struct Inbound {
     decoder: Decoder,
     concealer: Concealer,
     activity: Activity,
+    echo: Option<Echo>,
     events: DtmfReceiver,
     /// While beeps are listened for.
     beep: Option<BeepDetector>,
@@ -146,6 +152,7 @@ impl Inbound {
             decoder: Decoder::new(spec.codec),
             concealer: Concealer::new(rate),
             activity: Activity::new(rate),
+            echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             beep: None,
             due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
@@ -220,6 +227,13 @@ impl Inbound {
         }
     }
 
+    /// What leaves for the other side from `now` on: it may come back.
+    pub fn sent(&mut self, frame: &Frame, now: Instant) {
+        if let Some(echo) = &mut self.echo {
+            echo.sent(frame, now);
+        }
+    }
+
     /// The deadline of [`poll_timeout`](Inbound::poll_timeout) has come. Early calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
@@ -236,7 +250,8 @@ impl Inbound {
             return Some(match note {
                 Note::Up => Heard::Up,
                 Note::Beep { length, ended } => Heard::Beep { length, ended },
-                Note::Change(Change::Voice { began, voiced }) => Heard::Voice { began, voiced },
+                Note::Change(Change::Voice { began, voiced, over }) => Heard::Voice { began, voiced, over },
+                Note::Change(Change::Echo) => Heard::Echo,
                 Note::Change(Change::Silence { since }) => Heard::Silence { since },
                 Note::Digit(digit) => Heard::Digit(digit),
                 Note::Lost => Heard::Lost,
@@ -244,8 +259,11 @@ impl Inbound {
         }
         let (frame, end) = self.next_frame()?;
         self.handed = Some(end);
+        if let Some(echo) = &mut self.echo {
+            echo.came(&frame, end);
+        }
         let notes = &mut self.notes;
-        self.activity.push(&frame, end, |change| {
+        self.activity.push(&frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
                 notes.push_back(Note::Change(change));
             }
@@ -280,6 +298,9 @@ impl Inbound {
         if held {
             if let Some(change) = self.activity.reset() {
                 self.note(Note::Change(change));
+            }
+            if let Some(echo) = &mut self.echo {
+                echo.reset();
             }
             self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: self.now };
             self.jitter.give_up_before(self.jitter.end());

@@ -15,6 +15,8 @@ pub(super) struct Mixer {
     rate: SampleRate,
     level: Ramp,
     ducked: bool,
+    /// The end of what was cut, dying away, for the beginning of a packet that has no speech.
+    tail: Option<Frame>,
 }
 
 impl Mixer {
@@ -27,7 +29,7 @@ impl Mixer {
 
     /// Full level.
     pub(super) fn new(rate: SampleRate) -> Self {
-        Self { rate, level: steady(1.0), ducked: false }
+        Self { rate, level: steady(1.0), ducked: false, tail: None }
     }
 
     /// Softer, or back to full level.
@@ -45,16 +47,31 @@ impl Mixer {
     }
 
     /// What comes next has nothing to do with what was.
-    pub(super) fn reset(&mut self) {
+    pub(super) fn unduck(&mut self) {
         self.ducked = false;
         self.level = steady(1.0);
+    }
+
+    /// What the playout would say next is cut: the next packet lets it die away.
+    pub(super) fn fade(&mut self, playout: &Playout) {
+        let mut tail = Frame::silence(self.rate, Self::SEAM);
+        if playout.peek(tail.samples_mut()) == 0 {
+            return;
+        }
+        self.level.apply(tail.samples_mut());
+        Ramp::new(1.0, 0.0, Self::SEAM, self.rate, Shape::RaisedCosine).apply(tail.samples_mut());
+        self.tail = Some(tail);
     }
 
     /// One packet's sound.
     pub(super) fn frame(&mut self, playout: &mut Playout, now: Instant) -> (Frame, Taken) {
         let mut frame = Frame::silence(self.rate, Pacer::PTIME);
         let taken = playout.take(frame.samples_mut(), now);
+        let tail = self.tail.take();
         if taken.samples == 0 {
+            if let Some(tail) = tail {
+                frame.samples_mut().iter_mut().zip(tail.samples()).for_each(|(sample, tail)| *sample = *tail);
+            }
             return (frame, taken);
         }
         if taken.rejoined {

@@ -3,15 +3,17 @@
 //! Two doors: [`Inbound`] turns packets into frames, activity and digits; [`Outbound`] turns a reply's sound into paced
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Digit`, `ReplyId`). Must never know: words, turns, providers; why it is
-//! told to hold.
+//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! why it is told to hold.
 
 mod activity;
 mod continuity;
 mod dtmf;
+mod echo;
 mod far;
 mod inbound;
 mod jitter;
+mod lowband;
 mod mixer;
 mod outbound;
 mod pacer;

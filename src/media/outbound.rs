@@ -70,8 +70,8 @@ pub enum Sent {
 /// From [`answer`](Outbound::answer) on a packet leaves every 20 ms, silence included: one SSRC, contiguous sequence
 /// numbers, timestamps that run with the sound. A reply is [expected](Outbound::expect) (its sound is accepted),
 /// [played](Outbound::play) (it may be heard) and over when it was [heard](Sent::Ended) or [flushed](Outbound::flush).
-/// After a hold or a flush the next packet is silent from its first sample: being silent at once matters more than the
-/// last 5 ms of a word that was ducked already.
+/// After a hold or a flush the next packet is silent but for its first 5 ms, in which the word dies away; they count as
+/// not heard.
 ///
 /// After every call drain [`poll`](Outbound::poll); a packet is made when it is asked for. On the packet path nothing
 /// allocates after `new`.
@@ -202,6 +202,9 @@ impl Outbound {
             return;
         }
         let audible = self.playout.is_audible();
+        if audible {
+            self.fade();
+        }
         let (far, now, buffers) = (&self.far, self.now, self.spec.far_buffer);
         if !self.playout.hold(|reply, sent| if buffers { far.heard(reply, sent, now) } else { sent }) {
             return;
@@ -212,10 +215,11 @@ impl Outbound {
         }
     }
 
-    /// Goes on where it was held, stepped back by up to `rewind` (at most 300 ms), fading in over 20 ms.
-    pub fn resume(&mut self, rewind: Duration, now: Instant) {
+    /// Goes on from `from` in the reply's sound, or else stepped back by `rewind`, fading in over 20 ms. Steps back by no
+    /// more than `rewind`, nor than 300 ms.
+    pub fn resume(&mut self, from: Option<Duration>, rewind: Duration, now: Instant) {
         self.tell(now);
-        if self.playout.resume(rewind) {
+        if self.playout.resume(from, rewind) {
             self.mixer.resume();
             self.silencing = false;
         }
@@ -230,10 +234,13 @@ impl Outbound {
         let started = self.playout.has_started(reply);
         let held = self.playout.is_held();
         let heard = self.heard_samples(reply, position);
+        if started && !held {
+            self.fade();
+        }
         let cut = self.playout.flush(reply, heard);
         self.ending.retain(|(ending, _)| *ending != reply);
         if started {
-            self.mixer.reset();
+            self.mixer.unduck();
             if !held {
                 self.fall_silent();
             }
@@ -419,6 +426,14 @@ impl Outbound {
         }
         // What is played again after a hold was heard before: hearing never goes backwards.
         self.far.heard(reply, position, self.now).max(self.playout.floor(reply).min(position))
+    }
+
+    /// The next packet begins with the last few milliseconds of what is cut, dying away, so that it does not click. A far
+    /// side that buffers has its own edge: what it is playing is thrown away.
+    fn fade(&mut self) {
+        if !self.spec.far_buffer && self.talking {
+            self.mixer.fade(&self.playout);
+        }
     }
 
     /// The next packet is silent; a gateway that buffers throws away what it has and gets that packet at once.

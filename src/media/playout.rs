@@ -272,15 +272,23 @@ impl Playout {
         any
     }
 
-    /// Goes on, stepped back by as much as is kept.
-    pub(super) fn resume(&mut self, rewind: Duration) -> bool {
+    /// Reads what would be taken next, as far as it is there and being heard; says how much that is.
+    pub(super) fn peek(&self, into: &mut [i16]) -> usize {
+        let track = self.current().and_then(|index| self.tracks.get(index)).filter(|track| track.running);
+        track.map_or(0, |track| track.tape.read(&self.pool, track.position, into))
+    }
+
+    /// Goes on from `from`, or else stepped back by `rewind`; by no more than that, and by as much as is kept.
+    pub(super) fn resume(&mut self, from: Option<Duration>, rewind: Duration) -> bool {
         if !std::mem::take(&mut self.held) {
             return false;
         }
         let back = self.rate.samples_in(rewind.min(Self::REWIND)) as u64;
+        let from = from.map(|from| self.rate.samples_in(from) as u64);
         if let Some(index) = self.current() {
             let track = &mut self.tracks[index];
-            track.position = track.position.saturating_sub(back).max(track.tape.begin());
+            let least = track.position.saturating_sub(back).max(track.tape.begin());
+            track.position = from.unwrap_or(least).clamp(least, track.position.max(least));
         }
         true
     }

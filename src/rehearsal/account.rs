@@ -136,6 +136,8 @@ impl Account {
             moments: self.moments,
             report,
             generations,
+            // Counted in virtual time alone.
+            model_text: 0,
             longest_gap: ear.longest_gap(),
             utterances: heard.collect(),
             tolerance,

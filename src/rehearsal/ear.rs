@@ -278,10 +278,10 @@ mod tests {
         assert_eq!(began, [(1, 1), (7, 2), (20, 3)]);
         assert_eq!(ear.longest_gap(), PTIME * 11, "inside the second");
         assert_eq!(ear.utterances()[0].sounded, PTIME * 3);
+        assert!(ear.problems().is_empty());
         let silence = [0; 150];
         let again = [silence.as_slice(), &[5]].concat();
         assert_eq!(hear(&mut ear, start + PTIME * 21, &again), [(150, 4)], "said anew");
-        assert!(ear.problems().is_empty());
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub(super) async fn perform(
     let (handle, began) = call(scenario, &stage, engine, &mut telephone, log.clone()).await?;
     let watched = handle.subscribe().await.ok_or(RehearsalError::Engine("the call ended before it began"))?;
     let account = Account::new(began);
-    let mut play = Play { part, stage: &stage, telephone, handle: &handle, account, sounds: Vec::new() };
+    let mut play = Play { part, stage: &stage, telephone, handle: &handle, account, began, sounds: Vec::new() };
     play.run(watched, began, began + scenario.length).await;
     play.account.end(Instant::now());
     // What the record says when the scenario is over, not what comes of hanging up.
@@ -210,6 +210,7 @@ struct Play<'a> {
     telephone: Telephone,
     handle: &'a CallHandle,
     account: Account,
+    began: Instant,
     /// When each of the caller's sounds began.
     sounds: Vec<Instant>,
 }
@@ -270,6 +271,8 @@ impl Play<'_> {
                 ear.expect_another_voice(is_in_the_middle);
             }
             DialogueEvent::AgentSaid { .. } => ear.expect_another_voice(false),
+            // What was thought of and dropped has used up none of the scenario's answers.
+            DialogueEvent::ThoughtDropped { .. } => self.stage.forget_request(self.began + event.at),
             _ => {}
         }
     }

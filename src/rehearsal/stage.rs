@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::conversation::{Service, ToolCall, ToolResult};
 use crate::engine::{LlmSettings, Providers, Standby, SttSpec, Tools, TtsSpec};
@@ -118,6 +118,11 @@ impl Stage {
         let kind = FaultKind::Status(status);
         self.simulators.inject(Fault { service: Service::Stt, kind, count: u32::MAX });
         self.simulators.drop_listeners();
+    }
+
+    /// Takes the model's last request before `before` for not made.
+    pub(super) fn forget_request(&self, before: Instant) {
+        self.simulators.forget_request(before);
     }
 
     /// How often the model was asked.

@@ -50,6 +50,8 @@ pub struct CallRecord {
     pub interruptions: u32,
     /// From the caller's first sample to the first silent packet, for each hold.
     pub silenced: Vec<Duration>,
+    /// What thinking ahead has cost and saved.
+    pub speculation: Vec<Counter>,
     /// Times a backup service was asked.
     pub hedges: Vec<Counter>,
     /// Late or unknown results that were dropped.

@@ -181,6 +181,7 @@ mod tests {
             turns: Vec::new(),
             holds: 0,
             interruptions: 0,
+            speculation: Vec::new(),
             silenced: Vec::new(),
             hedges: Vec::new(),
             dropped: 0,

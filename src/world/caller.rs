@@ -99,6 +99,12 @@ impl Caller {
         self.add(start, sound::noise(samples(length), dbfs, seed));
     }
 
+    /// Other people talking from `start` on.
+    pub(super) fn babble(&mut self, start: Duration, length: Duration, dbfs: f64) {
+        let seed = self.next_seed();
+        self.add(start, sound::babble(samples(length), dbfs, seed));
+    }
+
     /// A sound of 8 kHz from `start` on, over whatever else is heard.
     pub fn play(&mut self, start: Duration, samples: Vec<i16>) {
         self.add(start, samples);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::audio::Decoder;
+use crate::audio::{Decoder, Frame};
 use crate::conversation::ReplyId;
 use crate::rtp::Packet;
 
@@ -37,6 +37,8 @@ pub(super) struct HeardPacket {
     /// The reply that is heard, as far as this packet tells.
     pub(super) whose: Option<u32>,
     pub(super) problem: Option<String>,
+    /// The packet's sound, when there is any.
+    pub(super) sound: Option<Frame>,
 }
 
 impl Ear {
@@ -69,10 +71,11 @@ impl Ear {
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
-        let (mut began, mut whose) = (None, None);
+        let (mut began, mut whose, mut sound) = (None, None, None);
         if let Ok(frame) = self.decoder.decode(packet.payload)
             && sound::is_audible(frame.samples())
         {
+            sound = Some(frame);
             // Neighbouring replies are told apart; older ones would alias.
             let mut recent: Vec<u32> = self.replies.iter().rev().take(6).copied().collect();
             recent.push(sound::KEPT);
@@ -106,7 +109,7 @@ impl Ear {
             }
             self.last_audible = Some(now);
         }
-        HeardPacket { began, whose, problem }
+        HeardPacket { began, whose, problem, sound }
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{Beep, BeepDetector, Codec, Decoder, Hop, Vad};
 use crate::call::log::{Owned, Record, Records, UnreadableLog};
-use crate::call::{Call, CallSpec, Command, Output, Screening, Timing};
+use crate::call::{Call, CallSpec, Command, DialogueEvent, Event, EventKind, Output, Screening, Speculation, Timing};
 use crate::conversation::{Failure, ReplyId, Service, ToolCall, TranscriptKind};
 use crate::rtp::Packet;
 
@@ -171,6 +171,12 @@ impl Telling {
                     reply.handed.get_or_insert(at);
                     reply.words += u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
                 }
+                // The world's model gives the answer of a dropped thought again.
+                Output::Event(Event {
+                    kind: EventKind::Dialogue(DialogueEvent::ThoughtDropped { reply, .. }), ..
+                }) => {
+                    self.replies.remove(&reply);
+                }
                 Output::Invoke { call, .. } => self.tools.push(Tool { call, asked: at, answer: None }),
                 _ => {}
             }
@@ -235,6 +241,11 @@ impl Telling {
                     _ => writeln!(file, "set {name}={}ms", millis(Duration::from_nanos(value))),
                 };
             }
+        }
+        let Speculation { enabled, tries, share } = dialogue.speculation;
+        if dialogue.speculation != Speculation::default() {
+            let enabled = if enabled { "yes" } else { "no" };
+            let _ = writeln!(file, "set speculation={enabled} speculation_tries={tries} speculation_share={share}");
         }
         let line = &self.spec.line;
         let _ = writeln!(file, "line {}", line.codec.name());
@@ -408,6 +419,24 @@ mod tests {
         };
         assert!(audio(&again).abs_diff(audio(&original)) <= 60, "{told}");
         assert_eq!(again.report.ended.map(|ended| ended.1), original.report.ended.map(|ended| ended.1));
+    }
+
+    /// The answer of a thought that was dropped is the one that was given in the end, not one more.
+    #[test]
+    fn a_dropped_thought_takes_no_answer() {
+        let file = "set speculation_share=50\nstt final=never\nreply \"A table for two.\"\nreply \"At eight, then.\"\n\
+                    0 hum 1000\n700 hears eager \"book a table\"\n1100 hears resumed \"\"\n1200 hum 800\n\
+                    1700 hears interim \"book a table for two\"\n2250 hears end-of-turn \"book a table for two\"\n\
+                    a1+2000 hum 700\na1+2900 hears end-of-turn \"at eight\"\nrun 9000\n";
+        let original = run(&Scenario::parse("original", file).unwrap());
+        assert!(original.moments.iter().any(|moment| moment.kind == "dropped"), "{}", original.timeline());
+        let told = scenario_of(&original.log).unwrap();
+        assert!(told.contains("speculation_share=50") && told.matches("reply ").count() == 2, "{told}");
+        let again = run(&Scenario::parse("told", &told).unwrap());
+        let lines = |outcome: &crate::world::Outcome| {
+            outcome.report.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&again), lines(&original), "{told}");
     }
 
     #[test]

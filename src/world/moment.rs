@@ -58,6 +58,13 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::TurnCommitted { turn, text, why, .. } => {
             ("commit", format!("turn {turn} \"{text}\" [{}]", why.rule))
         }
+        DialogueEvent::ThoughtAhead { reply, why } => ("thinks", format!("reply {reply} [{}]", why.rule)),
+        DialogueEvent::ThoughtKept { reply, tokens, saved, why } => {
+            ("kept", format!("reply {reply}, {tokens} tokens, saved {} ms [{}]", saved.as_millis(), why.rule))
+        }
+        DialogueEvent::ThoughtDropped { reply, tokens, why } => {
+            ("dropped", format!("reply {reply}, {tokens} tokens [{}]", why.rule))
+        }
         DialogueEvent::Ducked { reply, why } => ("ducked", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Held { reply, why, .. } => ("held", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
@@ -75,6 +82,7 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
         }
+        DialogueEvent::Ignored { why } => ("ignored", format!("[{}]", why.rule)),
         DialogueEvent::Hedged { service, reply, backup, why } => {
             let by = |id: &Option<ReplyId>, who| id.map_or(String::new(), |id| format!(" {who} {id}"));
             ("hedged", format!("{}{}{} [{}]", service.name(), by(reply, "reply"), by(backup, "as"), why.rule))

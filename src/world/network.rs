@@ -17,6 +17,8 @@ pub struct NetworkSpec {
     pub delay: Duration,
     /// … and up to this much longer, evenly. More than the packet time means reordering.
     pub jitter: Duration,
+    /// The caller's phone sends back what it plays, so much later and by so many decibels softer or louder.
+    pub echo: Option<(Duration, f64)>,
 }
 
 /// When copies of one packet arrive, counted from its sending.
@@ -58,6 +60,7 @@ mod tests {
             duplicate: 0.02,
             delay: Duration::from_millis(5),
             jitter: Duration::from_millis(40),
+            echo: None,
         };
         let deliveries = |spec| {
             let mut network = Network::new(spec);

@@ -256,7 +256,7 @@ impl Scenario {
             Deed::Noise { length, dbfs } => What::Noise { length: *length, dbfs: *dbfs },
             Deed::Hears(kind, text) => What::Hears(*kind, text.clone()),
             Deed::Digit(digit) => What::Digit(*digit),
-            Deed::Say(text) => What::Say(text.clone()),
+            Deed::Say { text, interruptible: true } => What::Say(text.clone()),
             Deed::Interrupt => What::Interrupt,
             Deed::End => What::End,
             Deed::Hangup => What::Hangup,

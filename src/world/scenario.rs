@@ -5,14 +5,17 @@
 //! was first heard (`a2+500`).
 //!
 //! ```text
-//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no
+//! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
+//! agent begin-interruptible=no             the greeting is played to its end, whoever talks
 //! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
+//! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
 //! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
+//! stt eager=100                            it announces the end of a turn so long after the voice, and its final ends it
 //! llm first=300 token=16                   to the first token, then between tokens
 //! tts first=120 word=300 times=no          to the first sound, length of a word, whether word times are told
 //! llm backup=300 | tts backup=120          there is a backup, so late; `never`: one that is dead too
@@ -26,10 +29,12 @@
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
+//! a1+900 babble 3000 level=-30             five other people talking, at this level
 //! a1+900 cough 160                         sounds without words: cough, hum (voice), noise=-40 (dBFS)
 //! 9000 beep 400 1000hz                     a tone; `440+480hz`: two at once
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
-//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 say "…" | 3000 say "…" uninterruptible
+//! 3000 digit 5 | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 50 line up                               the line's first packet comes then, not with the answer
 //! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
@@ -40,6 +45,7 @@
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
 //! expect answered-by ~"human" ..1200        the first such moment whose text contains this; `#2 ~"…"` the second such
+//! expect kept 1600..1700                   a run begun ahead (`thinks`) becomes the answer, or is `dropped`
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -122,6 +128,7 @@ impl Scenario {
             stt: SttScript {
                 interim_lag: Duration::from_millis(200),
                 final_lag: Some(Duration::from_millis(250)),
+                eager_lag: None,
                 backup: None,
             },
             llm: LlmScript {
@@ -195,6 +202,7 @@ impl Scenario {
                         "duplicate" => self.network.duplicate = number()?,
                         "delay" => self.network.delay = duration(value)?,
                         "jitter" => self.network.jitter = duration(value)?,
+                        "echo" => self.network.echo = Some(value::echo(value)?),
                         _ => return Err(format!("a network has no `{name}`")),
                     }
                 }
@@ -214,6 +222,7 @@ impl Scenario {
                     match name {
                         "interim" => self.stt.interim_lag = duration(value)?,
                         "final" => self.stt.final_lag = duration_or_never(value)?,
+                        "eager" => self.stt.eager_lag = duration_or_never(value)?,
                         "backup" => {
                             self.spec.dialogue.backups.stt = true;
                             self.stt.backup = Some(script::ear(value)?);
@@ -287,6 +296,7 @@ impl Scenario {
         while let Some((name, value)) = args.setting() {
             match name {
                 "begin" => dialogue.begin_message = value.to_owned(),
+                "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
                 "prompt" => dialogue.system_prompt = value.to_owned(),
                 "sensitivity" => {
                     dialogue.interruption_sensitivity = value.parse().map_err(|_| format!("`{value}` is no number"))?;
@@ -309,6 +319,7 @@ impl Scenario {
                 }
                 "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
+                "speculation" => dialogue.speculation.enabled = value == "yes",
                 _ => return Err(format!("an agent has no `{name}`")),
             }
         }

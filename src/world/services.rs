@@ -60,6 +60,10 @@ pub(super) struct Services {
     /// The voices' faults, by rank.
     pub(super) tts_faults: [Fault; 2],
     pub(super) generations: usize,
+    /// Text sent to the model and received from it, in bytes.
+    pub(super) model_text: usize,
+    /// Who was given the first choice's last answer.
+    answering: Option<ReplyId>,
     /// Runs by rank.
     runs: [usize; 2],
     speaking: BTreeMap<ReplyId, Speaking>,
@@ -89,6 +93,8 @@ impl Services {
             is_deaf: false,
             tts_faults: [Fault::None; 2],
             generations: 0,
+            model_text: 0,
+            answering: None,
             runs: [0; 2],
             speaking: BTreeMap::new(),
         }
@@ -125,10 +131,16 @@ impl Services {
             let transcript = transcript(TranscriptKind::Interim, &words[..count].join(" "));
             said.push(heard(spoken + self.stt.interim_lag, transcript));
         }
-        if let Some(lag) = final_lag {
-            let at = (*start + *length).max(connected) + *lag;
-            said.retain(|interim| interim.at < at);
-            said.push(heard(at, transcript(TranscriptKind::Final, text)));
+        let (eager, settled) = match self.stt.eager_lag {
+            Some(lag) => (Some(lag), TranscriptKind::EndOfTurn),
+            None => (None, TranscriptKind::Final),
+        };
+        for (lag, kind) in [(eager, TranscriptKind::Eager), (*final_lag, settled)] {
+            if let Some(lag) = lag {
+                let at = (*start + *length).max(connected) + lag;
+                said.retain(|earlier| earlier.at < at);
+                said.push(heard(at, transcript(kind, text)));
+            }
         }
         said
     }
@@ -139,7 +151,7 @@ impl Services {
         if let (true, Owned::Transcript(transcript)) = (comes, &words.input)
             && let Some(utterance) = self.utterances.get_mut(words.utterance)
         {
-            utterance.is_settled |= transcript.kind == TranscriptKind::Final;
+            utterance.is_settled |= matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
         }
         comes
     }
@@ -177,6 +189,9 @@ impl Services {
         let rank = usize::from(rank.min(1));
         let run = self.runs[rank];
         self.runs[rank] += 1;
+        if rank == 0 {
+            self.answering = Some(reply);
+        }
         let first = self.llm.replies.get(if rank == 0 { run } else { self.runs[0].saturating_sub(1) });
         let own = if rank == 0 { None } else { self.llm.backup_replies.get(run) };
         let script = own.or(first).cloned();
@@ -208,6 +223,13 @@ impl Services {
             ReplyScript::Fail(failure) => say(at, Owned::Failed(Service::Llm, Some(reply), failure)),
         }
         said
+    }
+
+    /// A run that thought ahead was dropped: its answer is still to be given.
+    pub(super) fn forget_answer(&mut self, reply: ReplyId) {
+        if self.answering.take_if(|answering| *answering == reply).is_some() {
+            self.runs[0] -= 1;
+        }
     }
 
     /// What the voice delivers for a piece of text.

@@ -60,6 +60,18 @@ pub(super) fn noise(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
     (0..samples).map(|_| ((random.unit() * 2.0 - 1.0) * peak) as i16).collect()
 }
 
+/// Five people who talk at once in the same room, at about this level in all. Nobody's words can be made out.
+pub(super) fn babble(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
+    let mut mixed = vec![0.0f64; samples];
+    for talker in 0..5 {
+        let talk = voice(samples, seed.wrapping_mul(5).wrapping_add(talker));
+        mixed.iter_mut().zip(talk).for_each(|(mixed, sample)| *mixed += f64::from(sample));
+    }
+    let rms = (mixed.iter().map(|sample| sample.powi(2)).sum::<f64>() / samples.max(1) as f64).sqrt();
+    let gain = 32_768.0 * 10f64.powf(dbfs / 20.0) / rms.max(1.0);
+    mixed.iter().map(|sample| (sample * gain).clamp(-32_768.0, 32_767.0) as i16).collect()
+}
+
 /// One word of the agent as the virtual voice speaks it: a square wave whose period names the reply, so that a packet on
 /// the wire tells whose sound it carries, then a short gap.
 pub(super) fn agent_word(reply: u32, samples: usize) -> Vec<i16> {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::audio::Decoder;
+use crate::audio::{Decoder, level};
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
 use crate::conversation::{ReplyId, Service};
@@ -28,6 +28,8 @@ pub struct Outcome {
     pub report: Report,
     /// Runs of the language model.
     pub generations: usize,
+    /// The text sent to the model and received from it, in bytes.
+    pub model_text: usize,
     /// The longest silence inside one of the agent's utterances, beyond the gap between words.
     pub longest_gap: Duration,
     /// When each of the agent's utterances was first heard, since the answer.
@@ -367,8 +369,12 @@ impl<'a> World<'a> {
             }
             Deed::Hears(kind, text) => self.tell(&services::transcript(*kind, text)),
             Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
-            Deed::Say(text) => {
-                self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: true }));
+            Deed::Babble { length, dbfs } => {
+                self.moment("caller", format!("is among people at {dbfs} dBFS for {} ms", length.as_millis()));
+                self.caller.babble(now, *length, *dbfs);
+            }
+            Deed::Say { text, interruptible } => {
+                self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: *interruptible }));
             }
             Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
             Deed::End => self.tell(&Owned::Command(Command::End)),
@@ -405,6 +411,9 @@ impl<'a> World<'a> {
 
     fn tell(&mut self, input: &Owned) {
         let now = self.instant();
+        if let Owned::Token(_, text) = input {
+            self.services.model_text += text.len();
+        }
         self.encoder.input(&input.as_input(), &mut self.log, now);
         self.call.handle_input(input.as_input(), now);
         self.drain();
@@ -424,6 +433,7 @@ impl<'a> World<'a> {
                 Output::Generate { reply, rank, messages } => {
                     let by = if rank == 0 { "" } else { ", by the backup" };
                     self.moment("generate", format!("reply {reply}, {} messages{by}", messages.len()));
+                    self.services.model_text += messages.iter().map(|message| message.content.len()).sum::<usize>();
                     let said = self.services.generate(reply, rank, self.now);
                     self.schedule_all(said);
                 }
@@ -484,6 +494,10 @@ impl<'a> World<'a> {
         if let Some(problem) = heard.problem {
             self.violate(&problem);
         }
+        if let (Some((delay, decibels)), Some(mut sound)) = (self.scenario.network.echo, heard.sound) {
+            level::scale(sound.samples_mut(), level::gain(decibels as f32));
+            self.caller.play(self.now + delay, sound.samples().to_vec());
+        }
         if let Some(whose) = heard.whose.filter(|&whose| self.is_over(ReplyId(whose))) {
             self.violate(&format!("reply {whose} is heard although it is over"));
         }
@@ -508,6 +522,9 @@ impl<'a> World<'a> {
                 }
                 if let DialogueEvent::AnsweredBy { by, .. } = &event {
                     self.is_machine = by.is_machine();
+                }
+                if let DialogueEvent::ThoughtDropped { reply, .. } = event {
+                    self.services.forget_answer(reply);
                 }
                 if let DialogueEvent::Hedged {
                     service: Service::Tts, reply: Some(reply), backup: Some(backup), ..
@@ -571,6 +588,7 @@ impl<'a> World<'a> {
         Outcome {
             report: self.call.report(),
             generations: self.services.generations,
+            model_text: self.services.model_text,
             longest_gap: self.ear.longest_gap,
             utterances: self.ear.utterances.iter().map(|(_, at)| answer(*at)).collect(),
             tolerance: Duration::ZERO,

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audio", &[]),
     ("rtp", &[]),
     ("conversation", &[]),
-    ("media", &["audio", "rtp", "conversation::Digit", "conversation::ReplyId"]),
+    ("media", &["audio", "rtp", "conversation::Backdrop", "conversation::Digit", "conversation::ReplyId"]),
     ("dialogue", &["conversation"]),
     ("call", &["media", "dialogue", "audio", "rtp", "conversation"]),
     ("gateway", &["audio", "rtp"]),

@@ -21,6 +21,7 @@ const SCENARIOS: &[&str] = &[
     "09-real-barge-in",
     "11-barge-in-before-audio",
     "14-pause-mid-thought",
+    "15-slow-digits",
     "43-digits",
     "46-packet-loss-10",
     "46b-duplicates-and-a-law",

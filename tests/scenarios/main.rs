@@ -5,6 +5,9 @@
 //! `fixtures/timelines`: it is the review.
 #![expect(clippy::panic, reason = "a scenario that cannot be read fails the test")]
 
+mod ahead;
+mod barge_in;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

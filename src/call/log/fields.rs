@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, SttMode, Timing};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing};
 use crate::rtp::PayloadType;
 
 use super::super::{CallSpec, LineSpec};
@@ -66,6 +66,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         stt_mode,
         system_prompt,
         begin_message,
+        begin_interruptible,
         tools,
         interruption_sensitivity,
         apology,
@@ -82,6 +83,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         backchannel,
         backchannels,
         backups,
+        speculation,
         timing,
     } = dialogue;
     let event = telephone_event.map_or(-1, |payload_type| i16::from(payload_type.0));
@@ -131,6 +133,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         put_bytes(line, sound);
     }
     put_option(line, "backups", &format!("{}{}{}", u8::from(stt), u8::from(llm), u8::from(tts)));
+    let Speculation { enabled, tries, share } = *speculation;
+    put_option(line, "speculation", &format!("{},{tries},{share}", u8::from(enabled)));
+    put_option(line, "begin-interruptible", if *begin_interruptible { "yes" } else { "no" });
     put_option(line, "language", language);
     put_option(line, "stt_mode", stt_mode.name());
     put_option(line, "cut_in", cut_in);
@@ -155,6 +160,13 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
         "screening-identity" => screening(dialogue).identity = value.to_owned(),
         "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
+        "speculation" => {
+            let mut fields = value.split(',');
+            let enabled = fields.next()? == "1";
+            let (tries, share) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            dialogue.speculation = Speculation { enabled, tries, share };
+        }
+        "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
         "language" => dialogue.language = value.to_owned(),
@@ -187,6 +199,8 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         move |direction| direction.name() == name
     })?;
     let mut dialogue = DialogueSpec { direction, ..DialogueSpec::default() };
+    // Calls whose logs do not tell of it did not think ahead.
+    dialogue.speculation.enabled = false;
     for slot in texts_mut(&mut dialogue) {
         *slot = text(next()?)?;
     }
@@ -245,6 +259,7 @@ mod tests {
             direction: Direction::Outbound,
             system_prompt: "You are brief.\nNever guess.".into(),
             interruption_sensitivity: 0.35,
+            begin_interruptible: false,
             tools: vec![ToolSpec { name: "end_call".into(), description: "Ends it.".into(), parameters: "{}".into() }],
             ..DialogueSpec::default()
         };
@@ -254,6 +269,7 @@ mod tests {
         dialogue.voicemail_message = Some("Please call us back.\nThank you.".into());
         dialogue.screening = Some(Screening { identity: "Anna".into(), purpose: String::new() });
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
+        dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);
@@ -267,5 +283,16 @@ mod tests {
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));
         assert_eq!(spec(&line.replace("endpoint_normal", "endpoint_unheard_of")), None);
+        assert_eq!(spec(&line.replace("@speculation=0,3,12", "@speculation=0,3")), None);
+    }
+
+    #[test]
+    fn a_call_of_an_older_log_does_not_think_ahead() {
+        let mut line = String::new();
+        put_spec(&mut line, &CallSpec::new(DialogueSpec::default()));
+        let older = line.replace(" @speculation=1,2,30", "");
+        assert_ne!(line, older);
+        assert_eq!(spec(&line).map(|spec| spec.dialogue.speculation.enabled), Some(true));
+        assert_eq!(spec(&older).map(|spec| spec.dialogue.speculation.enabled), Some(false));
     }
 }

@@ -55,6 +55,9 @@ impl Page {
             ("turns_total", "Turns answered.", totals.turns),
             ("holds_total", "Times an agent was silenced for the moment.", totals.holds),
             ("interruptions_total", "Times an agent was cut.", totals.interruptions),
+            ("thoughts_total", "Runs of the model begun before a turn was over.", totals.thoughts),
+            ("thoughts_kept_total", "Those that became the answer.", totals.thoughts_kept),
+            ("thought_tokens_wasted_total", "Tokens of those dropped, estimated.", totals.thought_tokens_wasted),
             ("results_dropped_total", "Late or unknown results of services.", totals.results_dropped),
         ] {
             self.counter(name, help, value);

@@ -55,6 +55,13 @@ enum What<'e> {
         reply: u32,
         why: Reason<'e>,
     },
+    Thought {
+        reply: u32,
+        tokens: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        saved_ms: Option<f64>,
+        why: Reason<'e>,
+    },
     Said {
         reply: u32,
         text: &'e str,
@@ -99,6 +106,9 @@ enum What<'e> {
     ServiceFailed {
         service: &'static str,
         failure: &'static str,
+        why: Reason<'e>,
+    },
+    Ignored {
         why: Reason<'e>,
     },
     Hedged {
@@ -239,6 +249,16 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             };
             ("turn", what)
         }
+        DialogueEvent::ThoughtAhead { reply, why } => {
+            ("thought-ahead", What::Reply { reply: reply.0, why: reason(why) })
+        }
+        DialogueEvent::ThoughtKept { reply, tokens, saved, why } => {
+            let saved_ms = Some(ms(*saved));
+            ("thought-kept", What::Thought { reply: reply.0, tokens: *tokens, saved_ms, why: reason(why) })
+        }
+        DialogueEvent::ThoughtDropped { reply, tokens, why } => {
+            ("thought-dropped", What::Thought { reply: reply.0, tokens: *tokens, saved_ms: None, why: reason(why) })
+        }
         DialogueEvent::Ducked { reply, why } => ("ducked", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Held { reply, voice_began, why } => {
             ("held", What::Held { reply: reply.0, voice_began_ms: ms(*voice_began), why: reason(why) })
@@ -259,6 +279,7 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })
         }
+        DialogueEvent::Ignored { why } => ("ignored", What::Ignored { why: reason(why) }),
         DialogueEvent::Hedged { service, reply, backup, why } => {
             let (reply, backup) = (reply.map(|id| id.0), backup.map(|id| id.0));
             ("hedged", What::Hedged { service: service.name(), reply, backup, why: reason(why) })

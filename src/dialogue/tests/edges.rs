@@ -130,6 +130,10 @@ fn of_an_event_and_a_deadline_at_the_same_moment_the_event_counts_first() {
     stage.run(2_249);
     stage.now = 2_250;
     let began = stage.instant() - std::time::Duration::from_millis(64);
-    stage.tell(Fact::Voice { began, voiced: std::time::Duration::from_millis(64) });
+    stage.tell(Fact::Voice {
+        began,
+        voiced: std::time::Duration::from_millis(64),
+        over: crate::conversation::Backdrop::Quiet,
+    });
     assert_eq!(stage.commits(), []);
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
 };
-use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, SttMode};
+use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Direction, Fact, SttMode};
 
 use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
@@ -16,7 +16,8 @@ use super::{base, transcript};
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    Voice(u64),
+    Voice(u64, Backdrop),
+    Echo,
     Silence(u64),
     Words(u8, &'static str),
     Key(char),
@@ -35,10 +36,13 @@ enum Step {
     Command(u8),
     Hold(bool),
     Answered,
+    MediaUp,
+    Beep(u64),
     Closed,
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let over = prop::sample::select(vec![Backdrop::Quiet, Backdrop::Quiet, Backdrop::Noise, Backdrop::Echo]);
     let id = 0..12_u32;
     let words = prop::sample::select(vec![
         "",
@@ -47,6 +51,12 @@ fn step() -> impl Strategy<Value = Step> {
         "book a table for",
         "Yes.",
         "um",
+        "hello there my",
+        "hello",
+        "leave a message",
+        "press 1",
+        "please hold",
+        "state your name",
         "4 1 5",
         "…",
         "j o h n at",
@@ -56,7 +66,8 @@ fn step() -> impl Strategy<Value = Step> {
     let tools = prop::sample::select(vec!["end_call", "look_up"]);
     prop_oneof![
         6 => prop_oneof![0..50_u64, 0..3_000_u64, Just(60_000_u64)].prop_map(Step::Wait),
-        6 => (0..5_000_u64).prop_map(Step::Voice),
+        6 => (0..5_000_u64, over).prop_map(|(voiced, over)| Step::Voice(voiced, over)),
+        1 => Just(Step::Echo),
         3 => (0..400_u64).prop_map(Step::Silence),
         6 => (0..5_u8, words).prop_map(|(kind, text)| Step::Words(kind, text)),
         1 => prop::sample::select(vec!['1', '#', '*']).prop_map(Step::Key),
@@ -75,6 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_u8).prop_map(Step::Command),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => Just(Step::Answered),
+        1 => Just(Step::MediaUp),
+        1 => (0..3_000_u64).prop_map(Step::Beep),
     ]
 }
 
@@ -82,10 +95,13 @@ struct Bench {
     dialogue: Dialogue,
     now: u64,
     playing: Option<ReplyId>,
+    held: bool,
     /// A committed turn that nothing audible has been asked for since.
     waiting: Option<u64>,
     last_reply: u32,
     generated: HashSet<ReplyId>,
+    /// The reply that is thought ahead.
+    thought: Option<ReplyId>,
     over: bool,
 }
 
@@ -98,13 +114,26 @@ impl Bench {
             assert!(actions < 1_000, "actions must not feed on themselves");
             assert!(!self.over, "nothing comes after the end: {action:?}");
             match action {
+                Action::Invoke { reply, .. } => assert_ne!(self.thought, Some(reply), "no tool before the commit"),
+                Action::Event(DialogueEvent::ThoughtAhead { reply, .. }) => {
+                    assert_eq!(self.thought.replace(reply), None, "two thoughts at once");
+                }
+                Action::Event(
+                    DialogueEvent::ThoughtKept { reply, .. } | DialogueEvent::ThoughtDropped { reply, .. },
+                ) => assert_eq!(self.thought.take(), Some(reply), "a thought ends once"),
+                Action::Event(DialogueEvent::AgentSaid { reply, .. }) => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
+                }
+                Action::Hold => self.held = true,
+                Action::Resume { .. } => self.held = false,
                 Action::Play { reply } => {
+                    assert_ne!(self.thought, Some(reply), "nothing of a thought is heard");
                     assert_eq!(self.playing, None, "two replies at once");
                     self.playing = Some(reply);
                 }
                 Action::Flush { reply } => {
                     if self.playing == Some(reply) {
-                        self.playing = None;
+                        (self.playing, self.held) = (None, false);
                     }
                     if answers_flushes {
                         let heard = Duration::from_millis(500);
@@ -124,7 +153,8 @@ impl Bench {
                     assert!(messages.len() <= 4 * 200);
                 }
                 Action::HangUp(_) => {
-                    self.over = true;
+                    assert_eq!(self.thought, None, "the end leaves no thought");
+                    (self.over, self.held) = (true, false);
                     self.waiting = None;
                 }
                 Action::Event(DialogueEvent::TurnCommitted { .. }) => {
@@ -160,9 +190,11 @@ impl Bench {
         let d = &mut self.dialogue;
         match step {
             Step::Wait(by) => return self.wait(*by, exactly),
-            Step::Voice(voiced) => {
-                d.handle(Fact::Voice { began: now.checked_sub(ms(*voiced)).unwrap_or(now), voiced: ms(*voiced) }, now);
+            Step::Voice(voiced, over) => {
+                let (began, voiced) = (now.checked_sub(ms(*voiced)).unwrap_or(now), ms(*voiced));
+                d.handle(Fact::Voice { began, voiced, over: *over }, now);
             }
+            Step::Echo => d.handle(Fact::Echo, now),
             Step::Silence(ago) => d.handle(Fact::Silence { since: now.checked_sub(ms(*ago)).unwrap_or(now) }, now),
             Step::Words(kind, text) => {
                 use TranscriptKind::*;
@@ -191,7 +223,7 @@ impl Bench {
                 // The playout only ends what it plays; a stale report must do nothing.
                 let reply = id(back);
                 if self.playing == Some(reply) {
-                    self.playing = None;
+                    (self.playing, self.held) = (None, false);
                 }
                 d.handle(Fact::PlayoutEnded { reply, heard: ms(900) }, now);
             }
@@ -212,6 +244,11 @@ impl Bench {
             Step::Command(_) => d.handle(Fact::Command(&Command::Say { text: "**".into(), interruptible: true }), now),
             Step::Hold(held) => d.handle(Fact::Hold { held: *held }, now),
             Step::Answered => d.handle(Fact::Answered, now),
+            Step::MediaUp => d.handle(Fact::MediaUp, now),
+            Step::Beep(ago) => {
+                let ended = now.checked_sub(ms(*ago)).unwrap_or(now);
+                d.handle(Fact::Beep { length: ms(400), ended }, now);
+            }
             Step::Closed => d.handle(Fact::Closed, now),
         }
         self.drain(true);
@@ -222,13 +259,25 @@ fn bench(has_backups: bool, options: bool) -> Bench {
     let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
     let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
     if options {
+        spec.direction = Direction::Outbound;
+        spec.voicemail_message = Some("Please call us back.".into());
         spec.backchannel = true;
         spec.stt_mode = SttMode::Accurate;
         spec.timing.turn_limit = Duration::from_secs(7);
         spec.timing.turn_words = 12;
     }
     let dialogue = Dialogue::new(spec, base());
-    Bench { dialogue, now: 0, playing: None, waiting: None, last_reply: 0, generated: HashSet::new(), over: false }
+    Bench {
+        dialogue,
+        now: 0,
+        playing: None,
+        thought: None,
+        held: false,
+        waiting: None,
+        last_reply: 0,
+        generated: HashSet::new(),
+        over: false,
+    }
 }
 
 proptest! {
@@ -250,6 +299,44 @@ proptest! {
         bench.take(&Step::Closed, exactly);
         bench.wait(2_100, true);
         prop_assert!(bench.over);
+    }
+
+    #[test]
+    fn a_held_reply_goes_on_or_is_dropped_within_two_seconds_of_the_last_voice(
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let mut bench = bench(false, false);
+        bench.drain(true);
+        bench.take(&Step::Answered, true);
+        for step in &steps {
+            bench.take(step, true);
+        }
+        bench.take(&Step::Hold(false), true);
+        bench.take(&Step::Silence(0), true);
+        bench.wait(2_000, true);
+        prop_assert!(!bench.held);
+    }
+
+    #[test]
+    fn over_a_voice_without_words_a_held_reply_goes_on_within_its_patience(
+        over in prop::sample::select(vec![Backdrop::Quiet, Backdrop::Noise, Backdrop::Echo]),
+        from in 100..2_000_u64,
+    ) {
+        let mut bench = bench(false, false);
+        bench.drain(true);
+        bench.take(&Step::Answered, true);
+        bench.take(&Step::Ready(3), true);
+        bench.wait(400 + from, true);
+        bench.take(&Step::Started(3), true);
+        bench.wait(450, true);
+        let mut longest = 0;
+        for voiced in (10..6_000_u64).step_by(10) {
+            bench.take(&Step::Voice(voiced, over), true);
+            longest += u64::from(bench.held) * 10;
+            bench.wait(10, true);
+        }
+        prop_assert!((500..=2_600).contains(&longest), "{longest}");
+        prop_assert!(!bench.held);
     }
 
     #[test]

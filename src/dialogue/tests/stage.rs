@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Failure, GenerationEnd, Message, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
+    Backdrop, Failure, GenerationEnd, Message, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
+    WordTime,
 };
 use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, DialogueSpec, EndReason, Fact};
 
@@ -23,6 +24,7 @@ pub(super) enum Coming {
     Voice {
         began: u64,
     },
+    Echo,
     Silence {
         since: u64,
     },
@@ -97,6 +99,8 @@ pub(super) struct Stage {
     pub stalls_voice: bool,
     /// The voice tells no word times.
     pub wordless_voice: bool,
+    /// What lies under the caller's voice.
+    pub over: Backdrop,
     /// The voices and the models that die, by rank.
     pub voices: [Death; 2],
     pub models: [Death; 2],
@@ -109,14 +113,20 @@ pub(super) fn says(text: &'static str) -> Answer {
 }
 
 impl Stage {
-    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers.
-    pub fn new(spec: DialogueSpec, answers: &[&'static str]) -> Self {
+    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers and does not think ahead: it begins when a turn is over.
+    pub fn new(mut spec: DialogueSpec, answers: &[&'static str]) -> Self {
+        spec.speculation.enabled = false;
+        Self::thinking(spec, answers)
+    }
+
+    /// The same with the spec's own way of thinking ahead. A thought takes an answer, whether or not it is used.
+    pub fn thinking(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self::unheard(spec, answers);
         stage.at(20, Coming::MediaUp);
         stage
     }
 
-    /// A call answered at 0 on whose line nothing comes, whose model gives these answers.
+    /// The same on a line on which nothing comes.
     pub fn unheard(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self {
             dialogue: Dialogue::new(spec, base()),
@@ -133,6 +143,7 @@ impl Stage {
             mute_voice: false,
             stalls_voice: false,
             wordless_voice: false,
+            over: Backdrop::Quiet,
             voices: Default::default(),
             models: Default::default(),
             voice_limit: None,
@@ -239,8 +250,9 @@ impl Stage {
             Coming::MediaUp => d.handle(Fact::MediaUp, now),
             Coming::Beep { length } => d.handle(Fact::Beep { length: MS(length), ended: now }, now),
             Coming::Voice { began } => {
-                d.handle(Fact::Voice { began: base() + MS(began), voiced: MS(self.now - began) }, now);
+                d.handle(Fact::Voice { began: base() + MS(began), voiced: MS(self.now - began), over: self.over }, now);
             }
+            Coming::Echo => d.handle(Fact::Echo, now),
             Coming::Silence { since } => d.handle(Fact::Silence { since: base() + MS(since) }, now),
             Coming::Words(transcript) => d.handle(Fact::Transcript(&transcript), now),
             Coming::Token(reply, text) => d.handle(Fact::Token { reply, text: &text }, now),
@@ -390,11 +402,13 @@ impl Stage {
                     sound.version += 1;
                 }
             }
-            Action::Resume { rewind } => {
+            Action::Resume { from, rewind } => {
                 self.note("resume".into());
                 if let Some(reply) = self.playing {
                     let sound = self.sounds.entry(reply).or_default();
-                    sound.position = sound.position.saturating_sub(rewind.as_millis() as u64);
+                    let back = sound.position.saturating_sub(rewind.as_millis() as u64);
+                    let from = from.map_or(back, |from| from.as_millis() as u64);
+                    sound.position = from.clamp(back, sound.position);
                     sound.started = Some(at);
                     sound.holding = false;
                     self.plan_end(reply);
@@ -477,6 +491,7 @@ impl Stage {
             | DialogueEvent::Interrupted { why, .. }
             | DialogueEvent::ServiceFailed { why, .. }
             | DialogueEvent::AnsweredBy { why, .. }
+            | DialogueEvent::Ignored { why }
             | DialogueEvent::Unstuck { why } => Some(why.rule),
             _ => None,
         };

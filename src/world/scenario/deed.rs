@@ -22,18 +22,25 @@ pub(in crate::world) enum Deed {
     },
     Cough(Duration),
     Hum(Duration),
-    Noise {
-        length: Duration,
-        dbfs: f64,
-    },
     /// One tone, or two at once, in hertz.
     Beep {
         length: Duration,
         hz: Vec<f32>,
     },
+    Noise {
+        length: Duration,
+        dbfs: f64,
+    },
+    Babble {
+        length: Duration,
+        dbfs: f64,
+    },
     Hears(TranscriptKind, String),
     Digit(Digit),
-    Say(String),
+    Say {
+        text: String,
+        interruptible: bool,
+    },
     Interrupt,
     End,
     Hangup,
@@ -77,16 +84,16 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
         }
         "cough" => Deed::Cough(duration(args.word()?.bare()?)?),
         "hum" => Deed::Hum(duration(args.word()?.bare()?)?),
-        "noise" => {
+        kind @ ("noise" | "babble") => {
             let length = duration(args.word()?.bare()?)?;
             let mut dbfs = -40.0;
             while let Some((name, value)) = args.setting() {
                 match name {
                     "level" => dbfs = value.parse().map_err(|_| format!("`{value}` is no level in dBFS"))?,
-                    _ => return Err(format!("`noise` has no `{name}`")),
+                    _ => return Err(format!("`{kind}` has no `{name}`")),
                 }
             }
-            Deed::Noise { length, dbfs }
+            if kind == "noise" { Deed::Noise { length, dbfs } } else { Deed::Babble { length, dbfs } }
         }
         "beep" => {
             let length = duration(args.word()?.bare()?)?;
@@ -112,7 +119,15 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
             let digit = key.chars().next().and_then(Digit::new).filter(|_| key.len() == 1);
             Deed::Digit(digit.ok_or(format!("`{key}` is no key"))?)
         }
-        "say" => Deed::Say(args.word()?.text.clone()),
+        "say" => {
+            let text = args.word()?.text.clone();
+            let interruptible = match args.next_bare() {
+                None => true,
+                Some("uninterruptible") => false,
+                Some(other) => return Err(format!("expected `uninterruptible` or nothing, found `{other}`")),
+            };
+            Deed::Say { text, interruptible }
+        }
         "interrupt" => Deed::Interrupt,
         "end" => Deed::End,
         "hangup" => Deed::Hangup,

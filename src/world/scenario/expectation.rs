@@ -95,6 +95,9 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
 const KINDS: &[&str] = &[
     "hedged",
     "commit",
+    "thinks",
+    "kept",
+    "dropped",
     "audio",
     "ducked",
     "held",
@@ -108,6 +111,7 @@ const KINDS: &[&str] = &[
     "said",
     "tool",
     "failed",
+    "ignored",
     "unstuck",
     "ending",
     "answered-by",

@@ -11,6 +11,8 @@ use crate::world::words::Args;
 pub(in crate::world) struct SttScript {
     pub(in crate::world) interim_lag: Duration,
     pub(in crate::world) final_lag: Option<Duration>,
+    /// When it announces the end of a turn, behind the end of the voice; then its final ends the turn too.
+    pub(in crate::world) eager_lag: Option<Duration>,
     pub(in crate::world) backup: Option<Ear>,
 }
 

@@ -16,6 +16,14 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("`{text}` is no count"))
 }
 
+/// An echo as `delay:decibels`.
+pub(super) fn echo(text: &str) -> Result<(Duration, f64), String> {
+    let wrong = || format!("`{text}` is no echo: write `180:-12`, the delay and the decibels");
+    let (delay, decibels) = text.split_once(':').ok_or_else(wrong)?;
+    let decibels = decibels.parse().ok().filter(|decibels: &f64| decibels.abs() <= 60.0).ok_or_else(wrong)?;
+    Ok((duration(delay).map_err(|_| wrong())?, decibels))
+}
+
 pub(super) fn failure(name: &str) -> Result<Failure, String> {
     let all = [
         Failure::Auth,
