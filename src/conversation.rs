@@ -2,8 +2,12 @@
 //!
 //! May import: nothing of this crate. Must never know: who speaks first; any vendor's JSON.
 
+mod variables;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use variables::{Filled, Variables};
 
 /// One reply of the agent: a run of the language model, or a scripted line (greeting, apology), and its speech.
 ///
@@ -246,6 +250,35 @@ impl Failure {
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
+        }
+    }
+}
+
+/// How handing the caller to someone else ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum TransferEnd {
+    /// Somebody took the call: it is no longer ours.
+    Taken,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// The other end was busy or refused.
+    Refused,
+    /// This line has no way to hand a caller on.
+    Unsupported,
+}
+
+impl TransferEnd {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::Taken, Self::NoAnswer, Self::Refused, Self::Unsupported];
+
+    /// A short lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NoAnswer => "no-answer",
+            Self::Refused => "refused",
+            Self::Unsupported => "unsupported",
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod cli;
 
+use cli::agent::Backups;
+
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,13 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agentphone::config::{self, Config, ConfigError, LlmVendor, SttVendor, TtsVendor};
-use agentphone::control::{Agent, Api, ApiConfig, Keys, Profile, http};
+use agentphone::control::{Api, ApiConfig, Keys, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{
-    DialogueSpec, Engine, EngineConfig, Llm, LlmSettings, Providers, SampleRate, Speculation, Standby, Stt, SttSpec,
-    Timing, Tts, TtsSpec,
-};
+use agentphone::engine::{DialogueSpec, Engine, EngineConfig, Llm, Providers, Stt, Tts};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::{
     Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
@@ -181,7 +180,11 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),
-        agents: config.agents.iter().map(|agent| callable(agent, &config, &providers, &backups)).collect(),
+        agents: config
+            .agents
+            .iter()
+            .map(|agent| cli::agent::callable(agent, &config, &providers, &backups))
+            .collect::<Result<_, _>>()?,
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
         recordings: config.recording.clone(),
@@ -309,7 +312,12 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         say(&format!("  {stage}     {}{note}{}", vendor.to_lowercase(), backup.to_lowercase()));
     }
     for agent in &config.agents {
+        // Wrong addresses of tools are found here rather than at the start.
+        cli::agent::tools(agent, &config)?;
         say(&format!("  agent   {}", agent.id));
+        for option in agent.not_applied() {
+            say(&format!("          {option} is kept, and not applied yet"));
+        }
     }
     for warning in &config.warnings {
         say(&format!("  warning {warning}"));
@@ -334,7 +342,7 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
         Some(id) => config.agents.iter().find(|agent| agent.id == id),
     };
     let agent = agent.ok_or_else(|| Failure::Other(format!("{}: there is no such agent", file.display())))?;
-    Ok(dialogue(agent, &config))
+    Ok(cli::agent::dialogue(agent, &config))
 }
 
 /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
@@ -345,14 +353,6 @@ fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Provide
         tts: voice(&config.tts, simulators)?,
         tools: Arc::new(NoTools),
     })
-}
-
-/// The services that stand by, built once for all calls.
-#[derive(Default)]
-struct Backups {
-    stt: Option<Arc<dyn Stt>>,
-    llm: Option<Arc<dyn Llm>>,
-    tts: Option<Arc<dyn Tts>>,
 }
 
 fn backups(config: &Config, simulators: Option<&Simulators>) -> Result<Backups, Failure> {
@@ -432,70 +432,6 @@ fn secret(key: &Key) -> Secret {
 fn take(setting: &mut String, wish: &Wish) {
     if let Some(wish) = wish {
         setting.clone_from(wish);
-    }
-}
-
-/// An agent of the configuration with everything a call needs.
-fn callable(agent: &config::Agent, config: &Config, providers: &Providers, backups: &Backups) -> Agent {
-    let tiers = &config.llm.tiers;
-    let model = match agent.model_tier {
-        config::ModelTier::Turbo => &tiers.turbo,
-        config::ModelTier::Balanced => &tiers.balanced,
-        config::ModelTier::Max => &tiers.max,
-    };
-    // The engine puts the line's own rate in place of these.
-    let stt = SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None };
-    let llm =
-        LlmSettings { model: model.clone(), max_tokens: config.llm.max_tokens, temperature: config.llm.temperature };
-    let tts = TtsSpec {
-        // The API's name of "whatever voice the server has".
-        voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
-        language: agent.language.clone(),
-        speed: agent.voice_speed,
-        rate: SampleRate::HZ_8000,
-    };
-    // An agent's voice is an id of the first vendor, and so is the model of its tier.
-    let same_vendor = config.backups.tts.as_ref().is_some_and(|tts| tts.stage.vendor == config.tts.stage.vendor);
-    let backup_voice = tts.voice.clone().filter(|_| same_vendor);
-    let standby = Standby {
-        stt: backups.stt.clone().map(|backup| (backup, stt.clone())),
-        llm: backups.llm.clone().map(|backup| (backup, LlmSettings { model: None, ..llm.clone() })),
-        tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
-    };
-    Agent {
-        profile: Profile {
-            id: agent.id.clone(),
-            name: agent.name.clone(),
-            description: agent.description.clone(),
-            model_tier: agent.model_tier.name().into(),
-        },
-        dialogue: dialogue(agent, config),
-        providers: providers.clone(),
-        stt,
-        llm,
-        tts,
-        standby,
-    }
-}
-
-/// How an agent of the configuration holds its calls.
-fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
-    let timing = Timing {
-        max_silence: Duration::from_millis(agent.max_silence_ms),
-        max_duration: config.engine.max_call,
-        ..Timing::default()
-    };
-    DialogueSpec {
-        system_prompt: agent.system_prompt.clone(),
-        begin_message: agent.begin_message.clone().unwrap_or_default(),
-        interruption_sensitivity: agent.interruption_sensitivity,
-        speculation: Speculation {
-            enabled: agent.speculation_percent > 0,
-            share: agent.speculation_percent,
-            ..Speculation::default()
-        },
-        timing,
-        ..DialogueSpec::default()
     }
 }
 

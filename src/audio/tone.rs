@@ -62,12 +62,12 @@ impl Partial {
 #[derive(Clone)]
 pub struct KeyDetector {
     rate: SampleRate,
-    piece: usize,
-    heard: usize,
-    power: f32,
-    tones: [Goertzel; 8],
-    /// At twice the frequencies.
-    harmonics: [Goertzel; 8],
+    /// The piece that is being filled; it never grows beyond `size`.
+    piece: Vec<i16>,
+    size: usize,
+    /// Of the eight tones, and of their second harmonics.
+    coefficients: [f32; 8],
+    harmonics: [f32; 8],
     last: Option<char>,
     reported: Option<char>,
 }
@@ -76,14 +76,14 @@ impl KeyDetector {
     /// A detector for sound of this rate.
     pub fn new(rate: SampleRate) -> Self {
         let frequency = |n: usize| if n < 4 { ROWS[n] } else { COLUMNS[n - 4] };
+        // 102 samples at 8 kHz: wide enough to forgive 1.5 % of frequency, narrow enough to tell the tones apart.
+        let size = (102 * rate.hz() as usize / 8_000).max(1);
         Self {
             rate,
-            // 102 samples at 8 kHz: wide enough to forgive 1.5 % of frequency, narrow enough to tell the tones apart.
-            piece: 102 * rate.hz() as usize / 8_000,
-            heard: 0,
-            power: 0.0,
-            tones: std::array::from_fn(|n| Goertzel::new(frequency(n), rate)),
-            harmonics: std::array::from_fn(|n| Goertzel::new(2.0 * frequency(n), rate)),
+            piece: Vec::with_capacity(size),
+            size,
+            coefficients: std::array::from_fn(|n| coefficient(frequency(n), rate)),
+            harmonics: std::array::from_fn(|n| coefficient(2.0 * frequency(n), rate)),
             last: None,
             reported: None,
         }
@@ -95,13 +95,8 @@ impl KeyDetector {
             return;
         }
         for &sample in frame.samples() {
-            let sample = f32::from(sample);
-            self.power += sample * sample;
-            for goertzel in self.tones.iter_mut().chain(&mut self.harmonics) {
-                goertzel.push(sample);
-            }
-            self.heard += 1;
-            if self.heard == self.piece
+            self.piece.push(sample);
+            if self.piece.len() == self.size
                 && let Some(found) = self.finish_piece()
             {
                 key(found);
@@ -109,13 +104,15 @@ impl KeyDetector {
         }
     }
 
+    /// Whether a key that was reported sounds on.
+    pub const fn is_sounding(&self) -> bool {
+        self.reported.is_some()
+    }
+
     /// The key that begins with the piece that is full.
     fn finish_piece(&mut self) -> Option<char> {
         let found = self.judge();
-        for goertzel in self.tones.iter_mut().chain(&mut self.harmonics) {
-            goertzel.reset();
-        }
-        (self.power, self.heard) = (0.0, 0);
+        self.piece.clear();
         // Two pieces alike begin a key, and two without it end it.
         let settled = found == self.last;
         self.last = found;
@@ -128,21 +125,38 @@ impl KeyDetector {
 
     /// The key that the full piece holds.
     fn judge(&self) -> Option<char> {
-        let total = self.power / self.piece as f32;
+        let samples = &self.piece;
+        let total = samples.iter().map(|&sample| f32::from(sample) * f32::from(sample)).sum::<f32>() / self.size as f32;
         if total < LEAST_RMS * LEAST_RMS {
             return None;
         }
-        let power = |goertzel: &Goertzel| goertzel.power(self.piece);
-        let (row, low) = strongest(&self.tones[..4], power)?;
-        let (column, high) = strongest(&self.tones[4..], power)?;
+        let tones = powers(samples, &self.coefficients);
+        let (row, low) = strongest(&tones[..4])?;
+        let (column, high) = strongest(&tones[4..])?;
         let even = high <= MOST_TWIST * low && low <= MOST_TWIST * high;
         let pure = low + high >= LEAST_SHARE * total;
+        if !even || !pure {
+            return None;
+        }
+        let harmonics = powers(samples, &[self.harmonics[row], self.harmonics[4 + column]]);
         // A piece is too short to tell the harmonic of a low tone from a high tone right beside it.
         let apart = (2.0 * ROWS[row] - COLUMNS[column]).abs() > 100.0;
-        let voiceless = (!apart || power(&self.harmonics[row]) <= MOST_HARMONIC * low)
-            && power(&self.harmonics[4 + column]) <= MOST_HARMONIC * high;
-        (even && pure && voiceless).then(|| KEYS[row * 4 + column])
+        let voiceless = (!apart || harmonics[0] <= MOST_HARMONIC * low) && harmonics[1] <= MOST_HARMONIC * high;
+        voiceless.then(|| KEYS[row * 4 + column])
     }
+}
+
+/// The power of several frequencies in one piece of sound, all at once so that a processor can work at them side by side.
+fn powers<const N: usize>(samples: &[i16], coefficients: &[f32; N]) -> [f32; N] {
+    let (mut last, mut before) = ([0.0_f32; N], [0.0_f32; N]);
+    for &sample in samples {
+        let sample = f32::from(sample);
+        for n in 0..N {
+            let next = sample + coefficients[n] * last[n] - before[n];
+            (before[n], last[n]) = (last[n], next);
+        }
+    }
+    std::array::from_fn(|n| power(last[n], before[n], coefficients[n], samples.len()))
 }
 
 impl fmt::Debug for KeyDetector {
@@ -153,8 +167,8 @@ impl fmt::Debug for KeyDetector {
 }
 
 /// The one tone of a group that stands out of it, and its power.
-fn strongest(group: &[Goertzel], power: impl Fn(&Goertzel) -> f32) -> Option<(usize, f32)> {
-    let powers = || group.iter().map(&power).enumerate();
+fn strongest(powers: &[f32]) -> Option<(usize, f32)> {
+    let powers = || powers.iter().copied().enumerate();
     let (place, most) = powers().max_by(|a, b| a.1.total_cmp(&b.1))?;
     powers().all(|(other, power)| other == place || power * MOST_NEIGHBOUR <= most).then_some((place, most))
 }
@@ -170,7 +184,7 @@ pub struct Goertzel {
 impl Goertzel {
     /// Listens for one frequency.
     pub fn new(hz: f32, rate: SampleRate) -> Self {
-        Self { coefficient: 2.0 * (2.0 * PI * hz / rate.hz() as f32).cos(), last: 0.0, before: 0.0 }
+        Self { coefficient: coefficient(hz, rate), last: 0.0, before: 0.0 }
     }
 
     /// Takes one sample.
@@ -181,14 +195,22 @@ impl Goertzel {
 
     /// The power of the frequency in the `samples` pushed so far: of a pure tone, its mean square.
     pub fn power(&self, samples: usize) -> f32 {
-        let squared = self.last * self.last + self.before * self.before - self.coefficient * self.last * self.before;
-        2.0 * squared / (samples as f32 * samples as f32)
+        power(self.last, self.before, self.coefficient, samples)
     }
 
     /// Begins another piece.
     pub fn reset(&mut self) {
         (self.last, self.before) = (0.0, 0.0);
     }
+}
+
+fn coefficient(hz: f32, rate: SampleRate) -> f32 {
+    2.0 * (2.0 * PI * hz / rate.hz() as f32).cos()
+}
+
+fn power(last: f32, before: f32, coefficient: f32, samples: usize) -> f32 {
+    let squared = last * last + before * before - coefficient * last * before;
+    2.0 * squared / (samples as f32 * samples as f32)
 }
 
 const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];

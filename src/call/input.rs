@@ -2,7 +2,7 @@
 
 use crate::audio::SampleRate;
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
+    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd, WordTime,
 };
 use crate::dialogue::Command;
 
@@ -66,6 +66,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered.
     ToolResult(&'a ToolResult),
+    /// How [`Output::Transfer`](super::Output::Transfer) ended.
+    TransferEnded(TransferEnd),
     /// A service has failed.
     Failed {
         /// Which.

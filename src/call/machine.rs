@@ -54,7 +54,8 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        let CallSpec { line, dialogue, last_resort, record, seed } = spec;
+        // What is done to the sound is for stages that are still to come.
+        let CallSpec { line, dialogue, last_resort, sound: _, record, seed } = spec;
         let inbound =
             InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
         let outbound = OutboundSpec {
@@ -93,13 +94,18 @@ impl Call {
             Input::Packet(datagram) => self.inbound.handle_packet(datagram, now),
             Input::Played { mark } => self.outbound.handle_played(mark, now),
             Input::Answered => self.answered(now),
-            Input::Digit(digit) => self.digit(digit, now),
+            Input::Digit(digit) => {
+                if self.inbound.is_new_key(digit, now) {
+                    self.digit(digit, now);
+                }
+            }
             Input::Held(held) => {
                 self.inbound.set_held(held, now);
                 self.dialogue.handle(Fact::Hold { held }, now);
             }
             Input::Transcript(transcript) => self.dialogue.handle(Fact::Transcript(transcript), now),
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
+            Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
             Input::Command(command) => self.dialogue.handle(Fact::Command(command), now),
             Input::Closed => self.dialogue.handle(Fact::Closed, now),
             Input::Failed { service, reply: None, failure } => {
@@ -180,7 +186,11 @@ impl Call {
         }
         self.report.answered = Some(self.since_begin(now));
         self.tell(EventKind::Answered, now);
-        self.recorder = self.record.map(|rate| Recorder::new(rate, now));
+        self.recorder = self.record.map(|rate| {
+            let mut recorder = Recorder::new(rate, now);
+            recorder.hold_back(Inbound::KEY_ONSET + Recorder::PIECE);
+            recorder
+        });
         self.inbound.answer(now);
         self.outbound.answer(now);
         self.dialogue.handle(Fact::Answered, now);
@@ -282,6 +292,9 @@ impl Call {
             Heard::Frame(frame) => {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.caller(&frame, now);
+                    if self.dialogue.hides_keys() && self.inbound.hears_key() {
+                        recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
+                    }
                 }
                 self.outputs.push_back(Output::Transcribe(frame));
             }
@@ -344,11 +357,9 @@ impl Call {
             Action::PlayKept { reply } => self.play_kept(reply, now),
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
             Action::SendDigits(digits) => {
-                // A line without telephone events takes none: then the gateway may have a way of its own.
+                // Beyond what the line keeps waiting they are lost, and counted.
                 let taken = self.outbound.send_digits(&digits, now);
-                if taken == 0 {
-                    self.outputs.push_back(Output::SendDigits(digits));
-                }
+                self.report.dropped += digits.len().saturating_sub(taken) as u64;
             }
             Action::ListenForBeep(wanted) => self.inbound.listen_for_beep(wanted),
             Action::Transfer { to } => self.outputs.push_back(Output::Transfer { to }),

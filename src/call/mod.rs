@@ -15,13 +15,13 @@ mod story;
 mod timeline;
 
 pub use crate::dialogue::{
-    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Screening, Speculation, SttMode,
-    Timing, Why,
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
+    SttMode, Timing, ToolRule, Update, Why,
 };
 pub use crate::media::{InboundReport, OutboundReport};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{CallSpec, LineSpec};
+pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::Frame;
-use crate::conversation::{Digit, Message, Pii, ReplyId, ToolCall};
+use crate::conversation::{Message, Pii, ReplyId, ToolCall};
 use crate::dialogue::{DialogueEvent, EndReason};
 use crate::rtp::PacketBuf;
 
@@ -75,9 +75,7 @@ pub enum Output {
     },
     /// Write this to the recording.
     Record(Stereo),
-    /// Send keys by the gateway's own means (lines without telephone events).
-    SendDigits(Vec<Digit>),
-    /// Hand the caller to someone else.
+    /// Hand the caller to someone else; answered with [`Input::TransferEnded`](super::Input::TransferEnded).
     Transfer {
         /// Whom to.
         to: Pii<String>,

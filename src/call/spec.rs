@@ -17,10 +17,74 @@ pub struct CallSpec {
     /// [`DialogueSpec::last_resort`]. `None`: what is built in, an English voice saying
     /// [`LAST_RESORT`](crate::dialogue::LAST_RESORT).
     pub last_resort: Option<Vec<u8>>,
+    /// What is done to the sound.
+    pub sound: SoundSpec,
     /// Whether [`Output::Record`](super::Output::Record) is wanted.
     pub record: bool,
     /// Where SSRC, first sequence number and first timestamp come from (RFC 3550 wants them unpredictable).
     pub seed: u64,
+}
+
+/// What is done to the sound of a call, as the AgentPhone API names it. Kept with the call; no stage of the media applies
+/// it yet.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SoundSpec {
+    /// What is taken out of the caller's sound.
+    pub denoising: Denoising,
+    /// What is put under the agent's.
+    pub ambience: Ambience,
+}
+
+/// What is taken out of the caller's sound.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Denoising {
+    /// Noise.
+    #[default]
+    Noise,
+    /// Noise, and other people's speech.
+    NoiseAndSpeech,
+}
+
+impl Denoising {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Noise, Self::NoiseAndSpeech];
+
+    /// The name in the API (`denoisingMode`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Noise => "noise-cancellation",
+            Self::NoiseAndSpeech => "noise-and-background-speech-cancellation",
+        }
+    }
+}
+
+/// The quiet bed under the agent's voice.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Ambience {
+    /// None.
+    #[default]
+    None,
+    /// An office.
+    Office,
+    /// A coffee shop.
+    CoffeeShop,
+    /// Out of doors.
+    Outdoor,
+}
+
+impl Ambience {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Office, Self::CoffeeShop, Self::Outdoor];
+
+    /// The name in the API (`ambientSound`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Office => "office",
+            Self::CoffeeShop => "coffee-shop",
+            Self::Outdoor => "outdoor",
+        }
+    }
 }
 
 /// How sound travels between us and the other side.
@@ -55,6 +119,7 @@ impl LineSpec {
 impl CallSpec {
     /// A recorded call over a plain µ-law RTP line.
     pub fn new(dialogue: DialogueSpec) -> Self {
-        Self { line: LineSpec::rtp(Codec::Pcmu), dialogue, last_resort: None, record: true, seed: 0 }
+        let (line, sound) = (LineSpec::rtp(Codec::Pcmu), SoundSpec::default());
+        Self { line, dialogue, last_resort: None, sound, record: true, seed: 0 }
     }
 }

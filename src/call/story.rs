@@ -67,6 +67,10 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::ToolEnded { name, took } => {
             ("agent", format!("· {name} answered after {} ms", took.as_millis()), None)
         }
+        DialogueEvent::TransferStarted => told("agent", "· hands the caller on: it rings there", None),
+        DialogueEvent::TransferFailed { end, why } => {
+            ("agent", format!("· the caller stays: transfer {}", end.name()), Some(why))
+        }
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("engine", format!("! {} {}", service.name(), failure.name()), Some(why))
         }

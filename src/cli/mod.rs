@@ -1,7 +1,9 @@
-//! DOORS · the commands that hold calls in virtual time or look at calls that are over.
+//! DOORS · the commands that hold calls in virtual time or look at calls that are over, and the agents of the
+//! configuration as calls need them.
 //!
-//! May import: `world`, `config`, `engine` (names of a call's settings). Must never know: HTTP.
+//! May import: `world`, `config`, `engine`, `control` (an agent), `provider` (its tools). Must never know: HTTP.
 
+pub mod agent;
 pub mod replay;
 pub mod simulate;
 

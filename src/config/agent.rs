@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::conversation::Pii;
+
 use super::document::Section;
+use super::settings::Env;
+use super::tool::{self, CustomTool};
 
 /// How good and how slow the model may be.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -55,28 +59,51 @@ pub struct Agent {
     pub max_silence_ms: u64,
     /// 1 is the voice's own speed (0.5 to 2).
     pub voice_speed: f32,
+    /// Whom the model may hand the caller to.
+    pub transfer_number: Option<Pii<String>>,
+    /// Whether the recogniser is to be accurate rather than fast.
+    pub is_accurate: bool,
+    /// Whether the agent says "uh-huh" while the caller speaks at length.
+    pub enable_backchannel: bool,
+    /// What is left on an answering machine.
+    pub voicemail_message: Option<String>,
+    /// Who a call screener is told is calling.
+    pub call_screening_identity: Option<String>,
+    /// And why.
+    pub call_screening_purpose: Option<String>,
+    /// What is taken out of the caller's sound, by the API's name.
+    pub denoising_mode: &'static str,
+    /// What is put under the agent's voice, by the API's name.
+    pub ambient_sound: &'static str,
+    /// Whether the caller's keys are kept out of what is told, written and recorded.
+    pub redact_keys: bool,
+    /// Its own tools.
+    pub custom_tools: Vec<CustomTool>,
+}
+
+/// Names of `denoisingMode`.
+const DENOISING: [&str; 2] = ["noise-cancellation", "noise-and-background-speech-cancellation"];
+/// Names of `ambientSound`.
+const AMBIENT: [&str; 4] = ["none", "office", "coffee-shop", "outdoor"];
+
+impl Agent {
+    /// Options that are kept and that nothing acts on yet, as they stand in the file.
+    pub fn not_applied(&self) -> Vec<String> {
+        let set =
+            [("denoisingMode", self.denoising_mode, DENOISING[0]), ("ambientSound", self.ambient_sound, AMBIENT[0])];
+        let differs = set.into_iter().filter(|(_, value, default)| value != default);
+        differs.map(|(name, value, _)| format!("{name} = \"{value}\"")).collect()
+    }
 }
 
 /// Options of the API's agents that this version has no deed for: refused rather than ignored.
-const NOT_YET: [&str; 11] = [
-    "stt_mode",
-    "ambient_sound",
-    "denoising_mode",
-    "enable_backchannel",
-    "enable_messaging",
-    "custom_tools",
-    "transfer_number",
-    "voicemail_message",
-    "call_screening_identity",
-    "call_screening_purpose",
-    "numbers",
-];
+const NOT_YET: [&str; 2] = ["enable_messaging", "numbers"];
 
-pub(super) fn agents(sections: Vec<Section<'_>>) -> Vec<Agent> {
+pub(super) fn agents(sections: Vec<Section<'_>>, env: Env<'_>) -> Vec<Agent> {
     let mut seen = HashSet::new();
     let mut agents = Vec::new();
     for mut section in sections {
-        let Some(agent) = agent(&mut section) else {
+        let Some(agent) = agent(&mut section, env) else {
             section.finish();
             continue;
         };
@@ -89,7 +116,7 @@ pub(super) fn agents(sections: Vec<Section<'_>>) -> Vec<Agent> {
     agents
 }
 
-fn agent(section: &mut Section<'_>) -> Option<Agent> {
+fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let id = section.text("id");
     match &id {
         None if !section.has("id") => section.missing("id", "the agent's name in URLs, like \"front-desk\""),
@@ -120,8 +147,30 @@ fn agent(section: &mut Section<'_>) -> Option<Agent> {
         section.wrong("voice_mode", "agents answered by a webhook are not supported yet; expected \"hosted\"");
     }
     section.refuse(&NOT_YET, "this option of the AgentPhone API is not supported yet; leave it out");
+    let word = |name: &&'static str| (*name, *name);
+    let denoising_mode = section.one_of("denoising_mode", &DENOISING.each_ref().map(word)).unwrap_or(DENOISING[0]);
+    let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);
+    let is_accurate = section.one_of("stt_mode", &[("fast", false), ("accurate", true)]).unwrap_or(false);
+    let enable_backchannel = section.flag("enable_backchannel").unwrap_or(true);
+    let redact_keys = section.flag("redact_keys").unwrap_or(false);
+    let transfer_number = section.number_e164("transfer_number");
+    let text = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let voicemail_message = text(section.short_text("voicemail_message", 1_000));
+    let call_screening_purpose = text(section.short_text("call_screening_purpose", 300));
+    let call_screening_identity = text(section.short_text("call_screening_identity", 100));
+    let custom_tools = tool::tools(section, env);
     let id = id?;
     Some(Agent {
+        transfer_number,
+        is_accurate,
+        enable_backchannel,
+        voicemail_message,
+        call_screening_identity,
+        call_screening_purpose,
+        denoising_mode,
+        ambient_sound,
+        redact_keys,
+        custom_tools,
         name: name.unwrap_or_else(|| id.clone()),
         id,
         description,

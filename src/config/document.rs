@@ -268,7 +268,7 @@ impl<'d> Section<'d> {
     }
 
     /// The value of `key` in either spelling.
-    fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+    pub(super) fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         if !self.known.contains(&key) {
             self.known.push(key);
             let mut places: Vec<_> = self.spellings(key).map(|(at, _)| at).collect();

@@ -11,11 +11,14 @@ mod document;
 mod error;
 mod settings;
 mod stage;
+mod tool;
+mod values;
 
 pub use agent::{Agent, ModelTier};
 pub use error::{ConfigError, Problem};
 pub use settings::{Config, Engine, Env, Rtp, Server};
 pub use stage::{Backups, Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
+pub use tool::{CustomTool, ToolPolicy};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use crate::conversation::Pii;
 use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
 use super::stage::{self, Backups, Llm, Stt, Tts};
+use super::tool::{self, ToolPolicy};
 use super::{ConfigError, Problem};
 
 /// How the environment is asked: a function, so that a test needs no real one.
@@ -35,6 +36,8 @@ pub struct Config {
     pub llm: Llm,
     /// `[tts]`
     pub tts: Tts,
+    /// `[tools]`
+    pub tools: ToolPolicy,
     /// `[stt.backup]`, `[llm.backup]` and `[tts.backup]`
     pub backups: Backups,
     /// `[[agents]]`, at least one.
@@ -142,14 +145,15 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let (tts, tts_backup) = stage::tts(root.section("tts"), env, problems);
     let backups = Backups { stt: stt_backup, llm: llm_backup, tts: tts_backup };
     stage::all_or_none(&stt, &llm, &tts, problems);
+    let tools = tool::policy(root.section("tools"));
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
         root.missing("agents", "at least one [[agents]] table with id and systemPrompt");
     }
-    let agents = agent::agents(tables);
+    let agents = agent::agents(tables, env);
     root.finish();
     let warnings = problems.warnings();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, agents, warnings }
+    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, tools, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {

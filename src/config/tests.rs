@@ -274,10 +274,7 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[[agents]]\nid = \"desk\"\nsystemPrompt = \"p\"", "\"desk\" is the id of another agent too"),
         ("[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nvoiceSpeed = 3", "voice_speed: found 3, expected 0.5 to 2"),
         ("[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nlanguage = \"English\"", "expected a language code like"),
-        (
-            "[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nambientSound = \"office\"",
-            "is not supported yet; leave it out",
-        ),
+        ("[[agents]]\nid = \"b\"\nsystemPrompt = \"p\"\nenableMessaging = true", "is not supported yet; leave it out"),
         ("[[agents]]\nid = \"b\"\nsystemPrompt = \"\"", "[[agents]] system_prompt: found an empty text"),
     ] {
         let agent = if text.starts_with("[[") { format!("{text}\n{AGENT}") } else { format!("{text}\n\n{AGENT}") };
@@ -298,4 +295,61 @@ fn all_problems_are_told_at_once_in_the_order_of_the_file() {
 fn a_missing_file_says_where_to_start() {
     let error = Config::load("/nonexistent/agentphone.toml".as_ref(), None, &|_| None).unwrap_err();
     assert_eq!(error.to_string(), "/nonexistent/agentphone.toml: no such file; start from agentphone.example.toml");
+}
+
+#[test]
+fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
+    let text = "[[agents]]\nid = \"a\"\nsystemPrompt = \"p\"\ntransferNumber = \"+14155550100\"\nsttMode = \"accurate\"\n\
+                enable_backchannel = false\nvoicemailMessage = \"Call back.\"\ncallScreeningIdentity = \"Ada\"\n\
+                call_screening_purpose = \"a booking\"\ndenoisingMode = \"noise-and-background-speech-cancellation\"\n\
+                ambient_sound = \"coffee-shop\"\nredactKeys = true\n";
+    let agent = parse(text, &[]).unwrap().agents.remove(0);
+    assert_eq!(agent.transfer_number.as_ref().map(|number| number.reveal().as_str()), Some("+14155550100"));
+    assert!(agent.is_accurate && !agent.enable_backchannel && agent.redact_keys);
+    assert_eq!(agent.voicemail_message.as_deref(), Some("Call back."));
+    assert_eq!(agent.call_screening_identity.as_deref(), Some("Ada"));
+    assert_eq!(agent.call_screening_purpose.as_deref(), Some("a booking"));
+    let not_applied = agent.not_applied().join(", ");
+    assert!(not_applied.contains("denoisingMode") && not_applied.contains("ambientSound = \"coffee-shop\""));
+    let plain = parse(AGENT, &[]).unwrap().agents.remove(0);
+    assert!(plain.enable_backchannel && !plain.is_accurate && plain.not_applied().is_empty());
+    assert_eq!((plain.transfer_number, plain.custom_tools), (None, Vec::new()));
+    let told = problems(&text.replace("+14155550100", "415-555-0100"), &[]);
+    assert!(told.contains("transfer_number: expected a number in E.164") && !told.contains("0100\","), "{told}");
+}
+
+#[test]
+fn custom_tools_are_read_with_their_headers_from_the_environment() {
+    let text = "[tools]\nallow_http = true\n[[agents]]\nid = \"a\"\nsystemPrompt = \"p\"\n[[agents.customTools]]\n\
+                name = \"look_up\"\ndescription = \"Finds a table.\"\nurl = \"https://example.com/look\"\nmethod = \"GET\"\n\
+                timeoutMs = 4000\nexecutionMessage = \"Looking.\"\nheaders = { authorization = \"Bearer ${TOKEN}\" }\n\
+                parameters = { type = \"object\", properties = { day = { type = \"string\" } }, required = [\"day\"] }\n\
+                [[agents.tools]]\nname = \"quiet\"\ndescription = \"d\"\nurl = \"https://example.com/q\"\n\
+                parameters = '{\"type\":\"object\"}'\nspeak_during_execution = false\n";
+    let config = parse(text, &[("TOKEN", "secret-token")]).unwrap();
+    assert!(config.tools.allow_http && !config.tools.allow_private);
+    assert!(!format!("{config:?}").contains("secret-token"));
+    let tools = &config.agents[0].custom_tools;
+    assert_eq!((tools[0].name.as_str(), tools[0].is_get, tools[0].timeout.as_millis()), ("look_up", true, 4_000));
+    assert_eq!(tools[0].headers[0].1.reveal(), "Bearer secret-token");
+    let schema: serde_json::Value = serde_json::from_str(&tools[0].parameters).unwrap();
+    assert_eq!(schema["properties"]["day"]["type"], "string");
+    assert_eq!(tools[0].execution_message.as_deref(), Some("Looking."));
+    assert_eq!(
+        (tools[1].parameters.as_str(), tools[1].execution_message.as_deref()),
+        (r#"{"type":"object"}"#, Some(""))
+    );
+    assert!(problems(text, &[]).contains("authorization names TOKEN, which is not set"));
+    for (from, to, expected) in [
+        ("name = \"quiet\"", "name = \"end_call\"", "is the name of a built-in tool"),
+        ("name = \"quiet\"", "name = \"look_up\"", "is the name of another tool"),
+        ("name = \"quiet\"", "name = \"a b\"", "expected letters, digits"),
+        ("name = \"quiet\"", "", "name: is missing"),
+        ("timeoutMs = 4000", "timeoutMs = 1", "expected 1000 to 120000"),
+        ("parameters = '{\"type\":\"object\"}'", "parameters = '[1]'", "expected a JSON object"),
+        ("speak_during_execution = false", "colour = 1", "unknown key"),
+    ] {
+        let told = problems(&text.replace(from, to), &[("TOKEN", "t")]);
+        assert!(told.contains(expected), "{to}: {told}");
+    }
 }

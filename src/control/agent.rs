@@ -1,6 +1,6 @@
 //! An agent that can be called.
 
-use crate::engine::{DialogueSpec, LlmSettings, Providers, Standby, SttSpec, TtsSpec};
+use crate::engine::{DialogueSpec, LlmSettings, Pii, Providers, SoundSpec, Standby, SttSpec, TtsSpec, Variables};
 
 /// Who answers a call, and everything a call is started with.
 #[derive(Clone, Debug)]
@@ -19,6 +19,157 @@ pub struct Agent {
     pub tts: TtsSpec,
     /// What its calls fall back on.
     pub standby: Standby,
+    /// What else the API says of it.
+    pub options: Options,
+}
+
+/// Options of the API that no other part of an agent holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Options {
+    /// What is done to the sound; kept with each call.
+    pub sound: SoundSpec,
+    /// Whether calls are recorded where recordings are kept at all.
+    pub record: bool,
+    /// `sttMode`: `fast` or `accurate`.
+    pub stt_mode: &'static str,
+    /// Whether the agent says "uh-huh" while the caller speaks at length.
+    pub enable_backchannel: bool,
+    /// What is left on an answering machine.
+    pub voicemail_message: Option<String>,
+    /// Who a call screener is told is calling.
+    pub call_screening_identity: Option<String>,
+    /// And why.
+    pub call_screening_purpose: Option<String>,
+    /// The models behind `modelTier`, by its names.
+    pub models: Vec<(&'static str, Option<String>)>,
+    /// Its own tools, as they are shown.
+    pub custom_tools: Vec<ToolProfile>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sound: SoundSpec::default(),
+            record: true,
+            stt_mode: "fast",
+            enable_backchannel: true,
+            voicemail_message: None,
+            call_screening_identity: None,
+            call_screening_purpose: None,
+            models: Vec::new(),
+            custom_tools: Vec::new(),
+        }
+    }
+}
+
+/// What people see of a tool; its headers are not among it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToolProfile {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it is.
+    pub url: String,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// How long it may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Agent {
+    /// This agent for one call: its variables filled in, in what it is told, says and sends. Names nothing is known of are
+    /// left out; how many they were is logged.
+    #[must_use]
+    pub fn with_variables(&self, variables: &Variables) -> Self {
+        let mut agent = self.clone();
+        let mut unknown = 0;
+        let dialogue = &mut agent.dialogue;
+        let texts = [
+            Some(&mut dialogue.system_prompt),
+            Some(&mut dialogue.begin_message),
+            Some(&mut dialogue.goodbye),
+            agent.options.voicemail_message.as_mut(),
+            agent.options.call_screening_identity.as_mut(),
+            agent.options.call_screening_purpose.as_mut(),
+        ];
+        for text in texts.into_iter().flatten() {
+            let filled = variables.fill(text);
+            unknown += filled.unknown;
+            *text = filled.text;
+        }
+        if let Some(tools) = agent.providers.tools.for_call(variables) {
+            agent.providers.tools = tools;
+        }
+        if unknown > 0 {
+            tracing::warn!(agent = %agent.profile.id, unknown, "variables of this call are not set, and were left out");
+        }
+        agent
+    }
+}
+
+/// What one call has that its agent has not; `None`: as the agent.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Overrides {
+    /// Its first words; empty: the caller speaks first.
+    pub begin_message: Option<String>,
+    /// Instructions to the model.
+    pub system_prompt: Option<String>,
+    /// The vendor's voice id.
+    pub voice: Option<String>,
+    /// 1 is the voice's own speed.
+    pub voice_speed: Option<f32>,
+    /// BCP 47.
+    pub language: Option<String>,
+    /// `turbo`, `balanced` or `max`.
+    pub model_tier: Option<String>,
+    /// 0 to 1.
+    pub interruption_sensitivity: Option<f32>,
+    /// Whom the model may hand the caller to.
+    pub transfer_number: Option<Pii<String>>,
+    /// Whether the call is kept from being recorded.
+    pub disable_recording: bool,
+    /// Who a call screener is told is calling.
+    pub call_screening_identity: Option<String>,
+    /// And why.
+    pub call_screening_purpose: Option<String>,
+    /// What stands for the names in texts.
+    pub variables: Variables,
+}
+
+impl Overrides {
+    /// The agent as this call wants it, its variables filled in.
+    #[must_use]
+    pub fn apply(self, agent: &Agent) -> Agent {
+        let mut agent = agent.clone();
+        set(&mut agent.dialogue.begin_message, self.begin_message);
+        set(&mut agent.dialogue.system_prompt, self.system_prompt);
+        set(&mut agent.tts.speed, self.voice_speed);
+        set(&mut agent.dialogue.interruption_sensitivity, self.interruption_sensitivity);
+        agent.tts.voice = self.voice.or(agent.tts.voice);
+        agent.dialogue.transfer_number = self.transfer_number.or(agent.dialogue.transfer_number);
+        if let Some(language) = self.language {
+            agent.stt.language.clone_from(&language);
+            agent.dialogue.language.clone_from(&language);
+            agent.tts.language = language;
+        }
+        if let Some(tier) = self.model_tier {
+            if let Some((_, model)) = agent.options.models.iter().find(|(name, _)| *name == tier) {
+                agent.llm.model.clone_from(model);
+            }
+            agent.profile.model_tier = tier;
+        }
+        agent.options.record &= !self.disable_recording;
+        agent.options.call_screening_identity = self.call_screening_identity.or(agent.options.call_screening_identity);
+        agent.options.call_screening_purpose = self.call_screening_purpose.or(agent.options.call_screening_purpose);
+        agent.with_variables(&self.variables)
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
 }
 
 /// What people see of an agent.

@@ -114,7 +114,8 @@ impl Calls {
     pub fn start(&self, permit: Permit, agent: &Agent, leg: Leg, party: Party) -> Arc<LiveCall> {
         let id = CallId::random();
         let file = |directory: &Option<PathBuf>, kind: &str| directory.as_ref().map(|d| d.join(format!("{id}.{kind}")));
-        let (recording, log) = (file(&self.recordings, "wav"), file(&self.logs, "log"));
+        let recording = file(&self.recordings, "wav").filter(|_| agent.options.record);
+        let log = file(&self.logs, "log");
         let (stream_sid, call_sid) = party.carrier.map(|names| (names.stream_sid, names.call_sid)).unzip();
         let facts = Facts {
             id: id.to_string(),
@@ -137,7 +138,7 @@ impl Calls {
         let start = Start {
             id,
             // The engine takes the line from the leg, and draws the seed.
-            call: CallSpec::new(dialogue),
+            call: CallSpec { sound: agent.options.sound, ..CallSpec::new(dialogue) },
             leg,
             providers: agent.providers.clone(),
             stt: agent.stt.clone(),

@@ -14,7 +14,7 @@ pub mod http;
 mod record;
 pub mod wire;
 
-pub use agent::{Agent, Profile};
+pub use agent::{Agent, Options, Overrides, Profile, ToolProfile};
 pub use api::{Api, ApiConfig};
 pub use auth::Keys;
 pub use calls::{Calls, CarrierNames, Filter, Found, LiveCall, Party};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::AnsweredBy;
-use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall};
+use crate::conversation::{Digit, Failure, Message, ReplyId, Service, ToolCall, TransferEnd};
 
 /// Something to be done, now.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub enum Action {
     ListenForBeep(bool),
     /// Send keys to the other side.
     SendDigits(Vec<Digit>),
-    /// Hand the caller to someone else.
+    /// Hand the caller to someone else; answered with [`Fact::TransferEnded`](super::Fact::TransferEnded).
     Transfer {
         /// Whom to.
         to: crate::conversation::Pii<String>,
@@ -245,6 +245,15 @@ pub enum DialogueEvent {
         name: String,
         /// How long it took.
         took: Duration,
+    },
+    /// The caller is being handed to someone else: it rings there.
+    TransferStarted,
+    /// The caller was not handed on, and stays with the agent.
+    TransferFailed {
+        /// How it ended.
+        end: TransferEnd,
+        /// Why, and what is done about it.
+        why: Why,
     },
     /// A service failed; what was done about it is in `why`.
     ServiceFailed {

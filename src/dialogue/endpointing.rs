@@ -49,6 +49,8 @@ pub(super) struct Turn {
     interim: String,
     /// Keys pressed.
     pub(super) keys: String,
+    /// When the first of them was pressed.
+    pub(super) keys_since: Option<Instant>,
     /// When they are taken to be all.
     pub(super) keys_until: Option<Instant>,
     confidence: Option<f32>,
@@ -230,9 +232,9 @@ impl Turn {
         if self.carried.len() < Self::MAX_TEXT {
             append(&mut self.carried, &std::mem::take(&mut self.finals));
         }
-        let (keys, keys_until) = (std::mem::take(&mut self.keys), self.keys_until);
+        let (keys, since, until) = (std::mem::take(&mut self.keys), self.keys_since, self.keys_until);
         self.forget_words(now);
-        (self.keys, self.keys_until) = (keys, keys_until);
+        (self.keys, self.keys_since, self.keys_until) = (keys, since, until);
     }
 
     /// A turn that was broken off may go on: whoever wants to has as long as after any pause.

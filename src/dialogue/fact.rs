@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Backdrop, Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd,
+    WordTime,
 };
+
+use super::KeyRules;
 
 /// Something that happened, as far as the dialogue needs to know it.
 #[derive(Clone, Debug)]
@@ -108,6 +111,8 @@ pub enum Fact<'a> {
     },
     /// A tool has answered (or timed out: then the result says so).
     ToolResult(&'a ToolResult),
+    /// The answer to [`Action::Transfer`](super::Action::Transfer).
+    TransferEnded(TransferEnd),
     /// A service has failed for good; what could be retried without us was retried.
     Failed {
         /// Which service.
@@ -131,7 +136,7 @@ pub enum Fact<'a> {
 }
 
 /// What someone outside may ask of a live call.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Command {
     /// Say this as the agent.
@@ -141,8 +146,30 @@ pub enum Command {
         /// Whether the caller may talk it down.
         interruptible: bool,
     },
+    /// Ask the caller for keys, by these rules; without it keys are taken by the default ones.
+    Collect(KeyRules),
+    /// Go on with other settings. What is being said finishes as it began; what comes next uses them.
+    Update(Update),
     /// Fall silent and listen.
     Interrupt,
+    /// Hand the caller to someone else once the agent's words were heard.
+    Transfer {
+        /// Whom to; `None`: [`DialogueSpec::transfer_number`](super::DialogueSpec::transfer_number).
+        to: Option<Pii<String>>,
+    },
     /// End the call now.
     End,
+}
+
+/// Settings of a live call that change; `None`: as they are.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Update {
+    /// Instructions to the model.
+    pub system_prompt: Option<String>,
+    /// The vendor's voice id: the body's, the dialogue has no use for it.
+    pub voice: Option<String>,
+    /// The voice's speed: the body's too.
+    pub voice_speed: Option<f32>,
+    /// 0: the agent is never interrupted; 1: it stops at the first sound.
+    pub interruption_sensitivity: Option<f32>,
 }

@@ -57,6 +57,11 @@ impl History {
         Self { system, entries: VecDeque::new(), bytes: 0 }
     }
 
+    /// Other instructions to the model from here on.
+    pub(super) fn instruct(&mut self, system: String) {
+        self.system = system;
+    }
+
     /// The caller said this.
     pub(super) fn user(&mut self, text: String) {
         match self.entries.back_mut() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{Backdrop, Digit, Failure, Service, Transcript, TranscriptKind};
+use crate::conversation::{Backdrop, Failure, Service, Transcript, TranscriptKind};
 
 use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
@@ -16,8 +16,6 @@ use super::{DialogueEvent, EndReason};
 const LATE_WORDS: Duration = Duration::from_secs(3);
 /// A voice so young may still be a click; a turn is not ended over it.
 const ONSET: Duration = Duration::from_millis(100);
-/// The most keys of one turn; what comes after is dropped.
-const MAX_KEYS: usize = 64;
 
 impl Dialogue {
     /// A voiced hop.
@@ -160,29 +158,6 @@ impl Dialogue {
         }
     }
 
-    /// A key.
-    pub(super) fn digit(&mut self, digit: Digit, now: Instant) {
-        if self.line_held || self.ending.as_ref().is_some_and(|ending| !ending.may_stay()) {
-            return;
-        }
-        self.words_at = now;
-        if digit.as_char() == '#' {
-            if self.turn.keys.is_empty() {
-                return;
-            }
-            self.turn.keys_until = Some(now);
-        } else if self.turn.keys.len() < MAX_KEYS {
-            self.turn.keys.push(digit.as_char());
-            self.turn.keys_until = Some(now + self.spec.timing.key_wait);
-        }
-        let Some(front) = self.replies.front() else { return };
-        if front.hangs_up.is_some() {
-            self.stay();
-        } else if front.interruptible && (self.barge_in.is_allowed || !front.is_sounding()) {
-            self.interrupt("barge-in.key", now);
-        }
-    }
-
     fn announce(&mut self) {
         if !self.turn.announced {
             self.turn.announced = true;
@@ -269,6 +244,7 @@ impl Dialogue {
     pub(super) fn commit(&mut self, endpoint: &Endpoint, answer: Option<crate::conversation::ReplyId>, now: Instant) {
         let turn = std::mem::take(&mut self.turn);
         let mut new = turn.text();
+        let shown = self.keys_committed(&new, &turn.keys);
         append(&mut new, &turn.keys);
         let mut text = turn.carried.clone();
         append(&mut text, &new);
@@ -296,7 +272,7 @@ impl Dialogue {
         self.tell(DialogueEvent::TurnCommitted {
             turn: self.turns,
             reply,
-            text: if new.is_empty() { text } else { new },
+            text: if new.is_empty() { self.without_keys(&text, 1) } else { shown },
             confidence: turn.confidence(),
             stopped: turn.stopped.map(|at| self.since_begin(at)),
             decided: self.since_begin(endpoint.decided.min(now)),

@@ -8,10 +8,12 @@ use crate::conversation::{Failure, ReplyId, Service};
 use super::answer::Answer;
 use super::backchannel::Backchannel;
 use super::barge_in::BargeIn;
+use super::collect::Collect;
 use super::ending::Ending;
 use super::endpointing::{Turn, Voice};
 use super::hedging::Slow;
 use super::history::History;
+use super::keys::Keys;
 use super::language::Language;
 use super::own_voice::OwnWords;
 use super::pauses::Pauses;
@@ -20,7 +22,8 @@ use super::reply::Reply;
 use super::speculation::Thinking;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
-use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Why};
+use super::transfer::Transfer;
+use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Fact, Update, Why};
 
 /// One conversation: who has the floor, what is said next, and when it is over.
 ///
@@ -29,7 +32,7 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, 
 /// before anything else is told. Nothing comes after [`Action::HangUp`], and nothing is heard after it.
 ///
 /// The caller's side is in `listening`, the agent's in `speaking`, who gives way in `floor`, services that fail in
-/// `failing`, tools in `tools`, the end in `ending`, thinking ahead in `speculation`; this file holds
+/// `failing`, tools in `tools`, `keys` and `transfer`, the end in `ending`, thinking ahead in `speculation`; this file holds
 /// the state they share, passes facts to them, and derives every deadline from that state after each fact, so that none
 /// can be forgotten.
 #[derive(Clone, Debug)]
@@ -62,6 +65,12 @@ pub struct Dialogue {
     pub(super) cut: Option<Cut>,
     pub(super) tools: Tools,
     pub(super) thinking: Thinking,
+    /// The caller is to be handed to someone else, or it rings there.
+    pub(super) transfer: Option<Transfer>,
+    /// Keys that are to be sent.
+    pub(super) keys: Keys,
+    /// The caller's keys.
+    pub(super) collect: Collect,
     /// A turn or a tool's result that the model has not been given yet.
     pub(super) owed: Option<ReplyId>,
     pub(super) ending: Option<Ending>,
@@ -150,6 +159,9 @@ impl Dialogue {
             cut: None,
             tools: Tools::default(),
             thinking: Thinking::default(),
+            transfer: None,
+            keys: Keys::default(),
+            collect: Collect::default(),
             owed: None,
             ending: None,
             is_over: false,
@@ -199,6 +211,7 @@ impl Dialogue {
             Fact::PlayoutEnded { reply, heard } => self.playout_ended(reply, heard, now),
             Fact::Flushed { reply, heard, share } => self.flushed(reply, heard, share, now),
             Fact::ToolResult(result) => self.tool_result(result, now),
+            Fact::TransferEnded(end) => self.transfer_ended(end, now),
             Fact::Failed { service, reply, failure } => self.failed(service, reply, failure, now),
             Fact::Command(command) => self.command(command, now),
             Fact::Hold { held } => self.line_hold(held, now),
@@ -272,6 +285,10 @@ impl Dialogue {
             Timer::Overdue => self.playout_late(now),
             Timer::Tool => self.tools_late(now),
             Timer::Filler => self.fill(now),
+            Timer::Collect => self.no_keys(now),
+            Timer::Keys => self.press_keys(now),
+            Timer::Transfer => self.transfer_late(now),
+            Timer::Comfort => self.comfort(now),
             Timer::Greeting => {}
             Timer::Answer => self.answer_is_due(now),
             Timer::Idle => self.idle(now),
@@ -294,6 +311,7 @@ impl Dialogue {
         // A turn that is over is answered in the same breath; twice is enough for what the first brings about.
         for _ in 0..2 {
             self.drop_in_between();
+            self.transfer_next(now);
             self.answer_owed(now);
             self.play_next(now);
             self.end_if_done(now);
@@ -325,11 +343,15 @@ impl Dialogue {
         self.arm_replies(now);
         self.arm_tools();
         self.arm_answer(now);
+        self.arm_transfer();
+        self.arm_collect();
+        self.timers.set(Timer::Keys, self.keys.due());
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
         let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);
         let silence = (self.answered.is_some() && self.ending.is_none() && !self.line_held && self.replies.is_empty())
-            .then_some(self.words_at + timing.max_silence);
+            .then_some(self.words_at + timing.max_silence)
+            .filter(|_| self.transfer.is_none());
         let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
         let warning = self.duration_warning_at().filter(|_| is_quiet).map(|at| at.max(now));
         let greeting = self.greeting_at().filter(|&at| at > now);
@@ -345,6 +367,7 @@ impl Dialogue {
     fn is_idle(&self) -> bool {
         self.replies.is_empty()
             && self.tools.is_empty()
+            && self.transfer.is_none()
             && self.owed.is_none()
             && self.cut.is_none()
             && self.ending.is_none()
@@ -366,7 +389,21 @@ impl Dialogue {
         match command {
             Command::Say { text, interruptible } => self.say(text, *interruptible, now),
             Command::Interrupt => self.fall_silent(now),
+            Command::Update(update) => self.update(update),
+            Command::Collect(rules) => self.collect_keys(*rules, now),
+            Command::Transfer { to } => self.transfer_ordered(to.clone(), now),
             Command::End => self.close(EndReason::Ended, false, now),
+        }
+    }
+
+    fn update(&mut self, update: &Update) {
+        if let Some(prompt) = &update.system_prompt {
+            self.history.instruct(prompt.clone());
+            self.spec.system_prompt.clone_from(prompt);
+        }
+        if let Some(sensitivity) = update.interruption_sensitivity {
+            self.spec.interruption_sensitivity = sensitivity;
+            self.barge_in = BargeIn::new(sensitivity, &self.spec.timing);
         }
     }
 
@@ -431,6 +468,8 @@ impl Dialogue {
         self.replies.clear();
         self.backchannel = Backchannel::default();
         self.tools = Tools::default();
+        self.transfer = None;
+        self.keys = Keys::default();
     }
 
     /// Waits for the voice detector that may have been lost.

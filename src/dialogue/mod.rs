@@ -7,8 +7,11 @@
 
 mod action;
 mod answer;
+mod arguments;
 mod backchannel;
 mod barge_in;
+mod builtin;
+mod collect;
 mod ending;
 mod endpointing;
 mod entity;
@@ -17,6 +20,7 @@ mod failing;
 mod floor;
 mod hedging;
 mod history;
+mod keys;
 mod language;
 mod listening;
 mod machine;
@@ -36,12 +40,14 @@ mod speculation;
 mod tests;
 mod timer;
 mod tools;
+mod transfer;
 mod turn_limit;
 mod words;
 
 pub use action::{Action, DialogueEvent, EndReason, Why};
 pub use answer::{AnsweredBy, Screening};
-pub use fact::{Command, Fact};
+pub use builtin::{END_CALL, RESERVED, SEND_DTMF, TRANSFER_CALL};
+pub use collect::KeyRules;
+pub use fact::{Command, Fact, Update};
 pub use machine::Dialogue;
-pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Speculation, SttMode, Timing};
-pub use tools::END_CALL;
+pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Speculation, SttMode, Timing, ToolRule};

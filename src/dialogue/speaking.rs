@@ -11,6 +11,8 @@ use super::{Action, DialogueEvent};
 
 /// The most replies under way; more lines from outside are refused.
 const MAX_REPLIES: usize = 8;
+/// From this many keys on the agent's repeating them is hidden too.
+const SECRET_KEYS: usize = 4;
 
 impl Dialogue {
     /// Has the first words synthesised before the line is up.
@@ -83,7 +85,8 @@ impl Dialogue {
         if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
             return;
         }
-        if self.answer.is_mute() {
+        // Whoever waits for a transfer is answered when it has failed; a machine that listens to nothing is not.
+        if self.transfer.is_some() || self.answer.is_mute() {
             return;
         }
         self.owed = None;
@@ -320,7 +323,9 @@ impl Dialogue {
         if reply.purpose == Purpose::Answer && !reply.broken {
             self.failures = 0;
         }
+        let purpose = reply.purpose;
         self.write(reply, &reply.text, reply.broken, now);
+        self.asked_in(purpose, now);
         if reply.purpose == Purpose::Filler {
             self.tools.filled(now);
         }
@@ -350,6 +355,7 @@ impl Dialogue {
             self.carry_turn();
             self.own_words.said(&text, now);
             if !text.is_empty() {
+                let text = self.without_keys(&text, SECRET_KEYS);
                 self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
             }
             return;
@@ -367,7 +373,8 @@ impl Dialogue {
         if reply.purpose != Purpose::Filler {
             self.history.heard(reply.id, text, interrupted);
         }
-        let text = text.trim().to_owned();
+        // A single key is no secret, and would be found in any answer.
+        let text = self.without_keys(text.trim(), SECRET_KEYS);
         if !text.is_empty() {
             self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted });
         }
@@ -382,6 +389,9 @@ impl Dialogue {
         let (dropped, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.replies).into_iter().partition(|reply| reply.interruptible);
         self.replies = kept.into();
+        if let Some(transfer) = self.transfer.as_mut().filter(|_| !dropped.is_empty()) {
+            transfer.words_cut();
+        }
         for reply in &dropped {
             self.flush(reply);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::conversation::ToolSpec;
+use crate::conversation::{Pii, ToolSpec};
 
 use super::Screening;
 
@@ -93,6 +93,16 @@ pub struct DialogueSpec {
     pub voicemail_message: Option<String>,
     /// What a call screening is told; `None`: the model answers it.
     pub screening: Option<Screening>,
+    /// What holds for single tools.
+    pub tool_rules: Vec<ToolRule>,
+    /// Whom the model may hand the caller to; `None`: nobody, and the tool is not offered.
+    pub transfer_number: Option<Pii<String>>,
+    /// Said when a transfer has come to nothing.
+    pub transfer_failed: String,
+    /// Said again and again while a transfer rings on; empty: nothing.
+    pub transfer_wait: String,
+    /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
+    pub redact_keys: bool,
     /// Said some time before the longest call ends; empty: nothing.
     pub duration_warning: String,
     /// What the sound says that is kept for the case that every voice is down; empty: there is none.
@@ -109,6 +119,17 @@ pub struct DialogueSpec {
     pub speculation: Speculation,
     /// The clock's rules.
     pub timing: Timing,
+}
+
+/// What holds for one tool and not for the others.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ToolRule {
+    /// The tool's name.
+    pub name: String,
+    /// It is given up after this; `None`: after [`Timing::tool`].
+    pub timeout: Option<Duration>,
+    /// Said while the caller waits for it, in place of [`DialogueSpec::filler`]; empty: nothing.
+    pub filler: Option<String>,
 }
 
 /// Which services have a backup to fall back on.
@@ -163,6 +184,11 @@ impl Default for DialogueSpec {
             answer_detection: true,
             voicemail_message: None,
             screening: None,
+            tool_rules: Vec::new(),
+            transfer_number: None,
+            transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
+            transfer_wait: "I'm still trying to reach someone for you.".into(),
+            redact_keys: false,
             duration_warning: "We have about half a minute left on this call.".into(),
             last_resort: LAST_RESORT.into(),
             cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
@@ -272,8 +298,15 @@ pub struct Timing {
     pub filler_after: Duration,
     /// … and once more after this.
     pub filler_again: Duration,
+    /// A transfer that nobody has answered is given up after this.
+    pub transfer: Duration,
+    /// While it rings the caller is told so each time nothing was heard for this long.
+    pub transfer_comfort: Duration,
     /// Keys are a turn this long after the last of them (`#` ends it at once).
     pub key_wait: Duration,
+    /// Keys are a turn at the latest this long after the first of them; and so long they are waited for when they were asked
+    /// for.
+    pub key_total: Duration,
     /// The greeting waits this long after the line's first packet, 150 ms after the first sample in it …
     pub greeting_delay: Duration,
     /// … and at most this long after the answer. (An outbound call's greeting waits for the callee.)
@@ -349,7 +382,10 @@ impl Default for Timing {
             tool: ms(10_000),
             filler_after: ms(1_200),
             filler_again: ms(6_000),
+            transfer: ms(20_000),
+            transfer_comfort: ms(8_000),
             key_wait: ms(3_000),
+            key_total: ms(15_000),
             greeting_delay: ms(130),
             greeting_latest: ms(400),
             hello_wait: ms(1_500),

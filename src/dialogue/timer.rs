@@ -57,6 +57,14 @@ timers! {
     Tool,
     /// The caller waits for a tool in silence.
     Filler,
+    /// The caller was asked for keys and has pressed none.
+    Collect,
+    /// The next keys may be sent.
+    Keys,
+    /// Nobody has answered a transfer.
+    Transfer,
+    /// The caller waits for a transfer in silence.
+    Comfort,
     /// The greeting may be heard.
     Greeting,
     /// Something is to be done about whoever has answered.

@@ -1,16 +1,14 @@
 //! Tools the model asks for: run once, after the turn was committed, their results kept whatever is heard.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::conversation::{Failure, ReplyId, Service, ToolCall, ToolResult};
 
+use super::builtin::{END_CALL, SEND_DTMF, TRANSFER_CALL};
 use super::machine::{Dialogue, why};
 use super::reply::Purpose;
 use super::timer::Timer;
 use super::{Action, DialogueEvent, EndReason, Timing};
-
-/// The built-in tool with which the model ends the call: its words are played to the end, then we hang up.
-pub const END_CALL: &str = "end_call";
 
 /// The most tools of one reply; more are answered with a refusal.
 pub(super) const MAX_CALLS: usize = 16;
@@ -34,6 +32,10 @@ struct Running {
     id: String,
     name: String,
     since: Instant,
+    /// It is given up after this.
+    timeout: Duration,
+    /// What the caller is told while waiting for it; empty: nothing.
+    filler: String,
 }
 
 impl Tools {
@@ -61,12 +63,20 @@ impl Tools {
     /// When the caller has waited in silence for too long; `quiet_since` is when they last heard something.
     fn filler_at(&self, timing: &Timing, quiet_since: Instant) -> Option<Instant> {
         let since = self.running.iter().map(|tool| tool.since).min()?;
+        if self.filler().is_empty() {
+            return None;
+        }
         let wait = if self.fillers == 0 { timing.filler_after } else { timing.filler_again };
         (self.fillers < MAX_FILLERS).then(|| since.max(quiet_since).max(self.filled_at.unwrap_or(since)) + wait)
     }
 
-    fn due(&self, timing: &Timing) -> Option<Instant> {
-        self.running.iter().map(|tool| tool.since + timing.tool).min()
+    /// What the caller is told: for the tool that has run longest.
+    fn filler(&self) -> &str {
+        self.running.iter().min_by_key(|tool| tool.since).map_or("", |tool| tool.filler.as_str())
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.running.iter().map(|tool| tool.since + tool.timeout).min()
     }
 }
 
@@ -94,9 +104,29 @@ impl Dialogue {
         reply.calls += 1;
         let text = reply.text.clone();
         self.history.called(id, &text, call.clone());
-        self.tools.running.push(Running { reply: id, id: call.id.clone(), name: call.name.clone(), since: now });
         self.tell(DialogueEvent::ToolStarted { name: call.name.clone() });
-        self.act(Action::Invoke { reply: id, call });
+        match call.name.as_str() {
+            TRANSFER_CALL => self.transfer_asked(id, &call, now),
+            SEND_DTMF => self.keys_asked(id, &call, now),
+            _ => {
+                let rule = self.spec.tool_rules.iter().find(|rule| rule.name == call.name);
+                let timeout = rule.and_then(|rule| rule.timeout).unwrap_or(self.spec.timing.tool);
+                let filler = rule.and_then(|rule| rule.filler.as_ref()).unwrap_or(&self.spec.filler).clone();
+                let running =
+                    Running { reply: id, id: call.id.clone(), name: call.name.clone(), since: now, timeout, filler };
+                self.tools.running.push(running);
+                self.act(Action::Invoke { reply: id, call });
+            }
+        }
+    }
+
+    /// A built-in tool has answered. `is_news`: the model is to go on with what it says.
+    pub(super) fn built_in_result(&mut self, reply: ReplyId, call: &str, name: &str, content: &str, is_news: bool) {
+        self.history.result(reply, &ToolResult { id: call.into(), content: content.into() });
+        self.tell(DialogueEvent::ToolEnded { name: name.into(), took: Duration::ZERO });
+        if is_news && self.owed.is_none() {
+            self.owed = Some(self.next_id());
+        }
     }
 
     /// A tool has answered.
@@ -134,10 +164,9 @@ impl Dialogue {
 
     /// Tools that have not answered in time answer with that.
     pub(super) fn tools_late(&mut self, now: Instant) {
-        let timeout = self.spec.timing.tool;
-        let is_late = |since: Instant| now.saturating_duration_since(since) >= timeout;
-        let late: Vec<_> = self.tools.running.iter().filter(|t| is_late(t.since)).map(|t| t.id.clone()).collect();
-        for id in late {
+        let is_late = |tool: &&Running| now.saturating_duration_since(tool.since) >= tool.timeout;
+        let late: Vec<_> = self.tools.running.iter().filter(is_late).map(|t| (t.id.clone(), t.timeout)).collect();
+        for (id, timeout) in late {
             let inputs = format!("no answer within {} ms", timeout.as_millis());
             let (failure, why) = (Failure::Timeout, why("tool.timeout", inputs));
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
@@ -158,9 +187,9 @@ impl Dialogue {
 
     /// The caller waits for a tool in silence.
     pub(super) fn fill(&mut self, now: Instant) {
+        let line = self.tools.filler().to_owned();
         self.tools.fillers += 1;
         self.tools.filled(now);
-        let line = self.spec.filler.clone();
         self.script(Purpose::Filler, &line, now);
     }
 
@@ -170,8 +199,8 @@ impl Dialogue {
         let filler = self
             .tools
             .filler_at(&timing, self.quiet_since)
-            .filter(|_| is_silent && !self.line_held && self.cut.is_none() && !self.spec.filler.is_empty());
+            .filter(|_| is_silent && !self.line_held && self.cut.is_none() && self.transfer.is_none());
         self.timers.set(Timer::Filler, filler);
-        self.timers.set(Timer::Tool, self.tools.due(&timing));
+        self.timers.set(Timer::Tool, self.tools.due());
     }
 }

@@ -18,8 +18,8 @@ use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
 use super::{CallId, Outcome, ServiceCounters, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
-use crate::conversation::{Digit, Failure, ReplyId, Service};
-use crate::gateway::{Leg, LegEvent};
+use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
+use crate::gateway::{Leg, LegEvent, LegTransfer};
 use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
 
 /// One call and everything at work for it: owned by one task, which runs it from beginning to end.
@@ -39,6 +39,8 @@ pub(super) struct Driver {
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
     failed: Vec<(Service, Option<ReplyId>, ProviderError)>,
+    /// The line could not do a transfer it was asked for: told to the call with the next wake.
+    transfer_refused: bool,
     /// Whether the other side is yet to answer.
     ringing: bool,
     /// The deadline that woke the call, until a packet has left for it.
@@ -70,7 +72,11 @@ impl Driver {
         let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
         let (rate, ringing) = (leg.codec.sample_rate(), leg.ringing);
-        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.tools, rate);
+        if spec.dialogue.transfer_number.is_some() && !leg.line.can_transfer() {
+            tracing::warn!(call = %id, "this line cannot transfer: the model is not offered it");
+            spec.dialogue.transfer_number = None;
+        }
+        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.offered_tools(), rate);
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
         spec.dialogue.backups = services.backups();
@@ -101,6 +107,7 @@ impl Driver {
             served: ServiceCounters::default(),
             told: (Totals::default(), began),
             failed: Vec::new(),
+            transfer_refused: false,
             ringing,
             due: None,
             stop_at: None,
@@ -130,6 +137,11 @@ impl Driver {
             if let Some((service, reply, error)) = self.failed.pop() {
                 now = Instant::now();
                 self.service_failed(service, reply, &error, now);
+                continue;
+            }
+            if std::mem::take(&mut self.transfer_refused) {
+                now = Instant::now();
+                self.tell(&Input::TransferEnded(TransferEnd::Unsupported), now);
                 continue;
             }
             let deadline = self.call.poll_timeout().into_iter().chain(self.stop_at).min();
@@ -193,7 +205,14 @@ impl Driver {
     fn handle(&mut self, wake: Wake, now: Instant) {
         match wake {
             Wake::Line(event) => self.handle_line(event, now),
-            Wake::Request(Request::Command(command)) => self.tell(&Input::Command(&command), now),
+            Wake::Request(Request::Command(command)) => {
+                if let Command::Update(update) = &command {
+                    // The voices that speak already go on as they began.
+                    self.services.speak_as(update.voice.as_ref(), update.voice_speed);
+                    self.sources.spare.discard();
+                }
+                self.tell(&Input::Command(&command), now);
+            }
             Wake::Request(Request::HangUp) => self.tell(&Input::Closed, now),
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.
@@ -230,6 +249,14 @@ impl Driver {
             }
             LegEvent::Played(mark) => self.tell(&Input::Played { mark }, now),
             LegEvent::Held(held) => self.tell(&Input::Held(held), now),
+            LegEvent::TransferEnded(end) => {
+                let end = match end {
+                    LegTransfer::Taken => TransferEnd::Taken,
+                    LegTransfer::NoAnswer => TransferEnd::NoAnswer,
+                    LegTransfer::Refused => TransferEnd::Refused,
+                };
+                self.tell(&Input::TransferEnded(end), now);
+            }
             LegEvent::Closed => {
                 self.sources.line_open = false;
                 self.tell(&Input::Closed, now);
@@ -345,10 +372,12 @@ impl Driver {
                     recording.write(&sound);
                 }
             }
-            Output::SendDigits(digits) => {
-                tracing::warn!(call = %self.id, count = digits.len(), "this line cannot send keys");
+            Output::Transfer { to } => {
+                if let Err(error) = sources.leg.line.transfer(to.reveal()) {
+                    tracing::warn!(call = %self.id, %error, "the caller stays");
+                    self.transfer_refused = true;
+                }
             }
-            Output::Transfer { .. } => tracing::warn!(call = %self.id, "this line cannot transfer"),
             Output::Close { reason } => {
                 tracing::debug!(call = %self.id, reason = reason.name(), "closing the line");
                 sources.leg.line.close();

@@ -32,11 +32,11 @@ mod wake;
 
 pub use crate::audio::{Codec, SampleRate};
 pub use crate::call::{
-    AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event, EventKind,
-    Hedges, InboundReport, Line, LineSpec, OutboundReport, Report, Screening, Speaker, Speculation, SpeculationReport,
-    Story, SttMode, Timing, TurnReport, Waterfall, Why,
+    Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
+    Event, EventKind, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Report, Screening, SoundSpec,
+    Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport, Update, Waterfall, Why,
 };
-pub use crate::conversation::Pii;
+pub use crate::conversation::{Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};

@@ -89,6 +89,15 @@ impl Services {
         llm.open(LlmRequest { messages, ..request.clone() })
     }
 
+    /// Streams that are opened from here on speak with this voice, which is the first vendor's, and at this speed.
+    pub(super) fn speak_as(&mut self, voice: Option<&String>, speed: Option<f32>) {
+        let (first, second) = (&mut self.tts.first.1, self.tts.second.as_mut().map(|(_, spec)| spec));
+        first.voice = voice.cloned().or(first.voice.take());
+        for spec in [Some(first), second].into_iter().flatten() {
+            spec.speed = speed.unwrap_or(spec.speed);
+        }
+    }
+
     /// A stream of the voice of `rank`.
     pub(super) fn speak(&self, rank: u8) -> TtsStream {
         let (tts, spec) = self.tts.of(rank);

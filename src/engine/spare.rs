@@ -25,6 +25,11 @@ impl Spare {
         self.stream.get_or_insert_with(|| (open(), now));
     }
 
+    /// Drops the one that is there: it would speak with another voice.
+    pub(super) fn discard(&mut self) {
+        self.stream = None;
+    }
+
     /// The one that is there, if any.
     pub(super) fn take(&mut self, now: Instant) -> Option<TtsStream> {
         self.expire(now);

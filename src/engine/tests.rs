@@ -12,8 +12,9 @@ use super::files::tests::TestFile;
 use super::*;
 use crate::call::log::{Digest, Record, Records};
 use crate::call::{Call, Output};
-use crate::conversation::{GenerationEnd, Role, ToolCall, ToolResult, Transcript, TranscriptKind};
+use crate::conversation::{GenerationEnd, Role, ToolCall, ToolResult, Transcript, TranscriptKind, TransferEnd};
 use crate::gateway::loopback::{self, LoopbackPeer};
+use crate::gateway::{LegEvent, LegTransfer, Line};
 use crate::provider::{
     LlmEvent, LlmRequest, LlmStream, SttCommand, SttEvent, SttStream, ToolStream, TtsCommand, TtsEvent, TtsStream,
 };
@@ -510,4 +511,107 @@ fn ids_are_random_and_of_the_promised_shape() {
     assert_ne!(one, other);
     let letters = one.as_str().strip_prefix("call_").unwrap();
     assert!(letters.len() == 20 && letters.bytes().all(|letter| letter.is_ascii_alphanumeric()));
+}
+
+#[tokio::test]
+async fn a_transfer_reaches_the_line_and_its_end_the_call() {
+    for (end, gone) in [(LegTransfer::Refused, false), (LegTransfer::Taken, true)] {
+        let engine = engine(1);
+        let (handle, mut peer, backstage) = begin(&engine);
+        let mut subscription = handle.subscribe().await.unwrap();
+        sound(&mut peer).await;
+        assert!(handle.command(Command::Transfer { to: Some(Pii::new("+14155550100".into())) }));
+        let rings = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferStarted));
+        quiet_caller(&mut peer, event(&mut subscription, rings)).await;
+        let to = timeout(PATIENCE, peer.transfer_wanted()).await.expect("the line is asked");
+        assert_eq!(to.as_deref(), Some("+14155550100"));
+        assert!(peer.end_transfer(end));
+        if gone {
+            let outcome = ended(&handle).await;
+            assert_eq!(reason(&outcome), EndReason::Transferred);
+        } else {
+            let fails = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferFailed { end, .. }) if *end == TransferEnd::Refused);
+            quiet_caller(&mut peer, event(&mut subscription, fails)).await;
+            assert!(handle.command(Command::End));
+            let outcome = ended(&handle).await;
+            assert_eq!(reason(&outcome), EndReason::Ended);
+        }
+        drop(backstage);
+    }
+}
+
+/// A line over which nobody can be handed on.
+struct Bound(Box<dyn Line>);
+
+impl Line for Bound {
+    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> std::pin::Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
+        self.0.recv(buffer)
+    }
+
+    fn send(&mut self, packet: &PacketBuf) {
+        self.0.send(packet);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_transfer_is_not_offered_it_and_refuses_an_order_at_once() {
+    for can in [true, false] {
+        let engine = engine(1);
+        let (providers, mut backstage) = backstage();
+        let (mut start, mut peer) = start(providers);
+        start.call.dialogue.transfer_number = Some(Pii::new("+14155550100".into()));
+        if !can {
+            start.leg.line = Box::new(Bound(start.leg.line));
+        }
+        let handle = engine.start(engine.reserve().unwrap(), start);
+        let mut subscription = handle.subscribe().await.unwrap();
+        let transcript = Transcript {
+            kind: TranscriptKind::EndOfTurn,
+            text: "Can I speak to a person?".into(),
+            confidence: 0.9,
+            audio_end: None,
+        };
+        backstage.ears.send(SttEvent::Transcript(transcript)).await.unwrap();
+        let asked = quiet_caller(&mut peer, backstage.asked.recv()).await.unwrap();
+        let offered: Vec<_> = asked.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(offered.contains(&"transfer_call"), can, "{offered:?}");
+        assert!(offered.contains(&"end_call") && offered.contains(&"send_dtmf"), "{offered:?}");
+        if !can {
+            assert!(handle.command(Command::Transfer { to: Some(Pii::new("+14155550100".into())) }));
+            let fails = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferFailed { end, .. }) if *end == TransferEnd::Unsupported);
+            quiet_caller(&mut peer, event(&mut subscription, fails)).await;
+        }
+        assert!(handle.command(Command::End));
+        ended(&handle).await;
+    }
+}
+
+/// A voice that notes whose it is.
+#[derive(Debug)]
+struct Casting(Mutex<Vec<(Option<String>, f32)>>);
+
+impl Tts for Casting {
+    fn open(&self, spec: TtsSpec) -> TtsStream {
+        self.0.lock().unwrap().push((spec.voice.clone(), spec.speed));
+        Voice.open(spec)
+    }
+}
+
+#[tokio::test]
+async fn a_voice_that_changes_speaks_from_the_next_utterance_on() {
+    let engine = engine(1);
+    let (mut providers, backstage) = backstage();
+    let casting = Arc::new(Casting(Mutex::default()));
+    providers.tts = Arc::clone(&casting) as Arc<dyn Tts>;
+    let (start, mut peer) = start(providers);
+    let handle = engine.start(engine.reserve().unwrap(), start);
+    let mut subscription = handle.subscribe().await.unwrap();
+    sound(&mut peer).await;
+    let update = Update { voice: Some("Ada".into()), voice_speed: Some(1.2), ..Update::default() };
+    assert!(handle.command(Command::Update(update)));
+    assert!(handle.command(Command::Say { text: "With another voice.".into(), interruptible: true }));
+    let said = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::AgentSaid { text, .. }) if text.starts_with("With another"));
+    quiet_caller(&mut peer, event(&mut subscription, said)).await;
+    assert_eq!(*casting.0.lock().unwrap(), [(None, 1.0), (Some("Ada".into()), 1.2)]);
+    drop(backstage);
 }

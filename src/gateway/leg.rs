@@ -69,6 +69,18 @@ pub trait Line: Send {
     fn clear(&mut self) {}
     /// Asks the far side to tell when everything sent so far was played.
     fn mark(&mut self, _mark: u32) {}
+    /// Whether [`transfer`](Line::transfer) can work on this line.
+    fn can_transfer(&self) -> bool {
+        false
+    }
+    /// Hands the other side to `to`; how that ends is told as [`LegEvent::TransferEnded`].
+    ///
+    /// # Errors
+    ///
+    /// [`CannotTransfer`] when the line has no way to do it; then nothing was done and nothing is told.
+    fn transfer(&mut self, _to: &str) -> Result<(), CannotTransfer> {
+        Err(CannotTransfer)
+    }
     /// Says goodbye in the line's own way. Nothing is sent after it.
     fn close(&mut self) {}
     /// What happened so far.
@@ -91,9 +103,35 @@ pub enum LegEvent {
     Played(u32),
     /// The other side holds us, or has taken us back.
     Held(bool),
+    /// The transfer that was asked for is over.
+    TransferEnded(LegTransfer),
     /// The line is gone.
     Closed,
 }
+
+/// How a transfer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LegTransfer {
+    /// Somebody took the call.
+    Taken,
+    /// Nobody answered.
+    NoAnswer,
+    /// The other end was busy or refused.
+    Refused,
+}
+
+/// A line that has no way to hand its other side on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CannotTransfer;
+
+impl fmt::Display for CannotTransfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this line cannot transfer")
+    }
+}
+
+impl std::error::Error for CannotTransfer {}
 
 /// What happened on a line, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

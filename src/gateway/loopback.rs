@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Leg, LegCounters, LegEvent, Line};
+use super::{CannotTransfer, Leg, LegCounters, LegEvent, LegTransfer, Line};
 use crate::audio::Codec;
 use crate::rtp::{PacketBuf, PayloadType};
 
 /// Datagrams that may wait in one direction: more than a second of 20 ms packets. More are dropped and counted.
 pub const QUEUE: usize = 64;
 
+/// A call has one transfer under way; what is asked beyond this before the peer looks is refused.
+const TRANSFERS: usize = 4;
+
 /// A line and the other side of it, in plain RTP datagrams of `codec` with telephone events on payload type 101.
 pub fn pair(codec: Codec) -> (Leg, LoopbackPeer) {
     let (to_leg, from_peer) = mpsc::channel(QUEUE);
     let (to_peer, from_leg) = mpsc::channel(QUEUE);
-    let line = LoopbackLine { from_peer, to_peer: Some(to_peer), counters: LegCounters::default() };
+    let (wishes, transfers) = mpsc::channel(TRANSFERS);
+    let line = LoopbackLine { from_peer, to_peer: Some(to_peer), wishes, counters: LegCounters::default() };
     let leg = Leg {
         codec,
         payload_type: PayloadType(codec.static_payload_type()),
@@ -28,7 +32,7 @@ pub fn pair(codec: Codec) -> (Leg, LoopbackPeer) {
         local: None,
         line: Box::new(line),
     };
-    (leg, LoopbackPeer { to_leg, from_leg })
+    (leg, LoopbackPeer { to_leg, from_leg, transfers })
 }
 
 /// A line that rings until its other side [answers](LoopbackPeer::answer).
@@ -42,6 +46,7 @@ pub fn ringing(codec: Codec) -> (Leg, LoopbackPeer) {
 pub struct LoopbackPeer {
     to_leg: mpsc::Sender<FromPeer>,
     from_leg: mpsc::Receiver<PacketBuf>,
+    transfers: mpsc::Receiver<String>,
 }
 
 #[derive(Debug)]
@@ -71,6 +76,17 @@ impl LoopbackPeer {
         self.to_leg.try_send(FromPeer::Event(LegEvent::Held(held))).is_ok()
     }
 
+    /// Whom the agent wants the peer to be handed to; `None` once the line is closed. Cancel-safe. Answer with
+    /// [`end_transfer`](LoopbackPeer::end_transfer).
+    pub async fn transfer_wanted(&mut self) -> Option<String> {
+        self.transfers.recv().await
+    }
+
+    /// Tells how the transfer ended; `false` when the queue is full or the line is closed.
+    pub fn end_transfer(&self, end: LegTransfer) -> bool {
+        self.to_leg.try_send(FromPeer::Event(LegEvent::TransferEnded(end))).is_ok()
+    }
+
     /// The next packet of the agent; `None` once the line is closed. Cancel-safe.
     pub async fn recv(&mut self) -> Option<PacketBuf> {
         self.from_leg.recv().await
@@ -80,6 +96,7 @@ impl LoopbackPeer {
 struct LoopbackLine {
     from_peer: mpsc::Receiver<FromPeer>,
     to_peer: Option<mpsc::Sender<PacketBuf>>,
+    wishes: mpsc::Sender<String>,
     counters: LegCounters,
 }
 
@@ -113,6 +130,14 @@ impl Line for LoopbackLine {
         if self.to_peer.as_ref().is_some_and(|peer| peer.try_send(*packet).is_err()) {
             self.counters.send_failed += 1;
         }
+    }
+
+    fn can_transfer(&self) -> bool {
+        true
+    }
+
+    fn transfer(&mut self, to: &str) -> Result<(), CannotTransfer> {
+        self.wishes.try_send(to.to_owned()).map_err(|_| CannotTransfer)
     }
 
     fn close(&mut self) {
@@ -151,6 +176,18 @@ mod tests {
         assert_eq!(leg.line.recv(&mut buffer).await, LegEvent::Digit('7'));
         assert_eq!(leg.line.recv(&mut buffer).await, LegEvent::Held(true));
         assert_eq!(leg.line.recv(&mut buffer).await, LegEvent::Closed);
+    }
+
+    #[tokio::test]
+    async fn the_peer_sees_whom_it_is_handed_to_and_says_what_came_of_it() {
+        let (mut leg, mut peer) = pair(Codec::Pcmu);
+        assert!(leg.line.can_transfer());
+        assert_eq!(leg.line.transfer("+14155550100"), Ok(()));
+        assert_eq!(peer.transfer_wanted().await.as_deref(), Some("+14155550100"));
+        assert!(peer.end_transfer(LegTransfer::NoAnswer));
+        assert_eq!(leg.line.recv(&mut [0; 64]).await, LegEvent::TransferEnded(LegTransfer::NoAnswer));
+        drop(peer);
+        assert_eq!(leg.line.transfer("+14155550100"), Err(CannotTransfer));
     }
 
     #[tokio::test]

@@ -81,6 +81,11 @@ impl Activity {
         });
     }
 
+    /// Ends a stretch that is still open: what sounded was no voice.
+    pub(super) fn break_off(&mut self) -> Option<Change> {
+        self.stretch.take().map(|stretch| Change::Silence { since: stretch.ended })
+    }
+
     /// Ends a stretch that is still open and forgets the stream.
     pub(super) fn reset(&mut self) -> Option<Change> {
         self.vad.reset();

@@ -87,6 +87,8 @@ pub(super) enum KeyPacket {
     Event {
         /// Whether it is the first of its event.
         first: bool,
+        /// Whether the key is held down during it; its last packets only repeat the end.
+        sounds: bool,
         /// The timestamp of its beginning.
         timestamp: u32,
         /// The payload.
@@ -137,7 +139,8 @@ impl DtmfSender {
             let duration = units.saturating_mul(self.step.min(Self::ON));
             let end = self.step >= Self::ON;
             let event = TelephoneEvent { event: digit.event_code(), end, volume: Self::VOLUME, duration };
-            return Some(KeyPacket::Event { first: self.step == 1, timestamp: self.start, event });
+            let (first, sounds) = (self.step == 1, self.step <= Self::ON);
+            return Some(KeyPacket::Event { first, sounds, timestamp: self.start, event });
         }
         if self.step == last_event + Self::PAUSE {
             self.waiting.pop_front();
@@ -226,7 +229,7 @@ mod tests {
             let events: Vec<_> = packets
                 .iter()
                 .filter_map(|packet| match *packet {
-                    KeyPacket::Event { first, timestamp, event } => Some((first, timestamp, event)),
+                    KeyPacket::Event { first, timestamp, event, .. } => Some((first, timestamp, event)),
                     KeyPacket::Pause => None,
                 })
                 .collect();

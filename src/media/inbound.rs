@@ -13,6 +13,7 @@ use super::continuity::{Continuity, Placement};
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
 use super::jitter::{Inserted, Jitter, Kind, Slot};
+use super::keys::KeyEar;
 use super::source::{Admission, Source};
 
 /// What the inbound side of a line is told once.
@@ -51,7 +52,7 @@ pub enum Heard {
         /// The call time of the end of the last voiced sample.
         since: Instant,
     },
-    /// The caller pressed a key.
+    /// The caller pressed a key: a telephone event, or tones in the sound, told once when it is both.
     Digit(Digit),
     /// An answering machine's beep has ended; told only while [`Inbound::listen_for_beep`] asks for it.
     Beep {
@@ -87,6 +88,7 @@ pub struct Inbound {
     events: DtmfReceiver,
     /// While beeps are listened for.
     beep: Option<BeepDetector>,
+    keys: KeyEar,
     /// What is to be handed out before the decoded frame.
     due: Due,
     /// Small things to tell. At most [`Inbound::NOTES`].
@@ -129,6 +131,8 @@ impl Inbound {
     pub const LOST: Duration = Duration::from_secs(15);
     /// Nothing for this long from the beginning: the media is lost.
     pub const LOST_INITIALLY: Duration = Duration::from_secs(30);
+    /// How long a key may have sounded before it is recognised: two pieces of 12.75 ms and what is left of two frames.
+    pub const KEY_ONSET: Duration = Duration::from_millis(60);
     /// The most notes that wait to be told; what comes beyond them is left out.
     const NOTES: usize = 2 * Activity::MOST_CHANGES;
     /// Comfort noise (RFC 3389), which phones send whether it was agreed or not.
@@ -155,6 +159,7 @@ impl Inbound {
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             beep: None,
+            keys: KeyEar::new(rate),
             due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
             notes: VecDeque::with_capacity(Self::NOTES),
             handed: None,
@@ -257,8 +262,20 @@ impl Inbound {
                 Note::Lost => Heard::Lost,
             });
         }
-        let (frame, end) = self.next_frame()?;
+        let (mut frame, end) = self.next_frame()?;
         self.handed = Some(end);
+        let had_key = self.keys.is_sounding();
+        if let Some(digit) = self.keys.hear(&mut frame, self.now) {
+            self.report.digits += 1;
+            self.note(Note::Digit(digit));
+        }
+        if self.keys.is_sounding()
+            && !had_key
+            && let Some(change) = self.activity.break_off()
+        {
+            // The beginning of a tone, before it was certain, may have sounded like a voice.
+            self.note(Note::Change(change));
+        }
         if let Some(echo) = &mut self.echo {
             echo.came(&frame, end);
         }
@@ -296,6 +313,7 @@ impl Inbound {
         }
         self.held = held;
         if held {
+            self.keys.reset();
             if let Some(change) = self.activity.reset() {
                 self.note(Note::Change(change));
             }
@@ -319,6 +337,18 @@ impl Inbound {
         if wanted != self.beep.is_some() {
             self.beep = wanted.then(|| BeepDetector::new(self.spec.codec.sample_rate()));
         }
+    }
+
+    /// Whether a key that a gateway tells of is new: not one that was just heard in the sound.
+    pub fn is_new_key(&mut self, digit: Digit, now: Instant) -> bool {
+        self.now = self.now.max(now);
+        self.keys.is_new(digit, self.now)
+    }
+
+    /// Whether a key sounded in the frame that was handed out last. It was silenced there; up to
+    /// [`Inbound::KEY_ONSET`] of its beginning had been handed out before it was recognised.
+    pub const fn hears_key(&self) -> bool {
+        self.keys.is_sounding()
     }
 
     /// What happened so far, in numbers.
@@ -380,7 +410,10 @@ impl Inbound {
         if kind == Kind::Event {
             match TelephoneEvent::parse(self.incoming.payload()) {
                 Ok(event) => {
-                    if let Some(digit) = self.events.handle(event, timestamp, at) {
+                    self.keys.event_came(at);
+                    if let Some(digit) = self.events.handle(event, timestamp, at)
+                        && self.keys.is_new(digit, at)
+                    {
                         self.report.digits += 1;
                         self.note(Note::Digit(digit));
                     }
@@ -401,6 +434,7 @@ impl Inbound {
     fn restart(&mut self, place: u64) {
         self.jitter.give_up_before(place);
         self.events.reset();
+        self.keys.reset();
         self.transit = None;
         self.expected = None;
         if self.report.received > 0 {

@@ -13,6 +13,7 @@ mod echo;
 mod far;
 mod inbound;
 mod jitter;
+mod keys;
 mod lowband;
 mod mixer;
 mod outbound;

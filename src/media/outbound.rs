@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::audio::tone::Tone;
 use crate::audio::{Codec, Encoder, Frame, SampleRate};
 use crate::conversation::{Digit, ReplyId};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
@@ -86,6 +87,8 @@ pub struct Outbound {
     pacer: Pacer,
     far: Far,
     keys: DtmfSender,
+    /// The key that is being sent as sound.
+    tone: Option<Tone>,
     ssrc: Ssrc,
     sequence: u16,
     timestamp: u32,
@@ -136,6 +139,7 @@ impl Outbound {
             pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, now),
             far: Far::new(rate),
             keys: DtmfSender::new(),
+            tone: None,
             ssrc: Ssrc(next_random(&mut random) as u32),
             sequence: next_random(&mut random) as u16,
             timestamp: next_random(&mut random) as u32,
@@ -248,11 +252,11 @@ impl Outbound {
         cut
     }
 
-    /// Sends keys as telephone events between the packets of sound; speech waits meanwhile. Says how many were taken:
-    /// none on a line without telephone events, and no more than 64 may wait.
+    /// Sends keys between the packets of sound, as telephone events or, on a line without them, as the tones
+    /// themselves; speech waits meanwhile. Says how many were taken: no more than 64 may wait.
     pub fn send_digits(&mut self, digits: &[Digit], now: Instant) -> usize {
         self.tell(now);
-        if self.spec.telephone_event.is_none() { 0 } else { self.keys.push(digits) }
+        self.keys.push(digits)
     }
 
     /// The far side has played everything before this mark, or has thrown it away.
@@ -348,7 +352,18 @@ impl Outbound {
     /// Makes the packet that is due.
     fn packet(&mut self) -> PacketBuf {
         match self.keys.next(self.timestamp, self.units as u16) {
-            Some(KeyPacket::Event { first, timestamp, event }) => {
+            Some(KeyPacket::Event { first, sounds, event, .. }) if self.spec.telephone_event.is_none() => {
+                if first {
+                    let key = Digit::from_event_code(event.event).map(Digit::as_char);
+                    self.tone = key.and_then(|key| Tone::key(key, self.rate));
+                }
+                let mut frame = Frame::silence(self.rate, Pacer::PTIME);
+                if let Some(tone) = self.tone.as_mut().filter(|_| sounds) {
+                    tone.fill(frame.samples_mut());
+                }
+                self.sound(frame, Taken::default())
+            }
+            Some(KeyPacket::Event { first, timestamp, event, .. }) => {
                 let payload_type = self.spec.telephone_event.unwrap_or(self.spec.payload_type);
                 let header = self.header(first, payload_type, timestamp);
                 self.book(Frame::silence(self.rate, Pacer::PTIME), Taken::default());

@@ -26,6 +26,8 @@ pub struct Recorder {
     now: Instant,
     finished: bool,
     skipped: Duration,
+    /// How much sound stays here for the time being, so that it can still be muted.
+    held_back: Duration,
 }
 
 /// One side: the samples not handed out yet. At most [`Recorder::MOST`].
@@ -48,7 +50,29 @@ impl Recorder {
     /// A recording that begins now.
     pub fn new(rate: SampleRate, now: Instant) -> Self {
         let (caller, agent) = (Side::new(rate), Side::new(rate));
-        Self { rate, began: now, caller, agent, done: 0, now, finished: false, skipped: Duration::ZERO }
+        Self {
+            rate,
+            began: now,
+            caller,
+            agent,
+            done: 0,
+            now,
+            finished: false,
+            skipped: Duration::ZERO,
+            held_back: Duration::ZERO,
+        }
+    }
+
+    /// From here on the last `length` of sound is kept back, so that [`mute_caller`](Recorder::mute_caller) can still
+    /// reach it. At most [`Recorder::SLACK`].
+    pub fn hold_back(&mut self, length: Duration) {
+        self.held_back = length.min(Self::SLACK);
+    }
+
+    /// Silences the last `length` of the caller's side, as far as it was not handed out.
+    pub fn mute_caller(&mut self, length: Duration) {
+        let from = self.caller.samples.len().saturating_sub(self.rate.samples_in(length));
+        self.caller.samples.range_mut(from..).for_each(|sample| *sample = 0);
     }
 
     /// A frame of the caller, whose last sample is as old as `now`.
@@ -79,7 +103,8 @@ impl Recorder {
     /// The next piece: caller, agent.
     pub fn poll(&mut self) -> Option<(Frame, Frame)> {
         let piece = self.rate.samples_in(Self::PIECE);
-        let both = self.caller.samples.len() >= piece && self.agent.samples.len() >= piece;
+        let least = piece + self.rate.samples_in(self.held_back);
+        let both = self.caller.samples.len() >= least && self.agent.samples.len() >= least;
         let patience = self.now.checked_sub(Self::PATIENCE).unwrap_or(self.began);
         let overdue = self.done + piece as u64 <= self.samples_at(patience);
         let rest = self.finished && !(self.caller.samples.is_empty() && self.agent.samples.is_empty());

@@ -1,10 +1,11 @@
 //! What the model may call.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::conversation::{ToolCall, ToolResult};
+use crate::conversation::{ToolCall, ToolResult, Variables};
 
 use super::AbortOnDrop;
 
@@ -12,6 +13,11 @@ use super::AbortOnDrop;
 pub trait Tools: Send + Sync + fmt::Debug {
     /// Runs one tool, once. A failure is a result too: text the model can read.
     fn open(&self, call: ToolCall) -> ToolStream;
+
+    /// The same tools for a call with these variables; `None`: they hold none.
+    fn for_call(&self, _variables: &Variables) -> Option<Arc<dyn Tools>> {
+        None
+    }
 }
 
 /// No tools at all: each call is answered with a text that tells the model so.

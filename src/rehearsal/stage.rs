@@ -87,6 +87,11 @@ impl Stage {
         self.simulators.utter(utter);
     }
 
+    /// The model's last request before `before` came to nothing.
+    pub(super) fn forget_request(&self, before: Instant) {
+        self.simulators.forget_request(before);
+    }
+
     /// From here on a voice is well, or not.
     pub(super) fn ail_voice(&self, backup: bool, trouble: Option<VoiceTrouble>) {
         let whose = if backup { self.backup.as_ref() } else { Some(&self.simulators) };
@@ -118,11 +123,6 @@ impl Stage {
         let kind = FaultKind::Status(status);
         self.simulators.inject(Fault { service: Service::Stt, kind, count: u32::MAX });
         self.simulators.drop_listeners();
-    }
-
-    /// Takes the model's last request before `before` for not made.
-    pub(super) fn forget_request(&self, before: Instant) {
-        self.simulators.forget_request(before);
     }
 
     /// How often the model was asked.

@@ -18,6 +18,7 @@ pub struct Caller {
     /// Keys to be pressed, in order.
     presses: VecDeque<(Duration, Digit)>,
     pressing: Option<Press>,
+    keypad: Vec<KeyDown>,
     encoder: Encoder,
     payload_type: PayloadType,
     telephone_event: PayloadType,
@@ -49,6 +50,19 @@ impl Press {
     const ENDS: u16 = 3;
 }
 
+/// A key that is sent as telephone events beside the sound.
+#[derive(Debug)]
+struct KeyDown {
+    start: Duration,
+    key: Digit,
+    /// The timestamp of its beginning, once that was sent.
+    timestamp: Option<u32>,
+}
+
+/// How long a key is held down, and from one key to the next.
+const KEY: Duration = Duration::from_millis(100);
+const KEYS_APART: Duration = Duration::from_millis(200);
+
 /// What one packet of the caller lasts.
 pub(super) const PTIME: Duration = Duration::from_millis(20);
 /// How loud each tone of a beep is.
@@ -63,6 +77,7 @@ impl Caller {
             sounds: Vec::new(),
             presses: VecDeque::new(),
             pressing: None,
+            keypad: Vec::new(),
             encoder: Encoder::new(codec),
             payload_type,
             telephone_event: PayloadType(101),
@@ -130,6 +145,45 @@ impl Caller {
     pub(super) fn is_sounding(&self, now: Duration) -> bool {
         let lasts = |sound: &Sound| Duration::from_micros(sound.samples.len() as u64 * 125);
         self.sounds.iter().any(|sound| sound.start <= now && now < sound.start + lasts(sound))
+    }
+
+    /// Keys from `start` on, 200 ms apart, as telephone events behind the sound, as tones in it, or both.
+    pub(super) fn press_keys(&mut self, start: Duration, keys: &[Digit], events: bool, tones: bool) {
+        let mut start = start;
+        for &key in keys {
+            if events {
+                self.keypad.push(KeyDown { start, key, timestamp: None });
+            }
+            if let Some(mut tone) = Tone::key(key.as_char(), SampleRate::HZ_8000).filter(|_| tones) {
+                let mut sound = vec![0; samples(KEY)];
+                tone.fill(&mut sound);
+                self.add(start, sound);
+            }
+            start += KEYS_APART;
+        }
+    }
+
+    /// The telephone event that is sent at `now`, behind the packet of sound, if a key of
+    /// [`press_keys`](Caller::press_keys) is down or its end is repeated.
+    pub(super) fn event(&mut self, now: Duration) -> Option<PacketBuf> {
+        self.keypad.retain(|key| now <= key.start + KEY + 2 * PTIME);
+        let down = self.keypad.iter_mut().find(|key| now > key.start)?;
+        let timestamp = *down.timestamp.get_or_insert(self.timestamp.wrapping_sub(SAMPLES));
+        let held = now.saturating_sub(down.start);
+        let duration = u16::try_from(samples(held.min(KEY))).unwrap_or(u16::MAX);
+        let event = TelephoneEvent { event: down.key.event_code(), end: held >= KEY, volume: 10, duration };
+        let header = Header {
+            marker: held <= PTIME,
+            payload_type: self.telephone_event,
+            sequence: self.sequence,
+            timestamp,
+            ssrc: Ssrc(0x5ca1_ab1e),
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(PacketBuf::write(header, |payload| {
+            payload[..TelephoneEvent::LEN].copy_from_slice(&event.to_bytes());
+            TelephoneEvent::LEN
+        }))
     }
 
     /// The packet that is sent at `now`: it holds the 20 ms before.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::audio::{Decoder, Frame};
-use crate::conversation::ReplyId;
-use crate::rtp::Packet;
+use crate::conversation::{Digit, ReplyId};
+use crate::rtp::{Packet, TelephoneEvent};
 
 use super::caller::PTIME;
 use super::sound;
@@ -23,6 +23,8 @@ pub(super) struct Ear {
     pub(super) utterances: Vec<(u32, Duration)>,
     pub(super) last_audible: Option<Duration>,
     last_sent: Option<(u16, u32, Duration)>,
+    /// The timestamp of the agent's last key.
+    last_key: Option<u32>,
     pub(super) longest_gap: Duration,
     /// How much sound was heard of each reply.
     pub(super) audible: BTreeMap<u32, Duration>,
@@ -51,6 +53,7 @@ impl Ear {
             utterances: Vec::new(),
             last_audible: None,
             last_sent: None,
+            last_key: None,
             longest_gap: Duration::ZERO,
             audible: BTreeMap::new(),
             rewound: 0,
@@ -85,6 +88,7 @@ impl Ear {
             // Whoever speaks it, it is the same utterance.
             whose = whose.map(|voice| self.voices.get(&voice).copied().unwrap_or(voice));
             match (whose, current) {
+                // A filler may overtake the answer it bridges; but nobody is heard again.
                 (Some(whose), Some(current))
                     if whose != current
                         && whose != sound::KEPT
@@ -110,6 +114,15 @@ impl Ear {
             self.last_audible = Some(now);
         }
         HeardPacket { began, whose, problem, sound }
+    }
+
+    /// The key that begins with a packet of telephone events (RFC 4733).
+    pub(super) fn key(&mut self, packet: &Packet<'_>) -> Option<char> {
+        // Events keep the timestamp of their beginning; the sound goes on behind them.
+        self.last_sent = None;
+        let event = TelephoneEvent::parse(packet.payload).ok()?;
+        let begins = self.last_key.replace(packet.header.timestamp) != Some(packet.header.timestamp);
+        Digit::from_event_code(event.event).filter(|_| begins).map(Digit::as_char)
     }
 
     /// Whether deadlines came many times at one moment without the clock moving.

@@ -79,6 +79,8 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         }
         DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
         DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
+        DialogueEvent::TransferStarted => ("transfer", "rings".into()),
+        DialogueEvent::TransferFailed { end, why } => ("transfer", format!("{} [{}]", end.name(), why.rule)),
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
         }

@@ -1,11 +1,12 @@
 //! A scenario file: what the caller does, how the services behave, what must come of it.
 //!
-//! One statement a line; `#` begins a comment; text stands in double quotes. Times are milliseconds (`1200`), or carry a
+//! One statement a line; `#` begins a comment; text stands in double quotes (`\"` is one inside it). Times are milliseconds (`1200`), or carry a
 //! unit (`300ms`, `1.5s`). A moment is a time since the call was answered (`1200`) or since the agent's n-th utterance
 //! was first heard (`a2+500`).
 //!
 //! ```text
 //! agent begin="Hello." prompt="Be brief." sensitivity=0.8 direction=outbound record=no speculation=no
+//! agent transfer="+14155550100" redact=no  where callers may be handed to; whether keys are hidden in transcripts
 //! agent begin-interruptible=no             the greeting is played to its end, whoever talks
 //! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
@@ -25,7 +26,8 @@
 //! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
 //! reply fail unavailable                   … fails
 //! backup "Sure."                           the backup model's answers, as above; without: those of the first choice
-//! tool end_call 500 "done"                 how long a tool takes and what it answers
+//! tool end_call 500 "done"                 how long a tool takes and what it answers; timeout=15s filler="…"
+//! transfer 20s fail                        what comes of a transfer: ok fail refused unsupported never
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
@@ -34,7 +36,10 @@
 //! 9000 beep 400 1000hz                     a tone; `440+480hz`: two at once
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 say "…" | 3000 say "…" uninterruptible
-//! 3000 digit 5 | 3000 interrupt | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
+//! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
+//! 2000 update prompt="…" voice="…" sensitivity=0.5   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 50 line up                               the line's first packet comes then, not with the answer
 //! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
@@ -57,8 +62,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
-use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode};
-use crate::conversation::ToolSpec;
+use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode, ToolRule};
+use crate::conversation::{Pii, ToolSpec, TransferEnd};
 
 use super::words::{Args, Word, split};
 use super::{NetworkSpec, sound};
@@ -66,7 +71,7 @@ use super::{NetworkSpec, sound};
 pub(super) use deed::{Deed, Fault, Step};
 pub use expectation::Expectation;
 pub(super) use expectation::What;
-pub(super) use script::{Ear, LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
+pub(super) use script::{Ear, LlmScript, ReplyScript, SttScript, ToolScript, TransferScript, TtsScript};
 pub(super) use value::When;
 pub(super) use value::duration;
 use value::{duration_or_never, when};
@@ -89,6 +94,7 @@ pub struct Scenario {
     pub(super) llm: LlmScript,
     pub(super) tts: TtsScript,
     pub(super) tools: Vec<ToolScript>,
+    pub(super) transfer: TransferScript,
     pub(super) steps: Vec<Step>,
     /// What must come of it.
     pub expectations: Vec<Expectation>,
@@ -145,6 +151,7 @@ impl Scenario {
                 word_times: true,
             },
             tools: Vec::new(),
+            transfer: TransferScript { takes: Duration::ZERO, end: Some(TransferEnd::Unsupported) },
             steps: Vec::new(),
             expectations: Vec::new(),
             length: Duration::from_secs(10),
@@ -275,8 +282,20 @@ impl Scenario {
                     description: name.clone(),
                     parameters: "{\"type\":\"object\"}".into(),
                 });
+                let mut rule = ToolRule { name: name.clone(), ..ToolRule::default() };
+                while let Some((setting, value)) = args.setting() {
+                    match setting {
+                        "timeout" => rule.timeout = Some(duration(value)?),
+                        "filler" => rule.filler = Some(value.to_owned()),
+                        _ => return Err(format!("a tool has no `{setting}`")),
+                    }
+                }
+                if (&rule.timeout, &rule.filler) != (&None, &None) {
+                    self.spec.dialogue.tool_rules.push(rule);
+                }
                 self.tools.push(ToolScript { name, takes, answer });
             }
+            "transfer" => self.transfer = script::transfer(&mut args)?,
             "run" => self.length = duration(args.word()?.bare()?)?,
             "expect" => {
                 let what = expectation::expectation(&mut args)?;
@@ -312,6 +331,8 @@ impl Scenario {
                 "voicemail" => dialogue.voicemail_message = Some(value.to_owned()),
                 "identity" => screening(dialogue).identity = value.to_owned(),
                 "purpose" => screening(dialogue).purpose = value.to_owned(),
+                "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+                "redact" => dialogue.redact_keys = value == "yes",
                 "language" => dialogue.language = value.to_owned(),
                 "stt" => {
                     dialogue.stt_mode =

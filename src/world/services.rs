@@ -9,7 +9,7 @@ use crate::conversation::{
     Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
 };
 
-use super::scenario::{Ear, Fault, LlmScript, ReplyScript, SttScript, ToolScript, TtsScript};
+use super::scenario::{Ear, Fault, LlmScript, ReplyScript, Scenario, SttScript, ToolScript, TransferScript, TtsScript};
 use super::sound;
 
 /// Something a service will say.
@@ -51,6 +51,7 @@ pub(super) struct Services {
     llm: LlmScript,
     tts: TtsScript,
     tools: Vec<ToolScript>,
+    transfer: TransferScript,
     utterances: Vec<Utterance>,
     /// The recogniser's connections so far.
     connections: u32,
@@ -81,12 +82,13 @@ struct Speaking {
 }
 
 impl Services {
-    pub(super) fn new(stt: SttScript, llm: LlmScript, tts: TtsScript, tools: Vec<ToolScript>) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            stt,
-            llm,
-            tts,
-            tools,
+            stt: scenario.stt,
+            llm: scenario.llm.clone(),
+            tts: scenario.tts,
+            tools: scenario.tools.clone(),
+            transfer: scenario.transfer,
             utterances: Vec::new(),
             connections: 0,
             connected: Duration::ZERO,
@@ -307,6 +309,12 @@ impl Services {
             .map_or((Duration::ZERO, format!("no such tool: {}", call.name)), |tool| (tool.takes, tool.answer.clone()));
         let result = ToolResult { id: call.id.clone(), content };
         Said { at: now + takes, reply: None, input: Owned::ToolResult(result) }
+    }
+
+    /// What comes of a transfer.
+    pub(super) fn transfer(&self, now: Duration) -> Vec<Said> {
+        let TransferScript { takes, end } = self.transfer;
+        end.map(|end| Said { at: now + takes, reply: None, input: Owned::TransferEnded(end) }).into_iter().collect()
     }
 
     /// The recogniser dies.

@@ -23,12 +23,12 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, String> {
         let bare_end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
         let (bare, after) = rest.split_at(bare_end);
         if let Some(quoted) = after.strip_prefix('"') {
-            let end = quoted.find('"').ok_or("a text without its closing quote")?;
+            let end = closing_quote(quoted).ok_or("a text without its closing quote")?;
             let name = match bare {
                 "" | "~" => None,
                 _ => Some(bare.strip_suffix('=').ok_or(format!("`{bare}` before a text: write `{bare}=`"))?.to_owned()),
             };
-            words.push(Word { name, text: quoted[..end].to_owned(), quoted: true, contains: bare == "~" });
+            words.push(Word { name, text: quoted[..end].replace("\\\"", "\""), quoted: true, contains: bare == "~" });
             rest = &quoted[end + 1..];
         } else {
             words.push(Word { name: None, text: bare.to_owned(), quoted: false, contains: false });
@@ -37,6 +37,11 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, String> {
         rest = rest.trim_start();
     }
     Ok(words)
+}
+
+/// Where a text ends: at the first quote without a backslash before it.
+fn closing_quote(text: &str) -> Option<usize> {
+    text.match_indices('"').map(|(at, _)| at).find(|&at| !text[..at].ends_with('\\'))
 }
 
 fn starts_with_digit(text: &str) -> bool {

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub report: Report,
     /// Runs of the language model.
     pub generations: usize,
-    /// The text sent to the model and received from it, in bytes.
+    /// The text sent to the model and received from it, in bytes; zero where nobody counts it.
     pub model_text: usize,
     /// The longest silence inside one of the agent's utterances, beyond the gap between words.
     pub longest_gap: Duration,
@@ -190,7 +190,7 @@ impl<'a> World<'a> {
             is_machine: false,
             is_held: false,
             network: Network::new(scenario.network),
-            services: Services::new(scenario.stt, scenario.llm.clone(), scenario.tts, scenario.tools.clone()),
+            services: Services::new(scenario),
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
@@ -260,10 +260,12 @@ impl<'a> World<'a> {
                     return;
                 }
                 self.check_alive();
-                let packet = self.caller.packet(self.now);
-                for delay in self.network.send().into_iter().flatten() {
-                    let input = Owned::Packet(packet.as_bytes().to_vec());
-                    self.schedule(self.now + delay, Happening::Input { reply: None, input });
+                let packets = [Some(self.caller.packet(self.now)), self.caller.event(self.now)];
+                for packet in packets.into_iter().flatten() {
+                    for delay in self.network.send().into_iter().flatten() {
+                        let input = Owned::Packet(packet.as_bytes().to_vec());
+                        self.schedule(self.now + delay, Happening::Input { reply: None, input });
+                    }
                 }
                 self.schedule(self.now + PTIME, Happening::CallerSends);
             }
@@ -368,6 +370,13 @@ impl<'a> World<'a> {
                 self.caller.noise(now, *length, *dbfs);
             }
             Deed::Hears(kind, text) => self.tell(&services::transcript(*kind, text)),
+            Deed::Keys { keys, events, tones } => {
+                self.moment("caller", format!("presses {} keys", keys.len()));
+                self.caller.press_keys(now, keys, *events, *tones);
+                self.alive = now;
+            }
+            Deed::Update(update) => self.tell(&Owned::Command(Command::Update(update.clone()))),
+            Deed::Collect(rules) => self.tell(&Owned::Command(Command::Collect(*rules))),
             Deed::Digit(digit) => self.tell(&Owned::Digit(*digit)),
             Deed::Babble { length, dbfs } => {
                 self.moment("caller", format!("is among people at {dbfs} dBFS for {} ms", length.as_millis()));
@@ -376,6 +385,7 @@ impl<'a> World<'a> {
             Deed::Say { text, interruptible } => {
                 self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: *interruptible }));
             }
+            Deed::Transfer => self.tell(&Owned::Command(Command::Transfer { to: None })),
             Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
             Deed::End => self.tell(&Owned::Command(Command::End)),
             Deed::Hangup => {
@@ -471,14 +481,13 @@ impl<'a> World<'a> {
                     let said = self.services.invoke(&call, self.now);
                     self.schedule_all(vec![said]);
                 }
+                Output::Transfer { .. } => {
+                    let said = self.services.transfer(self.now);
+                    self.schedule_all(said);
+                }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
-                Output::ClearFar
-                | Output::Transcribe(_)
-                | Output::Finalize
-                | Output::Record(_)
-                | Output::SendDigits(_)
-                | Output::Transfer { .. } => {}
+                Output::ClearFar | Output::Transcribe(_) | Output::Finalize | Output::Record(_) => {}
             }
         }
         self.encoder.outputs_done(&mut self.log);
@@ -490,6 +499,13 @@ impl<'a> World<'a> {
             self.violate("the call sent something that is not RTP");
             return;
         };
+        let events = self.scenario.spec.line.telephone_event;
+        if events == Some(packet.header.payload_type) {
+            if let Some(key) = self.ear.key(&packet) {
+                self.moment("key", format!("{key} is pressed by the agent"));
+            }
+            return;
+        }
         let heard = self.ear.hear(&packet, self.now);
         if let Some(problem) = heard.problem {
             self.violate(&problem);

@@ -8,3 +8,4 @@ mod elevenlabs;
 mod server;
 mod simulated;
 mod speech;
+mod tools;

@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 use std::sync::Arc;
 
-use agentphone::control::{Agent, Profile};
+use agentphone::control::{Agent, Options, Profile};
 use agentphone::conversation::{GenerationEnd, ToolCall, ToolResult};
 use agentphone::engine::{DialogueSpec, LlmSettings, Providers, SampleRate, Standby, SttSpec, TtsSpec};
 use agentphone::provider::{
@@ -35,6 +35,7 @@ pub fn agent() -> Agent {
         llm: LlmSettings::default(),
         tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
         standby: Standby::default(),
+        options: Options::default(),
     }
 }
 

@@ -4,9 +4,12 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use agentphone::control::wire;
-use agentphone::conversation::{Failure, ReplyId, Service};
-use agentphone::engine::{AnsweredBy, DialogueEvent, EndReason, Event, EventKind, TurnReport, Waterfall, Why};
+use agentphone::control::{Options, ToolProfile, wire};
+use agentphone::conversation::{Failure, ReplyId, Service, TransferEnd};
+use agentphone::engine::{
+    Ambience, AnsweredBy, Denoising, DialogueEvent, EndReason, Event, EventKind, Pii, SoundSpec, TurnReport, Waterfall,
+    Why,
+};
 use agentphone::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 use serde::Serialize;
 
@@ -66,6 +69,23 @@ fn rows_pair_each_turn_of_the_caller_with_what_the_agent_said_until_the_next() {
 fn an_agent_and_a_page_of_agents() {
     let agent = wire::Agent::of(&fakes::agent(), start());
     golden("agents", &wire::AgentList { data: vec![agent], total: 1, has_more: false });
+    let mut agent = fakes::agent();
+    agent.dialogue.transfer_number = Some(Pii::new("+14155550100".into()));
+    agent.options = Options {
+        stt_mode: "accurate",
+        enable_backchannel: false,
+        voicemail_message: Some("Please call back.".into()),
+        sound: SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::Office },
+        custom_tools: vec![ToolProfile {
+            name: "look_up".into(),
+            description: "Finds a table.".into(),
+            url: "https://example.com/look-up".into(),
+            method: "POST",
+            timeout_ms: 10_000,
+        }],
+        ..Options::default()
+    };
+    golden("agent-options", &wire::Agent::of(&agent, start()));
 }
 
 #[test]
@@ -145,6 +165,8 @@ fn kinds() -> Vec<EventKind> {
         DialogueEvent::AgentSaid { reply, text: "Monday at".into(), interrupted: true },
         DialogueEvent::ToolStarted { name: "calendar".into() },
         DialogueEvent::ToolEnded { name: "calendar".into(), took: Duration::from_micros(41_250) },
+        DialogueEvent::TransferStarted,
+        DialogueEvent::TransferFailed { end: TransferEnd::NoAnswer, why: why("transfer.failed") },
         DialogueEvent::ServiceFailed { service: Service::Tts, failure: Failure::Timeout, why: why("tts.retry") },
         DialogueEvent::Hedged {
             service: Service::Tts,

@@ -131,6 +131,56 @@ async fn a_text_is_said_and_stands_in_the_transcript() {
 }
 
 #[tokio::test]
+async fn a_call_may_differ_from_its_agent_and_change_while_it_lasts() {
+    let door = Door::open(&[], 4).await;
+    let caller = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut wish: Value = serde_json::from_str(&body(&caller)).unwrap();
+    wish["initialGreeting"] = json!("Hello {{name}}{{title}}.");
+    wish["variables"] = json!({"name": "Ada", "unused": null});
+    wish["modelTier"] = json!("turbo");
+    let answer = post(door.address, "/v1/media/legs", &wish.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let id = answer.json()["callId"].as_str().unwrap().to_owned();
+    let (call, transfer) = (format!("/v1/calls/{id}"), format!("/v1/calls/{id}/transfer"));
+
+    let wrong = send(door.address, "PATCH", &call, &[], r#"{"voiceSpeed":3,"systemPrompt":7}"#).await;
+    assert_eq!(wrong.refused(422, "VALIDATION_ERROR")["error"]["details"].as_array().unwrap().len(), 2);
+    let changed = send(door.address, "PATCH", &call, &[], r#"{"systemPrompt":"Be kind.","voice":"Ada"}"#).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let wrong = post(door.address, &transfer, r#"{"to":"555 0100"}"#).await;
+    assert!(!wrong.refused(422, "VALIDATION_ERROR").to_string().contains("0100\""), "{}", wrong.body);
+    assert_eq!(post(door.address, &transfer, r#"{"to":"+14155550100"}"#).await.status, 200);
+
+    let mut socket = TcpStream::connect(door.address).await.unwrap();
+    let request = format!("GET /v1/calls/{id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(socket).lines();
+    let heard = async {
+        let (mut greeted, mut refused) = (false, false);
+        while !(greeted && refused) {
+            let Some(line) = lines.next_line().await.unwrap() else { return false };
+            greeted |= line.starts_with("data: ") && line.contains("Hello Ada.");
+            // RTP has no way to hand anybody on: that is said at once, after the greeting was heard.
+            refused |= line.contains("unsupported") && line.contains("transfer.failed");
+        }
+        true
+    };
+    assert!(timeout(PATIENCE, heard).await.expect("it greets, and refuses"));
+    for (field, value) in [
+        ("voiceSpeed", json!(3)),
+        ("modelTier", json!("huge")),
+        ("variables", json!({"name": 7})),
+        ("transferNumber", json!("0100")),
+        ("interruptionSensitivity", json!("high")),
+    ] {
+        let mut wish: Value = serde_json::from_str(&body(&caller)).unwrap();
+        wish[field] = value;
+        let answer = post(door.address, "/v1/media/legs", &wish.to_string()).await;
+        assert_eq!(answer.refused(422, "VALIDATION_ERROR")["error"]["details"][0]["field"], field);
+    }
+}
+
+#[tokio::test]
 async fn beyond_the_limit_calls_are_refused_with_when_to_come_again() {
     let door = Door::open(&[], 1).await;
     let caller = UdpSocket::bind("127.0.0.1:0").await.unwrap();

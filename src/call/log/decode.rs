@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind, WordTime,
+    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
+    TransferEnd, WordTime,
 };
-use crate::dialogue::Command;
+use crate::dialogue::{Command, KeyRules, Update};
 
 use super::super::{CallSpec, Input};
 use super::{HEADER, encode, fields};
@@ -65,6 +66,8 @@ pub enum Owned {
     SpeechEnded(ReplyId),
     /// [`Input::ToolResult`]
     ToolResult(ToolResult),
+    /// [`Input::TransferEnded`]
+    TransferEnded(TransferEnd),
     /// [`Input::Failed`]
     Failed(Service, Option<ReplyId>, Failure),
     /// [`Input::Command`]
@@ -91,6 +94,7 @@ impl Owned {
             Self::WordTimes(reply, words) => Input::WordTimes { reply: *reply, words },
             Self::SpeechEnded(reply) => Input::SpeechEnded { reply: *reply },
             Self::ToolResult(result) => Input::ToolResult(result),
+            Self::TransferEnded(end) => Input::TransferEnded(*end),
             Self::Failed(service, reply, failure) => {
                 Input::Failed { service: *service, reply: *reply, failure: *failure }
             }
@@ -232,6 +236,32 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
         }
         "interrupt" => Owned::Command(Command::Interrupt),
         "end" => Owned::Command(Command::End),
+        "transfer" => {
+            let to = next().map(|to| fields::text(to).map(Pii::new).ok_or(())).transpose().ok()?;
+            Owned::Command(Command::Transfer { to })
+        }
+        "update" => {
+            let number = |field: &str| match field {
+                "-" => Some(None),
+                bits => Some(Some(f32::from_bits(u32::from_str_radix(bits, 16).ok()?))),
+            };
+            let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
+            let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
+            let (system_prompt, voice) = (optional()?, optional()?);
+            Owned::Command(Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity }))
+        }
+        "collect" => {
+            let terminator = match next()? {
+                "-1" => None,
+                code => Some(Digit::from_event_code(code.parse().ok()?)?),
+            };
+            let (most, redact) = (next()?.parse().ok()?, next()? == "1");
+            Owned::Command(Command::Collect(KeyRules { terminator, most, redact }))
+        }
+        "transfer-ended" => {
+            let name = next()?;
+            Owned::TransferEnded(TransferEnd::ALL.into_iter().find(|end| end.name() == name)?)
+        }
         "held" => Owned::Held(next()? == "1"),
         "closed" => Owned::Closed,
         _ => return None,
@@ -339,6 +369,19 @@ mod tests {
             Owned::Command(Command::Say { text: "One moment.".into(), interruptible: true }),
             Owned::Command(Command::Interrupt),
             Owned::Command(Command::End),
+            Owned::Command(Command::Transfer { to: Some(Pii::new("+1 415".into())) }),
+            Owned::Command(Command::Transfer { to: None }),
+            Owned::Command(Command::Update(Update::default())),
+            Owned::Command(Command::Update(Update {
+                system_prompt: Some("Be kind.".into()),
+                voice: Some(String::new()),
+                voice_speed: Some(1.1),
+                interruption_sensitivity: Some(0.0),
+            })),
+            Owned::Command(Command::Collect(KeyRules::default())),
+            Owned::Command(Command::Collect(KeyRules { terminator: None, most: 4, redact: true })),
+            Owned::TransferEnded(TransferEnd::NoAnswer),
+            Owned::TransferEnded(TransferEnd::Taken),
             Owned::Held(true),
             Owned::Closed,
         ]

@@ -125,11 +125,6 @@ impl Digest {
                 self.samples(stereo.caller.samples());
                 self.samples(stereo.agent.samples());
             }
-            Output::SendDigits(digits) => {
-                for digit in digits {
-                    self.bytes(&[digit.event_code()]);
-                }
-            }
             Output::Transfer { to } => self.bytes(to.reveal().as_bytes()),
             other => {
                 let _ = write!(self, "{other:?}");
@@ -239,6 +234,29 @@ fn put_input(line: &mut String, input: &Input<'_>) {
         }
         Input::Command(Command::Interrupt) => line.push_str("interrupt"),
         Input::Command(Command::End) => line.push_str("end"),
+        Input::Command(Command::Transfer { to }) => {
+            line.push_str("transfer");
+            if let Some(to) = to {
+                line.push(' ');
+                fields::put_text(line, to.reveal());
+            }
+        }
+        Input::Command(Command::Update(update)) => {
+            // Voice and speed are the body's: they stand here to be read, as everything that was asked.
+            let number = |number: Option<f32>| number.map_or_else(|| "-".into(), |n| format!("{:x}", n.to_bits()));
+            let _ = write!(line, "update {} {}", number(update.interruption_sensitivity), number(update.voice_speed));
+            for text in [&update.system_prompt, &update.voice] {
+                line.push(' ');
+                fields::put_text(line, &text.as_ref().map_or_else(String::new, |text| format!("+{text}")));
+            }
+        }
+        Input::Command(Command::Collect(rules)) => {
+            let terminator = rules.terminator.map_or(-1, |digit| i16::from(digit.event_code()));
+            let _ = write!(line, "collect {terminator} {} {}", rules.most, u8::from(rules.redact));
+        }
+        Input::TransferEnded(end) => {
+            let _ = write!(line, "transfer-ended {}", end.name());
+        }
         Input::Held(held) => {
             let _ = write!(line, "held {}", u8::from(*held));
         }

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::conversation::ToolSpec;
-use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing};
+use crate::conversation::{Pii, ToolSpec};
+use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
-use super::super::{CallSpec, LineSpec};
+use super::super::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
 
 /// Appends `text` so that it is one field: no spaces, no control characters, never empty.
 pub(super) fn put_text(line: &mut String, text: &str) {
@@ -58,7 +58,14 @@ pub(super) fn bytes(field: &str) -> Option<Vec<u8>> {
 /// Appends the spec as one line of fields.
 pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     // Taken apart in full: a field that is added to one of the specs does not compile until it is written here.
-    let CallSpec { line: wire, dialogue, last_resort: last_resort_sound, record, seed } = spec;
+    let CallSpec {
+        line: wire,
+        dialogue,
+        last_resort: last_resort_sound,
+        sound: SoundSpec { denoising, ambience },
+        record,
+        seed,
+    } = spec;
     let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
     let DialogueSpec {
         direction,
@@ -77,6 +84,11 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         answer_detection,
         voicemail_message,
         screening,
+        tool_rules,
+        transfer_number,
+        transfer_failed,
+        transfer_wait,
+        redact_keys,
         duration_warning,
         last_resort,
         cut_in,
@@ -126,6 +138,21 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         put_option(line, "screening-identity", identity);
         put_option(line, "screening-purpose", purpose);
     }
+    for ToolRule { name, timeout, filler } in tool_rules {
+        let timeout = timeout.map_or_else(|| "-".into(), |timeout| timeout.as_nanos().to_string());
+        let filler = filler.as_ref().map_or_else(|| "-".into(), |filler| format!("+{filler}"));
+        put_option(line, "tool_rule", &format!("{timeout} {name} {filler}"));
+    }
+    if let Some(number) = transfer_number {
+        put_option(line, "transfer_number", number.reveal());
+    }
+    if *redact_keys {
+        put_option(line, "redact_keys", "1");
+    }
+    put_option(line, "denoising", denoising.name());
+    put_option(line, "ambience", ambience.name());
+    put_option(line, "transfer_failed", transfer_failed);
+    put_option(line, "transfer_wait", transfer_wait);
     put_option(line, "duration_warning", duration_warning);
     put_option(line, "last_resort", last_resort);
     if let Some(sound) = last_resort_sound {
@@ -167,6 +194,20 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             dialogue.speculation = Speculation { enabled, tries, share };
         }
         "begin-interruptible" => dialogue.begin_interruptible = value == "yes",
+        "tool_rule" => {
+            let mut parts = value.splitn(3, ' ');
+            let timeout = match parts.next()? {
+                "-" => None,
+                nanos => Some(Duration::from_nanos(nanos.parse().ok()?)),
+            };
+            let name = parts.next()?.to_owned();
+            let filler = parts.next()?.strip_prefix('+').map(str::to_owned);
+            dialogue.tool_rules.push(ToolRule { name, timeout, filler });
+        }
+        "transfer_number" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+        "redact_keys" => dialogue.redact_keys = value == "1",
+        "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
+        "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
         "language" => dialogue.language = value.to_owned(),
@@ -209,11 +250,12 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     for _ in 0..tools {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
-    let mut timing = Timing::default();
-    let mut last_resort = None;
+    let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
+            Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
+            Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
@@ -222,7 +264,11 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
     let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
-    Some(CallSpec { line, dialogue, last_resort, record, seed })
+    Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
+}
+
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str) -> Option<T> {
+    all.iter().copied().find(|one| name(*one) == wanted)
 }
 
 fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
@@ -270,6 +316,16 @@ mod tests {
         dialogue.screening = Some(Screening { identity: "Anna".into(), purpose: String::new() });
         dialogue.backups = Backups { stt: true, llm: false, tts: true };
         dialogue.speculation = Speculation { enabled: false, tries: 3, share: 12 };
+        let rule = |timeout, filler| ToolRule { name: "look".into(), timeout, filler };
+        dialogue.tool_rules = vec![
+            rule(Some(Duration::from_secs(30)), Some("I am looking that up.".into())),
+            rule(None, Some(String::new())),
+            rule(None, None),
+        ];
+        dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
+        dialogue.transfer_failed = String::new();
+        dialogue.redact_keys = true;
+        let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);
@@ -278,7 +334,7 @@ mod tests {
         dialogue.cut_in = "One moment!".into();
         dialogue.backchannel = true;
         dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
-        let spec_in = CallSpec { seed: u64::MAX, last_resort, ..CallSpec::new(dialogue) };
+        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

@@ -91,6 +91,34 @@ impl Body {
         number
     }
 
+    /// A number from `least` to `most`; may be left out.
+    pub(super) fn number(&mut self, field: &str, least: f64, most: f64) -> Option<f64> {
+        let value = self.given(field)?;
+        let number = value.as_f64().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let found = if value.is_number() { value.to_string() } else { kind(value).into() };
+            self.wrong(field, "value", format!("found {found}, expected a number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// An object of texts, null as good as absent; may be left out.
+    pub(super) fn texts(&mut self, field: &str) -> Vec<(String, String)> {
+        let Some(value) = self.given(field) else { return Vec::new() };
+        let Value::Object(fields) = value else {
+            let message = format!("found {}, expected an object of texts", kind(value));
+            self.wrong(field, "type", message);
+            return Vec::new();
+        };
+        let is_fine = fields.values().all(|value| value.is_string() || value.is_null());
+        let texts =
+            fields.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        if !is_fine {
+            self.wrong(field, "type", "expected an object of texts");
+        }
+        texts
+    }
+
     /// Whether `field` is there and null.
     pub(super) fn is_null(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(Value::is_null)

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use crate::control::{Api, Filter, Found, LiveCall, wire};
-use crate::engine::{Command, Pii};
+use crate::engine::{Command, Pii, Update};
 use crate::store::CallRecord;
 
 use super::Refusal;
@@ -96,6 +96,48 @@ pub(super) async fn say(
     order(&call, Command::Say { text: text.unwrap_or_default(), interruptible }).await?;
     let record = call.record().await;
     Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+/// Changes how a call goes on: what is being said finishes, what comes next uses the new settings.
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+    mut body: Body,
+) -> Result<Response, Refusal> {
+    let update = Update {
+        system_prompt: body.text("systemPrompt"),
+        voice: body.text("voice").filter(|voice| !voice.is_empty()),
+        voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
+        interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
+    };
+    body.finish()?;
+    let call = live(&api, &id)?;
+    order(&call, Command::Update(update)).await?;
+    let record = call.record().await;
+    Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+/// Hands the caller to someone else: to the number in the body, or to the agent's.
+pub(super) async fn transfer(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+    mut body: Body,
+) -> Result<Response, Refusal> {
+    let to = body.text("to").filter(|to| !to.is_empty());
+    if to.as_ref().is_some_and(|to| !is_e164(to)) {
+        body.wrong("to", "value", "expected a number in E.164, like \"+14155550100\"");
+    }
+    body.finish()?;
+    let call = live(&api, &id)?;
+    order(&call, Command::Transfer { to: to.map(Pii::new) }).await?;
+    let record = call.record().await;
+    Ok(json(StatusCode::OK, &wire::Call::of(&record)))
+}
+
+/// Whether a text is a number as carriers write it: `+` and 7 to 15 digits.
+pub(super) fn is_e164(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(super) fn find(api: &Api, id: &str) -> Result<Found, Refusal> {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::control::wire::{self, Detail};
-use crate::control::{Api, Found, Party};
+use crate::control::{Api, Found, Overrides, Party};
 use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
 
 use super::Refusal;
@@ -23,6 +23,7 @@ struct Wanted {
     agent_id: String,
     leg: LegSpec,
     party: Party,
+    overrides: Overrides,
 }
 
 /// How long the end of a call is waited for before its record is shown.
@@ -31,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(4);
 const PORT_WAIT: Duration = Duration::from_secs(2);
 
 pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Response, Refusal> {
-    let Wanted { agent_id, leg: spec, party } = Wanted::read(body)?;
+    let Wanted { agent_id, leg: spec, party, overrides } = Wanted::read(body)?;
     let agent = api.agent(&agent_id).ok_or_else(|| Refusal::not_found("Agent"))?;
     let permit = admit(&api)?;
     let remote = spec.remote.map(|remote| remote.to_string());
@@ -41,7 +42,7 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let local = leg.local.map(|local| local.to_string());
     let (direction, transport) = (party.direction.name(), party.transport);
     let (from_number, to_number) = (party.from.reveal().clone(), party.to.reveal().clone());
-    let call = api.calls.start(permit, agent, leg, party);
+    let call = api.calls.start(permit, &overrides.apply(agent), leg, party);
     let answer = wire::MediaLeg {
         call_id: call.id().into(),
         agent_id,
@@ -104,13 +105,14 @@ impl Wanted {
         }
         let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
         let direction = direction(&mut body);
+        let overrides = Overrides::read(&mut body);
         body.finish()?;
         let mut leg = LegSpec::new(codec, remote);
         leg.payload_type = payload_type;
         leg.telephone_event = telephone_event;
         let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp", carrier: None };
         // Without an id the body was refused above.
-        Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party })
+        Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party, overrides })
     }
 }
 

@@ -11,6 +11,7 @@ mod health;
 mod legs;
 mod metrics;
 mod not_yet;
+mod overrides;
 mod query;
 mod refusal;
 mod router;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use futures_util::{SinkExt, StreamExt, future};
 
 use crate::control::{Api, CarrierNames, Party};
-use crate::engine::{Direction, Permit, Pii, WsFrame, twilio as dialect};
+use crate::engine::{Direction, Permit, Pii, Variables, WsFrame, twilio as dialect};
 
 use super::Refusal;
 use super::legs;
@@ -70,7 +70,11 @@ async fn stream(api: Arc<Api>, agent_id: String, permit: Permit, socket: WebSock
     let (stream_sid, call_sid) = (name(&accepted.info.stream_sid), name(&accepted.info.call_sid));
     let carrier = Some(CarrierNames { stream_sid, call_sid });
     let party = Party { direction: Direction::Inbound, from, to, transport: "twilio", carrier };
-    api.calls.start(permit, agent, accepted.leg, party);
+    let mut variables = Variables::default();
+    for (name, value) in &accepted.info.custom_parameters {
+        variables.set(name, value);
+    }
+    api.calls.start(permit, &agent.with_variables(&variables), accepted.leg, party);
 }
 
 /// A name as the carrier gave it, as long as such names are: it is kept with the record of the call.

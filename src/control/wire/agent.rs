@@ -27,10 +27,21 @@ pub struct Agent {
     enable_backchannel: bool,
     enable_messaging: bool,
     language: String,
-    custom_tools: Option<()>,
+    custom_tools: Option<Vec<Tool>>,
     created_at: String,
     numbers: Vec<String>,
     phone_numbers: Vec<String>,
+}
+
+/// One of its own tools.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tool {
+    name: String,
+    description: String,
+    url: String,
+    method: &'static str,
+    timeout_ms: u64,
 }
 
 /// A page of agents.
@@ -61,23 +72,34 @@ impl Agent {
             begin_message: (!agent.dialogue.begin_message.is_empty()).then(|| agent.dialogue.begin_message.clone()),
             voice: agent.tts.voice.clone().unwrap_or_else(|| DEFAULT_VOICE.into()),
             model_tier: profile.model_tier.clone(),
-            transfer_number: None,
-            voicemail_message: None,
-            call_screening_identity: None,
-            call_screening_purpose: None,
-            stt_mode: "fast",
-            ambient_sound: "none",
-            denoising_mode: "noise-cancellation",
+            transfer_number: agent.dialogue.transfer_number.as_ref().map(|number| number.reveal().clone()),
+            voicemail_message: agent.options.voicemail_message.clone(),
+            call_screening_identity: agent.options.call_screening_identity.clone(),
+            call_screening_purpose: agent.options.call_screening_purpose.clone(),
+            stt_mode: agent.options.stt_mode,
+            ambient_sound: agent.options.sound.ambience.name(),
+            denoising_mode: agent.options.sound.denoising.name(),
             max_silence_ms: u64::try_from(agent.dialogue.timing.max_silence.as_millis()).unwrap_or(u64::MAX),
             voice_speed: super::transcript::round(agent.tts.speed),
             interruption_sensitivity: super::transcript::round(agent.dialogue.interruption_sensitivity),
-            enable_backchannel: true,
+            enable_backchannel: agent.options.enable_backchannel,
             enable_messaging: true,
             language: agent.tts.language.clone(),
-            custom_tools: None,
+            custom_tools: (!agent.options.custom_tools.is_empty()).then(|| tools(agent)),
             created_at: super::time::iso(created),
             numbers: Vec::new(),
             phone_numbers: Vec::new(),
         }
     }
+}
+
+fn tools(agent: &crate::control::Agent) -> Vec<Tool> {
+    let tool = |tool: &crate::control::ToolProfile| Tool {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        url: tool.url.clone(),
+        method: tool.method,
+        timeout_ms: tool.timeout_ms,
+    };
+    agent.options.custom_tools.iter().map(tool).collect()
 }

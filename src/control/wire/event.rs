@@ -103,6 +103,10 @@ enum What<'e> {
         name: &'e str,
         took_ms: f64,
     },
+    TransferFailed {
+        end: &'static str,
+        why: Reason<'e>,
+    },
     ServiceFailed {
         service: &'static str,
         failure: &'static str,
@@ -275,6 +279,10 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         }
         DialogueEvent::ToolStarted { name } => ("tool-started", What::ToolStarted { name }),
         DialogueEvent::ToolEnded { name, took } => ("tool-ended", What::ToolEnded { name, took_ms: ms(*took) }),
+        DialogueEvent::TransferStarted => ("transfer-started", What::Nothing {}),
+        DialogueEvent::TransferFailed { end, why } => {
+            ("transfer-failed", What::TransferFailed { end: end.name(), why: reason(why) })
+        }
         DialogueEvent::ServiceFailed { service, failure, why } => {
             let (service, failure) = (service.name(), failure.name());
             ("service-failed", What::ServiceFailed { service, failure, why: reason(why) })

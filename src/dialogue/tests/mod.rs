@@ -10,6 +10,7 @@ mod own_voice;
 mod properties;
 mod speculation;
 mod stage;
+mod tools;
 mod troubles;
 mod turns;
 

@@ -6,9 +6,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::conversation::{
-    Backdrop, Digit, Failure, GenerationEnd, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, WordTime,
+    Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd,
+    WordTime,
 };
-use crate::dialogue::{Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Direction, Fact, SttMode};
+use crate::dialogue::{
+    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Direction, Fact, KeyRules, SttMode, Update,
+};
 
 use super::stage::{Answer, Coming, Death, Stage};
 use super::{base, transcript};
@@ -34,6 +37,7 @@ enum Step {
     Result(u32),
     Failed(u8, u32),
     Command(u8),
+    Transferred(usize),
     Hold(bool),
     Answered,
     MediaUp,
@@ -63,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         "may,",
     ]);
     let tokens = prop::sample::select(vec!["Hello ", "**", "there. ", "3", ".5 ", "```", "a long clause, ", "é"]);
-    let tools = prop::sample::select(vec!["end_call", "look_up"]);
+    let tools = prop::sample::select(vec!["end_call", "look_up", "transfer_call", "send_dtmf"]);
     prop_oneof![
         6 => prop_oneof![0..50_u64, 0..3_000_u64, Just(60_000_u64)].prop_map(Step::Wait),
         6 => (0..5_000_u64, over).prop_map(|(voiced, over)| Step::Voice(voiced, over)),
@@ -83,7 +87,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (id.clone(), 0..3_000_u64, 0.0..1.0_f32).prop_map(|(id, at, share)| Step::Flushed(id, at, share)),
         2 => id.clone().prop_map(Step::Result),
         1 => (0..4_u8, id).prop_map(|(service, id)| Step::Failed(service, id)),
-        1 => (0..3_u8).prop_map(Step::Command),
+        1 => (0..6_u8).prop_map(Step::Command),
+        1 => (0..4_usize).prop_map(Step::Transferred),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => Just(Step::Answered),
         1 => Just(Step::MediaUp),
@@ -204,7 +209,8 @@ impl Bench {
             Step::Key(key) => d.handle(Fact::Digit(Digit::new(*key).unwrap()), now),
             Step::Token(back, text) => d.handle(Fact::Token { reply: id(back), text }, now),
             Step::Call(back, name) => {
-                let call = ToolCall { id: back.to_string(), name: (*name).into(), arguments: "{}".into() };
+                let call =
+                    ToolCall { id: back.to_string(), name: (*name).into(), arguments: r#"{"digits":"1w2"}"#.into() };
                 d.handle(Fact::ToolCall { reply: id(back), call }, now);
             }
             Step::Ended(back, tools) => {
@@ -241,6 +247,16 @@ impl Bench {
                 d.handle(Fact::Command(&Command::Say { text: "Listen now.".into(), interruptible: false }), now);
             }
             Step::Command(1) => d.handle(Fact::Command(&Command::Interrupt), now),
+            Step::Command(2) => d.handle(Fact::Command(&Command::Transfer { to: None }), now),
+            Step::Command(3) => {
+                let rules = KeyRules { terminator: None, most: 2, redact: true };
+                d.handle(Fact::Command(&Command::Collect(rules)), now);
+            }
+            Step::Command(4) => {
+                let update = Update { interruption_sensitivity: Some(1.0), ..Update::default() };
+                d.handle(Fact::Command(&Command::Update(update)), now);
+            }
+            Step::Transferred(end) => d.handle(Fact::TransferEnded(TransferEnd::ALL[*end]), now),
             Step::Command(_) => d.handle(Fact::Command(&Command::Say { text: "**".into(), interruptible: true }), now),
             Step::Hold(held) => d.handle(Fact::Hold { held: *held }, now),
             Step::Answered => d.handle(Fact::Answered, now),
@@ -258,6 +274,7 @@ impl Bench {
 fn bench(has_backups: bool, options: bool) -> Bench {
     let backups = Backups { stt: has_backups, llm: has_backups, tts: has_backups };
     let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
+    spec.transfer_number = Some(Pii::new("+14155550100".into()));
     if options {
         spec.direction = Direction::Outbound;
         spec.voicemail_message = Some("Please call us back.".into());

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::audio::Decoder;
+use crate::audio::tone::KeyDetector;
 use crate::rtp::Packet;
 
 const A: ReplyId = ReplyId(1);
@@ -442,6 +444,26 @@ fn keys_go_out_between_the_sound_and_the_speech_waits() {
     assert_eq!(bench.when(|sent| matches!(sent, Sent::Ended { heard, .. } if *heard == ms(200))).len(), 1);
     let sound: Vec<_> = packets.iter().filter(|(_, header, _)| header.payload_type == PayloadType(0)).collect();
     assert_eq!(sound[4].1.timestamp, sound[3].1.timestamp.wrapping_add(8 * 160), "the clock ran on");
+}
+
+#[test]
+fn without_telephone_events_keys_go_out_as_tones() {
+    let mut bench = Bench::answered();
+    bench.outbound.spec.telephone_event = None;
+    bench.whole(A, 200, 5_000);
+    bench.run_to(50);
+    let keys = ['1', '#'].map(|key| Digit::new(key).unwrap());
+    assert_eq!(bench.with(|outbound, now| outbound.send_digits(&keys, now)), 2);
+    bench.run_to(1_000);
+    let packets = bench.packets();
+    assert!(packets.iter().all(|(_, header, _)| header.payload_type == PayloadType(0)));
+    assert!(packets.windows(2).all(|pair| pair[1].1.timestamp == pair[0].1.timestamp.wrapping_add(160)));
+    let (mut decoder, mut ear, mut heard) = (Decoder::new(Codec::Pcmu), KeyDetector::new(RATE), String::new());
+    for (_, _, payload) in &packets {
+        ear.push(&decoder.decode(payload).unwrap(), |key| heard.push(key));
+    }
+    assert_eq!(heard, "1#");
+    assert_eq!(bench.when(|sent| matches!(sent, Sent::Ended { heard, .. } if *heard == ms(200))).len(), 1);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::call::{KeyRules, Update};
 use crate::conversation::{Digit, Failure, TranscriptKind};
 
-use super::value::{When, duration, duration_or_never, failure};
+use super::value::{When, count, duration, duration_or_never, failure};
 use crate::world::words::Args;
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,14 @@ pub(in crate::world) enum Deed {
         interruptible: bool,
     },
     Interrupt,
+    Transfer,
+    Update(Update),
+    Collect(KeyRules),
+    Keys {
+        keys: Vec<Digit>,
+        events: bool,
+        tones: bool,
+    },
     End,
     Hangup,
     Hold(bool),
@@ -129,6 +138,46 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
             Deed::Say { text, interruptible }
         }
         "interrupt" => Deed::Interrupt,
+        "transfer" => Deed::Transfer,
+        "update" => {
+            let mut update = Update::default();
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "prompt" => update.system_prompt = Some(value.to_owned()),
+                    "voice" => update.voice = Some(value.to_owned()),
+                    "sensitivity" => {
+                        update.interruption_sensitivity =
+                            Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);
+                    }
+                    _ => return Err(format!("`update` has no `{name}`")),
+                }
+            }
+            Deed::Update(update)
+        }
+        "collect" => {
+            let mut rules = KeyRules::default();
+            while let Some((name, value)) = args.setting() {
+                match name {
+                    "most" => rules.most = u8::try_from(count(value)?).map_err(|_| format!("`{value}` is too many"))?,
+                    "terminator" => rules.terminator = value.chars().next().and_then(Digit::new),
+                    "redact" => rules.redact = value == "yes",
+                    _ => return Err(format!("`collect` has no `{name}`")),
+                }
+            }
+            Deed::Collect(rules)
+        }
+        "keys" => {
+            let keys = args.word()?.text.clone();
+            let keys = keys.chars().map(|key| Digit::new(key).ok_or(format!("`{key}` is no key")));
+            let keys = keys.collect::<Result<_, _>>()?;
+            let (events, tones) = match args.next_bare() {
+                None | Some("events") => (true, false),
+                Some("tones") => (false, true),
+                Some("both") => (true, true),
+                Some(other) => return Err(format!("expected `events`, `tones` or `both`, found `{other}`")),
+            };
+            Deed::Keys { keys, events, tones }
+        }
         "end" => Deed::End,
         "hangup" => Deed::Hangup,
         "hold" => Deed::Hold(true),

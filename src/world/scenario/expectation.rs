@@ -110,6 +110,8 @@ const KINDS: &[&str] = &[
     "caller",
     "said",
     "tool",
+    "key",
+    "transfer",
     "failed",
     "ignored",
     "unstuck",

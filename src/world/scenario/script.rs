@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::conversation::Failure;
+use crate::conversation::{Failure, TransferEnd};
 
-use super::value::failure;
+use super::value::{duration, failure};
 use crate::world::words::Args;
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,27 @@ pub(in crate::world) struct ToolScript {
     pub(in crate::world) name: String,
     pub(in crate::world) takes: Duration,
     pub(in crate::world) answer: String,
+}
+
+/// How a transfer ends, and after how long; `None`: nobody ever says.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::world) struct TransferScript {
+    pub(in crate::world) takes: Duration,
+    pub(in crate::world) end: Option<TransferEnd>,
+}
+
+/// What comes of a transfer.
+pub(super) fn transfer(args: &mut Args<'_>) -> Result<TransferScript, String> {
+    let takes = duration(args.word()?.bare()?)?;
+    let end = match args.word()?.bare()? {
+        "ok" => Some(TransferEnd::Taken),
+        "fail" => Some(TransferEnd::NoAnswer),
+        "refused" => Some(TransferEnd::Refused),
+        "unsupported" => Some(TransferEnd::Unsupported),
+        "never" => None,
+        other => return Err(format!("a transfer cannot end `{other}`")),
+    };
+    Ok(TransferScript { takes, end })
 }
 
 /// The model's next answer.

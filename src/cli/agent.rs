@@ -1,0 +1,156 @@
+//! Agents of the configuration with everything a call needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentphone::config::{self, Config};
+use agentphone::control::{Agent, Options, Profile, ToolProfile};
+use agentphone::conversation::ToolSpec;
+use agentphone::engine::{
+    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, Stt,
+    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
+};
+use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
+
+/// The services that stand by, built once for all calls.
+#[derive(Default)]
+pub(crate) struct Backups {
+    pub(crate) stt: Option<Arc<dyn Stt>>,
+    pub(crate) llm: Option<Arc<dyn Llm>>,
+    pub(crate) tts: Option<Arc<dyn Tts>>,
+}
+
+/// How much longer than a tool's own patience the dialogue waits for it: the tool gives up first and says so.
+const TOOL_SLACK: Duration = Duration::from_millis(250);
+
+/// An agent of the configuration with everything a call needs.
+pub(crate) fn callable(
+    agent: &config::Agent,
+    config: &Config,
+    providers: &Providers,
+    backups: &Backups,
+) -> Result<Agent, ProviderError> {
+    let tiers = &config.llm.tiers;
+    let model = match agent.model_tier {
+        config::ModelTier::Turbo => &tiers.turbo,
+        config::ModelTier::Balanced => &tiers.balanced,
+        config::ModelTier::Max => &tiers.max,
+    };
+    // The engine puts the line's own rate in place of these.
+    let stt = SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None };
+    let llm =
+        LlmSettings { model: model.clone(), max_tokens: config.llm.max_tokens, temperature: config.llm.temperature };
+    let tts = TtsSpec {
+        // The API's name of "whatever voice the server has".
+        voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
+        language: agent.language.clone(),
+        speed: agent.voice_speed,
+        rate: SampleRate::HZ_8000,
+    };
+    // An agent's voice is an id of the first vendor, and so is the model of its tier.
+    let same_vendor = config.backups.tts.as_ref().is_some_and(|tts| tts.stage.vendor == config.tts.stage.vendor);
+    let backup_voice = tts.voice.clone().filter(|_| same_vendor);
+    let standby = Standby {
+        stt: backups.stt.clone().map(|backup| (backup, stt.clone())),
+        llm: backups.llm.clone().map(|backup| (backup, LlmSettings { model: None, ..llm.clone() })),
+        tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
+    };
+    let sound = SoundSpec {
+        denoising: Denoising::ALL.into_iter().find(|mode| mode.name() == agent.denoising_mode).unwrap_or_default(),
+        ambience: Ambience::ALL.into_iter().find(|sound| sound.name() == agent.ambient_sound).unwrap_or_default(),
+    };
+    Ok(Agent {
+        profile: Profile {
+            id: agent.id.clone(),
+            name: agent.name.clone(),
+            description: agent.description.clone(),
+            model_tier: agent.model_tier.name().into(),
+        },
+        dialogue: dialogue(agent, config),
+        providers: Providers { tools: tools(agent, config)?, ..providers.clone() },
+        stt,
+        llm,
+        tts,
+        standby,
+        options: Options {
+            sound,
+            record: true,
+            stt_mode: if agent.is_accurate { "accurate" } else { "fast" },
+            enable_backchannel: agent.enable_backchannel,
+            voicemail_message: agent.voicemail_message.clone(),
+            call_screening_identity: agent.call_screening_identity.clone(),
+            call_screening_purpose: agent.call_screening_purpose.clone(),
+            models: vec![
+                ("turbo", tiers.turbo.clone()),
+                ("balanced", tiers.balanced.clone()),
+                ("max", tiers.max.clone()),
+            ],
+            custom_tools: agent.custom_tools.iter().map(shown).collect(),
+        },
+    })
+}
+
+/// How an agent of the configuration holds its calls.
+pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
+    let timing = Timing {
+        max_silence: Duration::from_millis(agent.max_silence_ms),
+        max_duration: config.engine.max_call,
+        ..Timing::default()
+    };
+    let spec = |tool: &config::CustomTool| ToolSpec {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        parameters: tool.parameters.clone(),
+    };
+    let rule = |tool: &config::CustomTool| ToolRule {
+        name: tool.name.clone(),
+        timeout: Some(tool.timeout + TOOL_SLACK),
+        filler: tool.execution_message.clone(),
+    };
+    DialogueSpec {
+        system_prompt: agent.system_prompt.clone(),
+        begin_message: agent.begin_message.clone().unwrap_or_default(),
+        interruption_sensitivity: agent.interruption_sensitivity,
+        tools: agent.custom_tools.iter().map(spec).collect(),
+        tool_rules: agent.custom_tools.iter().map(rule).collect(),
+        transfer_number: agent.transfer_number.clone(),
+        redact_keys: agent.redact_keys,
+        language: agent.language.clone(),
+        stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
+        backchannel: agent.enable_backchannel,
+        speculation: Speculation {
+            enabled: agent.speculation_percent > 0,
+            share: agent.speculation_percent,
+            ..Speculation::default()
+        },
+        timing,
+        ..DialogueSpec::default()
+    }
+}
+
+/// What runs an agent's own tools; the error says which of them is wrong.
+pub(crate) fn tools(agent: &config::Agent, config: &Config) -> Result<Arc<dyn Tools>, ProviderError> {
+    if agent.custom_tools.is_empty() {
+        return Ok(Arc::new(NoTools));
+    }
+    let tool = |tool: &config::CustomTool| HttpTool {
+        name: tool.name.clone(),
+        url: tool.url.clone(),
+        method: if tool.is_get { ToolMethod::Get } else { ToolMethod::Post },
+        headers: tool.headers.iter().map(|(name, value)| (name.clone(), Secret::new(value.reveal()))).collect(),
+        timeout: tool.timeout,
+    };
+    let tools: Vec<_> = agent.custom_tools.iter().map(tool).collect();
+    let config::ToolPolicy { allow_http, allow_private } = config.tools;
+    Ok(Arc::new(HttpTools::new(&tools, ToolPolicy { allow_http, allow_private })?))
+}
+
+fn shown(tool: &config::CustomTool) -> ToolProfile {
+    ToolProfile {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        url: tool.url.clone(),
+        method: if tool.is_get { "GET" } else { "POST" },
+        timeout_ms: u64::try_from(tool.timeout.as_millis()).unwrap_or(u64::MAX),
+    }
+}

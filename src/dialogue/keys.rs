@@ -1,0 +1,107 @@
+//! Keys the agent presses: runs of them, with pauses between.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Digit, ReplyId, ToolCall};
+
+use super::arguments;
+use super::builtin::SEND_DTMF;
+use super::machine::Dialogue;
+use super::{Action, DialogueEvent};
+
+/// The most keys and pauses of one request.
+const MOST: usize = 32;
+/// How long the line needs for a key and the silence after it.
+const KEY: Duration = Duration::from_millis(200);
+/// What a `w` waits.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Keys that are to be sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    /// `None`: a pause. At most [`Keys::MOST_WAITING`].
+    waiting: VecDeque<Option<Digit>>,
+    next: Option<Instant>,
+}
+
+impl Keys {
+    /// The most keys and pauses that wait: two requests' worth.
+    const MOST_WAITING: usize = 2 * MOST;
+
+    /// When the next of them are due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+impl Dialogue {
+    /// The model wants keys pressed.
+    pub(super) fn keys_asked(&mut self, reply: ReplyId, call: &ToolCall, now: Instant) {
+        let steps = arguments::text_of(&call.arguments, "digits").as_deref().and_then(steps);
+        let (content, is_sent) = match steps {
+            Some(steps) if self.keys.waiting.len() + steps.len() > Keys::MOST_WAITING => {
+                self.tell(DialogueEvent::Dropped { what: "keys beyond the limit" });
+                ("error: too many keys are waiting to be sent", false)
+            }
+            Some(steps) => {
+                self.keys.waiting.extend(steps);
+                self.keys.next.get_or_insert(now);
+                self.press_keys(now);
+                ("sent", true)
+            }
+            None => ("error: `digits` must be 1 to 32 of 0-9, *, # and w", false),
+        };
+        // After keys it is the other side's turn: only a mistake is given back to the model at once.
+        self.built_in_result(reply, &call.id, SEND_DTMF, content, !is_sent);
+    }
+
+    /// Sends the keys that are due, up to the next pause.
+    pub(super) fn press_keys(&mut self, now: Instant) {
+        let Some(at) = self.keys.next.filter(|&at| at <= now) else { return };
+        let mut run = Vec::new();
+        while let Some(Some(digit)) = self.keys.waiting.front() {
+            run.push(*digit);
+            self.keys.waiting.pop_front();
+        }
+        let mut busy = KEY * u32::try_from(run.len()).unwrap_or(u32::MAX);
+        while let Some(None) = self.keys.waiting.front() {
+            busy += PAUSE;
+            self.keys.waiting.pop_front();
+        }
+        self.keys.next = (!self.keys.waiting.is_empty()).then_some(at.max(now) + busy);
+        if !run.is_empty() {
+            self.act(Action::SendDigits(run));
+        }
+    }
+}
+
+/// Keys and pauses in order; `None` when there are none, too many, or something else among them.
+fn steps(text: &str) -> Option<Vec<Option<Digit>>> {
+    let mut steps = Vec::new();
+    for character in text.chars() {
+        match character {
+            'w' | 'W' | 'p' | ',' => steps.push(None),
+            ' ' | '-' => {}
+            key => steps.push(Some(Digit::new(key)?)),
+        }
+    }
+    (steps.iter().any(Option::is_some) && steps.len() <= MOST).then_some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_pauses_are_read_and_anything_else_is_refused() {
+        let shape = |text: &str| -> Option<String> {
+            Some(steps(text)?.into_iter().map(|step| step.map_or('w', Digit::as_char)).collect())
+        };
+        assert_eq!(shape("1w2#").as_deref(), Some("1w2#"));
+        assert_eq!(shape("555-01 00,*").as_deref(), Some("5550100w*"));
+        for text in ["", "w", "1x", "one", &"1".repeat(33)] {
+            assert_eq!(shape(text), None, "{text}");
+        }
+    }
+}
