@@ -1,6 +1,8 @@
 //! An agent that can be called.
 
-use crate::engine::{DialogueSpec, LlmSettings, Pii, Providers, SoundSpec, Standby, SttSpec, TtsSpec, Variables};
+use crate::engine::{
+    DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
+};
 
 /// Who answers a call, and everything a call is started with.
 #[derive(Clone, Debug)]
@@ -98,6 +100,14 @@ impl Agent {
             unknown += filled.unknown;
             *text = filled.text;
         }
+        agent.dialogue.voicemail_message =
+            agent.options.voicemail_message.clone().filter(|text| !text.trim().is_empty());
+        // Who gives only a purpose calls under the agent's name.
+        let purpose = agent.options.call_screening_purpose.clone().filter(|text| !text.trim().is_empty());
+        agent.dialogue.screening = purpose.map(|purpose| {
+            let identity = agent.options.call_screening_identity.clone().filter(|text| !text.trim().is_empty());
+            Screening { identity: identity.unwrap_or_else(|| agent.profile.name.clone()), purpose }
+        });
         if let Some(tools) = agent.providers.tools.for_call(variables) {
             agent.providers.tools = tools;
         }

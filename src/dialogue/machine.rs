@@ -342,10 +342,10 @@ impl Dialogue {
         self.arm_backchannel(now);
         self.arm_replies(now);
         self.arm_tools();
-        self.arm_answer(now);
         self.arm_transfer();
         self.arm_collect();
         self.timers.set(Timer::Keys, self.keys.due());
+        self.arm_answer(now);
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
         let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);

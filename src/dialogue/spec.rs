@@ -86,13 +86,6 @@ pub struct DialogueSpec {
     pub goodbye: String,
     /// Said while the caller waits for a tool; empty: nothing.
     pub filler: String,
-    /// Whether an outbound call finds out who answered it: a person, a voicemail, a screening, a menu, or a queue. (An
-    /// inbound call never does.)
-    pub answer_detection: bool,
-    /// Said to a voicemail after its beep, before hanging up; `None`: hang up at once.
-    pub voicemail_message: Option<String>,
-    /// What a call screening is told; `None`: the model answers it.
-    pub screening: Option<Screening>,
     /// What holds for single tools.
     pub tool_rules: Vec<ToolRule>,
     /// Whom the model may hand the caller to; `None`: nobody, and the tool is not offered.
@@ -103,6 +96,13 @@ pub struct DialogueSpec {
     pub transfer_wait: String,
     /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
     pub redact_keys: bool,
+    /// Whether an outbound call finds out who answered it: a person, a voicemail, a screening, a menu, or a queue. (An
+    /// inbound call never does.)
+    pub answer_detection: bool,
+    /// Said to a voicemail after its beep, before hanging up; `None`: hang up at once.
+    pub voicemail_message: Option<String>,
+    /// What a call screening is told; `None`: the model answers it.
+    pub screening: Option<Screening>,
     /// Said some time before the longest call ends; empty: nothing.
     pub duration_warning: String,
     /// What the sound says that is kept for the case that every voice is down; empty: there is none.
@@ -181,14 +181,14 @@ impl Default for DialogueSpec {
             idle_prompt: "Are you still there?".into(),
             goodbye: "I'll let you go now. Goodbye.".into(),
             filler: "One moment, please.".into(),
-            answer_detection: true,
-            voicemail_message: None,
-            screening: None,
             tool_rules: Vec::new(),
             transfer_number: None,
             transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
             transfer_wait: "I'm still trying to reach someone for you.".into(),
             redact_keys: false,
+            answer_detection: true,
+            voicemail_message: None,
+            screening: None,
             duration_warning: "We have about half a minute left on this call.".into(),
             last_resort: LAST_RESORT.into(),
             cut_in: "Sorry to interrupt you. Let me answer that first.".into(),

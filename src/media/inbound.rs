@@ -86,9 +86,9 @@ pub struct Inbound {
     activity: Activity,
     echo: Option<Echo>,
     events: DtmfReceiver,
+    keys: KeyEar,
     /// While beeps are listened for.
     beep: Option<BeepDetector>,
-    keys: KeyEar,
     /// What is to be handed out before the decoded frame.
     due: Due,
     /// Small things to tell. At most [`Inbound::NOTES`].
@@ -158,8 +158,8 @@ impl Inbound {
             activity: Activity::new(rate),
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
-            beep: None,
             keys: KeyEar::new(rate),
+            beep: None,
             due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
             notes: VecDeque::with_capacity(Self::NOTES),
             handed: None,
@@ -332,13 +332,6 @@ impl Inbound {
         }
     }
 
-    /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
-    pub fn listen_for_beep(&mut self, wanted: bool) {
-        if wanted != self.beep.is_some() {
-            self.beep = wanted.then(|| BeepDetector::new(self.spec.codec.sample_rate()));
-        }
-    }
-
     /// Whether a key that a gateway tells of is new: not one that was just heard in the sound.
     pub fn is_new_key(&mut self, digit: Digit, now: Instant) -> bool {
         self.now = self.now.max(now);
@@ -349,6 +342,13 @@ impl Inbound {
     /// [`Inbound::KEY_ONSET`] of its beginning had been handed out before it was recognised.
     pub const fn hears_key(&self) -> bool {
         self.keys.is_sounding()
+    }
+
+    /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
+    pub fn listen_for_beep(&mut self, wanted: bool) {
+        if wanted != self.beep.is_some() {
+            self.beep = wanted.then(|| BeepDetector::new(self.spec.codec.sample_rate()));
+        }
     }
 
     /// What happened so far, in numbers.

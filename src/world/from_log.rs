@@ -405,22 +405,6 @@ mod tests {
         }
     }
 
-    /// … also when it was a machine that answered.
-    #[test]
-    fn a_call_that_a_voicemail_answered_is_told_with_its_beep() {
-        let file = "agent direction=outbound voicemail=\"Please call Anna back.\"\n100 line up\n\
-                    200 says 3000 \"please leave a message\"\n3500 beep 400 1000hz\nrun 9000\n";
-        let original = run(&Scenario::parse("original", file).unwrap());
-        let told = scenario_of(&original.log).unwrap();
-        assert!(told.contains("voicemail=") && told.contains(" line up\n") && told.contains(" beep "), "{told}");
-        let again = run(&Scenario::parse("told", &told).unwrap_or_else(|problem| panic!("{problem}\n{told}")));
-        let audio = |outcome: &crate::world::Outcome| {
-            outcome.moments.iter().find(|moment| moment.kind == "audio").map(|moment| moment.at).unwrap()
-        };
-        assert!(audio(&again).abs_diff(audio(&original)) <= 60, "{told}");
-        assert_eq!(again.report.ended.map(|ended| ended.1), original.report.ended.map(|ended| ended.1));
-    }
-
     /// The answer of a thought that was dropped is the one that was given in the end, not one more.
     #[test]
     fn a_dropped_thought_takes_no_answer() {
@@ -437,6 +421,22 @@ mod tests {
             outcome.report.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
         };
         assert_eq!(lines(&again), lines(&original), "{told}");
+    }
+
+    /// … also when it was a machine that answered.
+    #[test]
+    fn a_call_that_a_voicemail_answered_is_told_with_its_beep() {
+        let file = "agent direction=outbound voicemail=\"Please call Anna back.\"\n100 line up\n\
+                    200 says 3000 \"please leave a message\"\n3500 beep 400 1000hz\nrun 9000\n";
+        let original = run(&Scenario::parse("original", file).unwrap());
+        let told = scenario_of(&original.log).unwrap();
+        assert!(told.contains("voicemail=") && told.contains(" line up\n") && told.contains(" beep "), "{told}");
+        let again = run(&Scenario::parse("told", &told).unwrap_or_else(|problem| panic!("{problem}\n{told}")));
+        let audio = |outcome: &crate::world::Outcome| {
+            outcome.moments.iter().find(|moment| moment.kind == "audio").map(|moment| moment.at).unwrap()
+        };
+        assert!(audio(&again).abs_diff(audio(&original)) <= 60, "{told}");
+        assert_eq!(again.report.ended.map(|ended| ended.1), original.report.ended.map(|ended| ended.1));
     }
 
     #[test]

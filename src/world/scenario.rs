@@ -49,8 +49,8 @@
 //! run 10000                                how long to run
 //!
 //! expect commit 1450..1700                 the first such moment; `#2` the second; `never commit`
-//! expect answered-by ~"human" ..1200        the first such moment whose text contains this; `#2 ~"…"` the second such
 //! expect kept 1600..1700                   a run begun ahead (`thinks`) becomes the answer, or is `dropped`
+//! expect answered-by ~"human" ..1200        the first such moment whose text contains this; `#2 ~"…"` the second such
 //! expect audio #2 ..2150                   the agent's second utterance is first heard
 //! expect line 2 agent "Sure." cut          the transcript's second line; `~"…"` contains
 //! expect generations 1                     runs of the language model
@@ -327,12 +327,12 @@ impl Scenario {
                         _ => return Err(format!("`{value}` is no direction")),
                     }
                 }
+                "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
+                "redact" => dialogue.redact_keys = value == "yes",
                 "detect" => dialogue.answer_detection = value == "yes",
                 "voicemail" => dialogue.voicemail_message = Some(value.to_owned()),
                 "identity" => screening(dialogue).identity = value.to_owned(),
                 "purpose" => screening(dialogue).purpose = value.to_owned(),
-                "transfer" => dialogue.transfer_number = Some(Pii::new(value.to_owned())),
-                "redact" => dialogue.redact_keys = value == "yes",
                 "language" => dialogue.language = value.to_owned(),
                 "stt" => {
                     dialogue.stt_mode =

@@ -536,11 +536,11 @@ impl<'a> World<'a> {
                     self.over.insert(*reply, self.now);
                     self.compare_with_heard(*reply, text, *interrupted);
                 }
-                if let DialogueEvent::AnsweredBy { by, .. } = &event {
-                    self.is_machine = by.is_machine();
-                }
                 if let DialogueEvent::ThoughtDropped { reply, .. } = event {
                     self.services.forget_answer(reply);
+                }
+                if let DialogueEvent::AnsweredBy { by, .. } = &event {
+                    self.is_machine = by.is_machine();
                 }
                 if let DialogueEvent::Hedged {
                     service: Service::Tts, reply: Some(reply), backup: Some(backup), ..

@@ -81,14 +81,14 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         idle_prompt,
         goodbye,
         filler,
-        answer_detection,
-        voicemail_message,
-        screening,
         tool_rules,
         transfer_number,
         transfer_failed,
         transfer_wait,
         redact_keys,
+        answer_detection,
+        voicemail_message,
+        screening,
         duration_warning,
         last_resort,
         cut_in,
@@ -128,16 +128,6 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     }
     // Options that came later stand behind, by name, so that older logs can still be read.
     let Backups { stt, llm, tts } = *backups;
-    if !answer_detection {
-        put_option(line, "answer-detection", "0");
-    }
-    if let Some(message) = voicemail_message {
-        put_option(line, "voicemail-message", message);
-    }
-    if let Some(Screening { identity, purpose }) = screening {
-        put_option(line, "screening-identity", identity);
-        put_option(line, "screening-purpose", purpose);
-    }
     for ToolRule { name, timeout, filler } in tool_rules {
         let timeout = timeout.map_or_else(|| "-".into(), |timeout| timeout.as_nanos().to_string());
         let filler = filler.as_ref().map_or_else(|| "-".into(), |filler| format!("+{filler}"));
@@ -153,6 +143,16 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
+    if !answer_detection {
+        put_option(line, "answer-detection", "0");
+    }
+    if let Some(message) = voicemail_message {
+        put_option(line, "voicemail-message", message);
+    }
+    if let Some(Screening { identity, purpose }) = screening {
+        put_option(line, "screening-identity", identity);
+        put_option(line, "screening-purpose", purpose);
+    }
     put_option(line, "duration_warning", duration_warning);
     put_option(line, "last_resort", last_resort);
     if let Some(sound) = last_resort_sound {
@@ -183,10 +183,6 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
             let [stt, llm, tts] = value.as_bytes() else { return None };
             dialogue.backups = Backups { stt: *stt == b'1', llm: *llm == b'1', tts: *tts == b'1' };
         }
-        "answer-detection" => dialogue.answer_detection = value == "1",
-        "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
-        "screening-identity" => screening(dialogue).identity = value.to_owned(),
-        "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
         "speculation" => {
             let mut fields = value.split(',');
             let enabled = fields.next()? == "1";
@@ -208,6 +204,10 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
+        "answer-detection" => dialogue.answer_detection = value == "1",
+        "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
+        "screening-identity" => screening(dialogue).identity = value.to_owned(),
+        "screening-purpose" => screening(dialogue).purpose = value.to_owned(),
         "duration_warning" => dialogue.duration_warning = value.to_owned(),
         "last_resort" => dialogue.last_resort = value.to_owned(),
         "language" => dialogue.language = value.to_owned(),

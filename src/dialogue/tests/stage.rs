@@ -113,7 +113,8 @@ pub(super) fn says(text: &'static str) -> Answer {
 }
 
 impl Stage {
-    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers and does not think ahead: it begins when a turn is over.
+    /// A call answered at 0, its first packet 20 ms later, whose model gives these answers and does not think ahead: it
+    /// begins when a turn is over.
     pub fn new(mut spec: DialogueSpec, answers: &[&'static str]) -> Self {
         spec.speculation.enabled = false;
         Self::thinking(spec, answers)
@@ -126,7 +127,7 @@ impl Stage {
         stage
     }
 
-    /// The same on a line on which nothing comes.
+    /// A call answered at 0 on whose line nothing comes, whose model gives these answers.
     pub fn unheard(spec: DialogueSpec, answers: &[&'static str]) -> Self {
         let mut stage = Self {
             dialogue: Dialogue::new(spec, base()),
@@ -490,8 +491,8 @@ impl Stage {
             | DialogueEvent::Resumed { why, .. }
             | DialogueEvent::Interrupted { why, .. }
             | DialogueEvent::ServiceFailed { why, .. }
-            | DialogueEvent::AnsweredBy { why, .. }
             | DialogueEvent::Ignored { why }
+            | DialogueEvent::AnsweredBy { why, .. }
             | DialogueEvent::Unstuck { why } => Some(why.rule),
             _ => None,
         };

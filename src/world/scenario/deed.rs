@@ -23,11 +23,6 @@ pub(in crate::world) enum Deed {
     },
     Cough(Duration),
     Hum(Duration),
-    /// One tone, or two at once, in hertz.
-    Beep {
-        length: Duration,
-        hz: Vec<f32>,
-    },
     Noise {
         length: Duration,
         dbfs: f64,
@@ -35,6 +30,11 @@ pub(in crate::world) enum Deed {
     Babble {
         length: Duration,
         dbfs: f64,
+    },
+    /// One tone, or two at once, in hertz.
+    Beep {
+        length: Duration,
+        hz: Vec<f32>,
     },
     Hears(TranscriptKind, String),
     Digit(Digit),
