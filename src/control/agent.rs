@@ -108,6 +108,14 @@ impl Agent {
             unknown += filled.unknown;
             *text = filled.text;
         }
+        agent.dialogue.voicemail_message =
+            agent.options.voicemail_message.clone().filter(|text| !text.trim().is_empty());
+        // Who gives only a purpose calls under the agent's name.
+        let purpose = agent.options.call_screening_purpose.clone().filter(|text| !text.trim().is_empty());
+        agent.dialogue.screening = purpose.map(|purpose| {
+            let identity = agent.options.call_screening_identity.clone().filter(|text| !text.trim().is_empty());
+            Screening { identity: identity.unwrap_or_else(|| agent.profile.name.clone()), purpose }
+        });
         if let Some(tools) = agent.providers.tools.for_call(variables) {
             agent.providers.tools = tools;
         }

@@ -162,11 +162,6 @@ impl Answer {
         matches!(self.by, AnsweredBy::Voicemail | AnsweredBy::Hold)
     }
 
-    /// Whether a person is known to be spoken to: turns go to the model.
-    pub(super) fn is_person(&self) -> bool {
-        !self.is_on || self.by == AnsweredBy::Human
-    }
-
     /// Whether it is not known yet who has answered: what is said is not yet an answer to us.
     pub(super) fn is_open(&self) -> bool {
         self.is_on && self.by == AnsweredBy::Unknown

@@ -309,6 +309,7 @@ proptest! {
             } else {
                 stage.voice(at, at + length);
                 stage.words(at + length + 300, Interim, OPENINGS[which]);
+                stage.words(at + length + 1_200, Final, OPENINGS[which]);
             }
             at += length + 250;
         }

@@ -10,7 +10,7 @@ use crate::conversation::{
     WordTime,
 };
 use crate::dialogue::{
-    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Fact, KeyRules, SttMode, Update,
+    Action, Backups, Command, Dialogue, DialogueEvent, DialogueSpec, Direction, Fact, KeyRules, SttMode, Update,
 };
 
 use super::stage::{Answer, Coming, Death, Stage};
@@ -40,6 +40,8 @@ enum Step {
     Transferred(usize),
     Hold(bool),
     Answered,
+    MediaUp,
+    Beep(u64),
     Closed,
 }
 
@@ -54,6 +56,11 @@ fn step() -> impl Strategy<Value = Step> {
         "Yes.",
         "um",
         "hello there my",
+        "hello",
+        "leave a message",
+        "press 1",
+        "please hold",
+        "state your name",
         "4 1 5",
         "…",
         "j o h n at",
@@ -84,6 +91,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize).prop_map(Step::Transferred),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => Just(Step::Answered),
+        1 => Just(Step::MediaUp),
+        1 => (0..3_000_u64).prop_map(Step::Beep),
     ]
 }
 
@@ -251,6 +260,11 @@ impl Bench {
             Step::Command(_) => d.handle(Fact::Command(&Command::Say { text: "**".into(), interruptible: true }), now),
             Step::Hold(held) => d.handle(Fact::Hold { held: *held }, now),
             Step::Answered => d.handle(Fact::Answered, now),
+            Step::MediaUp => d.handle(Fact::MediaUp, now),
+            Step::Beep(ago) => {
+                let ended = now.checked_sub(ms(*ago)).unwrap_or(now);
+                d.handle(Fact::Beep { length: ms(400), ended }, now);
+            }
             Step::Closed => d.handle(Fact::Closed, now),
         }
         self.drain(true);
@@ -262,6 +276,8 @@ fn bench(has_backups: bool, options: bool) -> Bench {
     let mut spec = DialogueSpec { begin_message: "Hello there, my friend.".into(), backups, ..DialogueSpec::default() };
     spec.transfer_number = Some(Pii::new("+14155550100".into()));
     if options {
+        spec.direction = Direction::Outbound;
+        spec.voicemail_message = Some("Please call us back.".into());
         spec.backchannel = true;
         spec.stt_mode = SttMode::Accurate;
         spec.timing.turn_limit = Duration::from_secs(7);
@@ -327,7 +343,7 @@ proptest! {
         bench.drain(true);
         bench.take(&Step::Answered, true);
         bench.take(&Step::Ready(3), true);
-        bench.wait(150 + from, true);
+        bench.wait(400 + from, true);
         bench.take(&Step::Started(3), true);
         bench.wait(450, true);
         let mut longest = 0;
