@@ -211,14 +211,13 @@ impl Dialogue {
             && self.answered.is_some()
             && self.ending.is_none()
             && !self.line_held
+            // What a machine says is no turn, or one for a scripted line; nor may it be known yet who speaks.
             && !self.answer.is_open()
             && !self.answer.is_machine()
             && self.replies.is_empty()
             && self.tools.is_empty()
             && self.owed.is_none()
             && self.transfer.is_none()
-            // What a machine says is no turn, or one for a scripted line.
-            && !self.is_with_machine()
             && self.cut.is_none()
             && self.turn.has_text()
             && self.turn.keys.is_empty()
