@@ -135,7 +135,7 @@ async fn main() -> ExitCode {
             let same = cli::replay::replay(&args).map_err(Failure::Other);
             same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Simulate(args) => simulate(&args),
+        Command::Simulate(args) => simulate(&args).await,
     };
     match done {
         Ok(code) => code,
@@ -325,12 +325,12 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn simulate(args: &cli::simulate::Simulate) -> Result<ExitCode, Failure> {
+async fn simulate(args: &cli::simulate::Simulate) -> Result<ExitCode, Failure> {
     let agent = match &args.config {
         None => DialogueSpec::default(),
         Some(file) => agent_of(file, args.agent.as_deref())?,
     };
-    let passed = cli::simulate::simulate(args, &agent).map_err(Failure::Other)?;
+    let passed = cli::simulate::simulate(args, &agent).await.map_err(Failure::Other)?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

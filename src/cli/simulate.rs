@@ -8,8 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use agentphone::engine::DialogueSpec;
+use agentphone::rehearsal::{Settings, rehearse};
 use agentphone::world::{self, Outcome, Scenario};
 use clap::Args;
+use futures_util::future::join_all;
 
 use super::{count, say};
 
@@ -40,9 +42,27 @@ pub struct Simulate {
     /// Which of the configuration's agents; without it, the first.
     #[arg(long, value_name = "ID", requires = "config")]
     pub agent: Option<String>,
+    /// Play the files in virtual time, or in real time as RTP on loopback against the running engine.
+    #[arg(long, value_enum, default_value = "virtual")]
+    pub over: Over,
+    /// Over RTP: how many milliseconds a time may lie outside of what is expected.
+    #[arg(long, value_name = "MS", default_value = "80")]
+    pub tolerance: u64,
+    /// Over RTP: how many calls at a time.
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub at_once: NonZero<usize>,
     /// Print the timeline of every call, not only of what failed.
     #[arg(long)]
     pub timeline: bool,
+}
+
+/// What a scenario is played over.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Over {
+    /// Nothing real: one clock, which is set forward.
+    Virtual,
+    /// UDP sockets, the vendor simulators and the running engine.
+    Rtp,
 }
 
 /// One run of one file.
@@ -55,7 +75,15 @@ struct Run {
 }
 
 /// Runs the files for this agent; whether all passed.
-pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
+pub async fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
+    let runs = runs(args, agent)?;
+    match args.over {
+        Over::Virtual => simulate_all(args, &runs),
+        Over::Rtp => rehearse_all(args, &runs).await,
+    }
+}
+
+fn runs(args: &Simulate, agent: &DialogueSpec) -> Result<Vec<Run>, String> {
     let scenarios = read(args, agent)?;
     let repeat = args.repeat.get();
     let mut runs: Vec<Run> = scenarios
@@ -75,8 +103,12 @@ pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
         change(&mut scenario, args)?;
         runs.push(Run { scenario, random: Some(seed), nth: None });
     }
+    Ok(runs)
+}
+
+fn simulate_all(args: &Simulate, runs: &[Run]) -> Result<bool, String> {
     let began = Instant::now();
-    let outcomes = run_all(&runs);
+    let outcomes = run_all(runs);
     let took = began.elapsed();
     let mut failed = 0;
     let mut called = Duration::ZERO;
@@ -96,6 +128,31 @@ pub fn simulate(args: &Simulate, agent: &DialogueSpec) -> Result<bool, String> {
         called / took
     ));
     Ok(failed == 0)
+}
+
+/// Plays the runs in real time, some at once. What cannot be played over RTP is told and is no pass.
+async fn rehearse_all(args: &Simulate, runs: &[Run]) -> Result<bool, String> {
+    let settings = Settings { tolerance: Duration::from_millis(args.tolerance), ..Settings::default() };
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for some in runs.chunks(args.at_once.get()) {
+        let calls = some.iter().map(|run| rehearse(&run.scenario, &settings));
+        for (run, rehearsed) in some.iter().zip(join_all(calls).await) {
+            let rehearsed = rehearsed.map_err(|error| format!("{}: {error}", run.scenario.name))?;
+            match &rehearsed.outcome {
+                Some(outcome) => {
+                    passed += usize::from(rehearsed.passed);
+                    failed += usize::from(!rehearsed.passed);
+                    tell(run, outcome, args);
+                }
+                None => {
+                    skipped += 1;
+                    say(&format!("not over rtp: {}: {}", run.scenario.name, rehearsed.skipped.join("; ")));
+                }
+            }
+        }
+    }
+    say(&format!("{passed} passed, {failed} failed, {skipped} cannot be played over RTP"));
+    Ok(failed == 0 && passed > 0)
 }
 
 fn tell(run: &Run, outcome: &Outcome, args: &Simulate) {

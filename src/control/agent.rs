@@ -80,6 +80,14 @@ pub struct ToolProfile {
 }
 
 impl Agent {
+    /// What a call screening is told: needs a purpose; whoever has no other identity is called by the agent's name.
+    pub(super) fn screening(&self) -> Option<Screening> {
+        let Options { call_screening_identity, call_screening_purpose, .. } = &self.options;
+        let purpose = call_screening_purpose.clone()?;
+        let identity = call_screening_identity.as_ref().unwrap_or(&self.profile.name).clone();
+        Some(Screening { identity, purpose })
+    }
+
     /// This agent for one call: its variables filled in, in what it is told, says and sends. Names nothing is known of are
     /// left out; how many they were is logged.
     #[must_use]

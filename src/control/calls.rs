@@ -134,6 +134,8 @@ impl Calls {
         };
         let mut dialogue = agent.dialogue.clone();
         dialogue.direction = party.direction;
+        dialogue.voicemail_message = agent.options.voicemail_message.clone();
+        dialogue.screening = agent.screening();
         dialogue.timing.final_wait = agent.providers.stt.final_wait();
         let start = Start {
             id,

@@ -216,6 +216,9 @@ impl Dialogue {
             && self.replies.is_empty()
             && self.tools.is_empty()
             && self.owed.is_none()
+            && self.transfer.is_none()
+            // What a machine says is no turn, or one for a scripted line.
+            && !self.is_with_machine()
             && self.cut.is_none()
             && self.turn.has_text()
             && self.turn.keys.is_empty()

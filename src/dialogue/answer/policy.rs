@@ -206,6 +206,11 @@ impl Dialogue {
         Some(endpoint)
     }
 
+    /// Whether no person has answered.
+    pub(in crate::dialogue) fn is_with_machine(&self) -> bool {
+        self.answer.by.is_machine()
+    }
+
     /// Whether the end of a turn means anything to whoever has answered.
     pub(in crate::dialogue) fn hears_turns(&self) -> bool {
         self.answer.by != AnsweredBy::Voicemail
