@@ -211,7 +211,6 @@ impl Dialogue {
             && self.answered.is_some()
             && self.ending.is_none()
             && !self.line_held
-            && !self.answer.is_open()
             && !self.answer.is_machine()
             && self.replies.is_empty()
             && self.tools.is_empty()
