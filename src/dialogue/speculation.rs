@@ -211,13 +211,12 @@ impl Dialogue {
             && self.answered.is_some()
             && self.ending.is_none()
             && !self.line_held
+            // What a machine says is no turn, or one for a scripted line.
             && !self.answer.is_machine()
             && self.replies.is_empty()
             && self.tools.is_empty()
             && self.owed.is_none()
             && self.transfer.is_none()
-            // What a machine says is no turn, or one for a scripted line.
-            && !self.is_with_machine()
             && self.cut.is_none()
             && self.turn.has_text()
             && self.turn.keys.is_empty()
@@ -258,7 +257,7 @@ impl Dialogue {
 
     /// What the words so far say of the end of the turn.
     fn outlook(&self) -> Outlook {
-        match self.turn.endpoint(&self.manner()) {
+        match self.endpoint() {
             _ if self.thinking.eager => Outlook::Whole,
             None => Outlook::Unfinished,
             Some(endpoint) => match endpoint.sounds {
@@ -373,12 +372,16 @@ impl Dialogue {
         self.act(Action::Synthesize { reply, rank: 0, text });
     }
 
-    /// The turn is committed and in history: the thought, if it answers just that. Any other is dropped.
-    pub(super) fn keep_thought(&mut self) -> Option<Thought> {
+    /// The turn is committed and in history: the thought, if it answers just that. Any other is dropped, and each when the
+    /// turn `is_answered` already.
+    pub(super) fn keep_thought(&mut self, is_answered: bool) -> Option<Thought> {
         (self.thinking.tries, self.thinking.eager, self.thinking.cue) = (0, false, None);
         let thought = self.thinking.thought.as_ref()?;
-        if !thought.is_for(&self.history.prompt(), &self.spec.tools, self.language) {
-            self.drop_thought("speculation.other-input", "the committed turn is not what was thought about");
+        if is_answered || !thought.is_for(&self.history.prompt(), &self.spec.tools, self.language) {
+            self.drop_thought(
+                "speculation.other-input",
+                "the committed turn is another, or is answered without the model",
+            );
             return None;
         }
         self.thinking.thought.take()
