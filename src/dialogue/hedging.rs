@@ -114,7 +114,10 @@ impl Reply {
 
     /// When the voice's backup is asked too, if there is one.
     pub(super) fn voice_hedge_due(&self, timing: &Timing) -> Option<Instant> {
-        Some(self.awaits.filter(|_| self.backup.has_voice_left())?.max(self.first_since?) + timing.hedge_first_audio)
+        let awaits = self.awaits.filter(|_| self.backup.has_voice_left())?.max(self.first_since?);
+        // A voice that has spoken already has at least the patience of a stall, however slow another one was.
+        let least = if self.ready { timing.audio_stall } else { Duration::ZERO };
+        Some(awaits + timing.hedge_first_audio.max(least))
     }
 
     /// Whether the model has given it nothing that another run could not give instead.

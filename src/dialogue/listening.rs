@@ -206,7 +206,9 @@ impl Dialogue {
             return false;
         }
         let Some(front) = self.replies.front() else { return true };
-        front.interruptible
+        // A greeting that nobody hears yet answers what is said, whoever may talk it down.
+        let is_to_greet = front.purpose == Purpose::Greeting && !front.is_sounding();
+        (front.interruptible || is_to_greet)
             && front.hangs_up.is_none()
             && !matches!(self.floor, Floor::Held { .. })
             && (self.barge_in.is_allowed || !front.is_sounding())

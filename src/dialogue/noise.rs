@@ -51,7 +51,7 @@ impl Dialogue {
         self.voice.stopped = Some(now);
         if self.replies.is_empty() || self.turn.has_text() {
             self.turn.stopped = self.turn.began.filter(|_| !self.turn.has_text()).map(|_| now);
-        } else {
+        } else if self.turn.keys.is_empty() {
             // The agent has something to say: nobody needs to be asked to repeat what was noise.
             self.turn.forget_words(now);
         }

@@ -33,7 +33,9 @@ impl Dialogue {
     pub(super) fn replace_stt(&mut self, failure: Failure, now: Instant) {
         let why = why("stt.failed", "its backup hears what was not settled, and goes on");
         self.tell(DialogueEvent::ServiceFailed { service: Service::Stt, failure, why });
-        let since = self.turn.unsettled_since().unwrap_or(now);
+        // Where everything was settled, nothing of what was said before is heard twice.
+        let settled = self.voice.stopped.map_or(now, |stopped| now.max(stopped + PREROLL));
+        let since = self.turn.unsettled_since().unwrap_or(settled);
         self.turn.reheard = true;
         self.turn.finalized = false;
         self.rehear(since, "stt.backup", "the recogniser has failed".into());

@@ -18,12 +18,7 @@ impl Dialogue {
     /// Has the first words synthesised before the line is up.
     pub(super) fn greet(&mut self, now: Instant) {
         let line = self.spec.begin_message.clone();
-        let interruptible = self.spec.begin_interruptible;
-        if let Some(id) = self.script(Purpose::Greeting, &line, now)
-            && let Some(reply) = self.reply(id)
-        {
-            reply.interruptible = interruptible;
-        }
+        self.script(Purpose::Greeting, &line, now);
     }
 
     /// When the greeting may be heard.
@@ -43,6 +38,8 @@ impl Dialogue {
         }
         reply.id = self.next_id();
         reply.voice = reply.id;
+        // However often it has to be begun: a notice stays a notice.
+        reply.interruptible = purpose != Purpose::Greeting || self.spec.begin_interruptible;
         let id = reply.id;
         self.replies.push_back(reply);
         self.speak(id, text, now);
@@ -457,7 +454,9 @@ impl Dialogue {
         let is_sounding = self.replies.front().is_some_and(|front| front.playing);
         if held {
             self.voice = super::endpointing::Voice::default();
-            if self.replies.front().is_some_and(|front| front.interruptible && front.is_sounding()) {
+            if self.turn.keys.is_empty()
+                && self.replies.front().is_some_and(|front| front.interruptible && front.is_sounding())
+            {
                 // What could have taken the floor has not.
                 self.turn.forget_words(now);
             } else {

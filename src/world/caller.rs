@@ -22,6 +22,7 @@ pub struct Caller {
     encoder: Encoder,
     payload_type: PayloadType,
     telephone_event: PayloadType,
+    ssrc: Ssrc,
     sequence: u16,
     timestamp: u32,
     seed: u64,
@@ -81,6 +82,7 @@ impl Caller {
             encoder: Encoder::new(codec),
             payload_type,
             telephone_event: PayloadType(101),
+            ssrc: Ssrc(0x5ca1_ab1e),
             sequence: seed as u16,
             timestamp: (seed >> 16) as u32,
             seed,
@@ -141,6 +143,13 @@ impl Caller {
         self.sounds.is_empty() && self.presses.is_empty() && self.pressing.is_none()
     }
 
+    /// The stream begins anew, as when a gateway moves the call: another source, sequence and timestamps far off.
+    pub fn restart(&mut self) {
+        self.ssrc = Ssrc(self.ssrc.0.wrapping_add(0x1357_9bdf));
+        self.sequence = self.sequence.wrapping_sub(20_011);
+        self.timestamp = self.timestamp.wrapping_sub(0x6000_0001);
+    }
+
     /// Whether the caller makes any sound at this moment.
     pub(super) fn is_sounding(&self, now: Duration) -> bool {
         let lasts = |sound: &Sound| Duration::from_micros(sound.samples.len() as u64 * 125);
@@ -177,7 +186,7 @@ impl Caller {
             payload_type: self.telephone_event,
             sequence: self.sequence,
             timestamp,
-            ssrc: Ssrc(0x5ca1_ab1e),
+            ssrc: self.ssrc,
         };
         self.sequence = self.sequence.wrapping_add(1);
         Some(PacketBuf::write(header, |payload| {
@@ -212,7 +221,7 @@ impl Caller {
             payload_type: self.payload_type,
             sequence: self.sequence,
             timestamp: self.timestamp,
-            ssrc: Ssrc(0x5ca1_ab1e),
+            ssrc: self.ssrc,
         };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(SAMPLES);

@@ -41,6 +41,7 @@
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
 //! 2000 update prompt="…" voice="…" sensitivity=0.5   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
+//! 700 line restart                         the caller's stream begins anew: other SSRC, sequence and timestamps
 //! 50 line up                               the line's first packet comes then, not with the answer
 //! 0 tts stall 1000 | 0 tts break 1000      after so much of an utterance no more comes, or it fails
 //! 0 tts backup blackhole                   the backup voice, likewise

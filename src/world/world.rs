@@ -400,6 +400,10 @@ impl<'a> World<'a> {
                 self.tell(&Owned::Held(*held));
             }
             Deed::LineDead => self.on_line = false,
+            Deed::LineRestarts => {
+                self.moment("caller", "is sent as a new stream".into());
+                self.caller.restart();
+            }
             Deed::LineUp => self.schedule(now, Happening::CallerSends),
             Deed::Beep { length, hz } => {
                 let pitch = hz.iter().map(f32::to_string).collect::<Vec<_>>().join("+");

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{Transcript, TranscriptKind};
+use crate::dialogue::endpointing::append;
 use crate::dialogue::endpointing::{Endpoint, Turn};
 use crate::dialogue::machine::{Committed, Dialogue, why};
 use crate::dialogue::profile::Sounds;
@@ -161,6 +162,8 @@ impl Dialogue {
         let front = self.replies.front().filter(|front| front.is_sounding() && front.interruptible);
         let front = front.map(|front| front.id);
         self.forget_goodbye();
+        // A machine is not greeted, not even by a line that nobody may talk down.
+        self.drop_unheard(Purpose::Greeting);
         self.drop_replies(None);
         if let Some(reply) = front {
             self.tell(DialogueEvent::Interrupted { reply, why: why(rule, by.name()) });
@@ -234,7 +237,9 @@ impl Dialogue {
             by if asks_to_hold => {
                 if by == AnsweredBy::Human {
                     // The model is to know of it, when it has somebody to answer again.
-                    self.history.user(self.turn.text());
+                    let mut text = std::mem::take(&mut self.turn.carried);
+                    append(&mut text, &self.turn.text());
+                    self.history.user(text);
                 }
                 self.take_for(AnsweredBy::Hold, true, "answer.hold-words", inputs, now);
                 self.pass_over(now);
@@ -297,6 +302,11 @@ impl Dialogue {
         let interim = self.turn.interim().to_owned();
         if !interim.is_empty() {
             self.expect_again(interim, now);
+        }
+        // Words of a turn that was taken back were told as a turn before: the model is to know of them.
+        let carried = std::mem::take(&mut self.turn.carried);
+        if !carried.is_empty() {
+            self.history.user(carried);
         }
         self.turn = Turn::default();
         self.quiet_since = now;

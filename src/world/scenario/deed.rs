@@ -56,6 +56,7 @@ pub(in crate::world) enum Deed {
     Hold(bool),
     LineDead,
     LineUp,
+    LineRestarts,
     Tts {
         rank: u8,
         fault: Fault,
@@ -185,7 +186,8 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
         "line" => match args.word()?.bare()? {
             "dead" => Deed::LineDead,
             "up" => Deed::LineUp,
-            other => return Err(format!("expected `dead` or `up`, found `{other}`")),
+            "restart" => Deed::LineRestarts,
+            other => return Err(format!("expected `dead`, `up` or `restart`, found `{other}`")),
         },
         "tts" => {
             let (rank, word) = match args.word()?.bare()? {
