@@ -46,6 +46,8 @@ pub struct Ear {
 
 /// What counts as the agent's voice: above the last steps of a µ-law fade.
 const AUDIBLE: u16 = 120;
+/// A sound that is cut is faded out so fast.
+const DYING_AWAY: Duration = Duration::from_millis(6);
 /// What a tone's samples exceed, softened and all.
 const LOUD: u16 = 300;
 /// Silence within which a packet too short to have a tone belongs to what was heard last.
@@ -82,9 +84,12 @@ impl Ear {
         self.follow(&packet);
         let Ok(frame) = self.decoder.decode(packet.payload) else { return None };
         let samples = frame.samples();
-        let audible = samples.iter().any(|sample| sample.unsigned_abs() > AUDIBLE);
+        // To the sample: a packet in which the sound only dies away is silence from there on.
+        let last = samples.iter().rposition(|sample| sample.unsigned_abs() > AUDIBLE);
+        let tail = last.map_or(Duration::ZERO, |last| frame.rate().duration_of(last + 1));
+        let audible = tail > DYING_AWAY;
         if self.heard.len() < MOST_PACKETS {
-            self.heard.push((now, audible));
+            self.heard.push(if audible { (now, true) } else { (now + tail, false) });
         }
         if !audible {
             return None;
@@ -226,6 +231,33 @@ mod tests {
 
     const PTIME: Duration = Duration::from_millis(20);
     const UTTERANCE_GAP: Duration = Duration::from_millis(650);
+
+    /// A cut voice dies away in the first 5 ms of the packet after: silence is counted from there, to the sample.
+    #[test]
+    fn silence_begins_where_the_last_sound_has_died_away() {
+        let mut ear = Ear::new(crate::audio::Codec::Pcmu, Hearing::ByPauses(UTTERANCE_GAP));
+        let mut encoder = Encoder::new(crate::audio::Codec::Pcmu);
+        let start = Instant::now();
+        for packet in 0..60u16 {
+            let sounding = match packet {
+                0..=9 => 160,
+                10 => 40,
+                _ => 0,
+            };
+            let samples: Vec<i16> = (0..160).map(|n| if n < sounding { 4_000 } else { 0 }).collect();
+            let header = Header {
+                marker: false,
+                payload_type: PayloadType(0),
+                sequence: packet,
+                timestamp: u32::from(packet) * 160,
+                ssrc: Ssrc(1),
+            };
+            let datagram = PacketBuf::write(header, |payload| encoder.encode(&samples, &mut payload[..160]));
+            ear.hear(datagram.as_bytes(), start + PTIME * u32::from(packet));
+        }
+        let silence = ear.silence_after(start + PTIME * 5, UTTERANCE_GAP);
+        assert_eq!(silence, Some(Duration::from_millis(105)));
+    }
 
     #[test]
     fn the_ear_finds_the_first_silent_packet_and_not_a_pause_between_words() {
