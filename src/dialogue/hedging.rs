@@ -16,7 +16,7 @@ use crate::conversation::{Failure, GenerationEnd, ReplyId, Service, WordTime};
 
 use super::machine::{Dialogue, Floor, why};
 use super::reply::Reply;
-use super::segment::Segmenter;
+use super::segment::{Segmenter, speaks};
 use super::{Action, DialogueEvent, Timing};
 
 /// How long a first choice that was late or has failed gets no head start.
@@ -399,7 +399,7 @@ impl Dialogue {
             self.floor = Floor::Free;
             self.act(Action::Unduck);
         }
-        if rest.trim().is_empty() {
+        if rest.is_empty() {
             if let Some(reply) = self.reply(id) {
                 reply.awaits = None;
             }
@@ -484,7 +484,8 @@ impl Reply {
         let known = self.heard(heard, share).len();
         let rest = self.text.get(known..).unwrap_or_default();
         let space = if known == 0 { 0 } else { rest.len() - rest.trim_start().len() };
-        self.backup.from = known + space;
+        // Marks alone cannot be spoken: a backup that is given none of them counts from behind them.
+        self.backup.from = if speaks(rest) { known + space } else { self.text.len() };
         self.backup.heard += heard;
         (self.backup.has_voice, self.backup.speaks, self.backup.moves) = (true, true, false);
         self.voice = voice;

@@ -214,7 +214,7 @@ pub(super) fn heard_text<'a>(text: &'a str, words: &[WordTime], heard: Duration,
 fn heard_by_words(text: &str, words: &[WordTime], heard: Duration) -> usize {
     let ended = words.iter().take_while(|word| word.end <= heard).count();
     let last = ended.checked_sub(1).and_then(|last| words.get(last));
-    let end = last.map_or(0, |word| word.text_end.min(text.len()));
+    let end = last.map_or(0, |word| with_marks(text, word.text_end.min(text.len())));
     let share = |of: &WordTime, from: Duration| {
         let lasts = of.end.saturating_sub(of.start).as_secs_f32();
         heard.saturating_sub(from).as_secs_f32() / lasts.max(f32::MIN_POSITIVE)
@@ -227,7 +227,8 @@ fn heard_by_words(text: &str, words: &[WordTime], heard: Duration) -> usize {
         // The voice has not told of what follows. One that times single words tells in time; one that times segments tells
         // when a segment is complete, and goes on at the pace of the last one.
         None => last.map_or(0, |last| {
-            let begin = ended.checked_sub(2).and_then(|at| words.get(at)).map_or(0, |word| word.text_end);
+            let begin =
+                ended.checked_sub(2).and_then(|at| words.get(at)).map_or(0, |word| with_marks(text, word.text_end));
             let piece = text.get(begin..end).unwrap_or_default().trim();
             let rest = text.get(end..).unwrap_or_default().trim_end();
             if !piece.contains(' ') || rest.is_empty() {
@@ -237,6 +238,14 @@ fn heard_by_words(text: &str, words: &[WordTime], heard: Duration) -> usize {
         }),
     };
     end + more
+}
+
+/// `end`, the end of a word in `text`, moved behind the marks that close it. Vendors that time words leave the full stop
+/// and the quotation mark out of them; what opens the next word ("$5") stands behind white space and stays.
+fn with_marks(text: &str, end: usize) -> usize {
+    let Some(rest) = text.get(end..) else { return end };
+    let behind = rest.trim_start_matches(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
+    if behind.is_empty() || behind.starts_with(char::is_whitespace) { text.len() - behind.len() } else { end }
 }
 
 /// Where the last word ends that lies within the first `share` of a text and has another behind it, or 0.
@@ -304,6 +313,20 @@ mod tests {
         // The second piece is heard before the voice has told when it ends: it is taken to go on at the same pace.
         assert_eq!(heard_text(text, &[first], ms(2_500), 1.0), "one two three. four five");
         assert_eq!(heard_text(text, &[first], ms(60_000), 1.0), "one two three. four five six");
+    }
+
+    #[test]
+    fn the_marks_behind_a_word_are_heard_with_it() {
+        let text = "She said \"one.\" That costs $5, or -7!";
+        let ends = [3, 8, 13, 20, 26, 30, 34, 37];
+        let ms = Duration::from_millis;
+        let times: Vec<WordTime> = (0..)
+            .zip(ends)
+            .map(|(i, text_end)| WordTime { text_end, start: ms(i * 300), end: ms((i + 1) * 300) })
+            .collect();
+        for (heard, expected) in [(900, &text[..15]), (1_500, &text[..26]), (1_800, &text[..30]), (2_400, text)] {
+            assert_eq!(heard_text(text, &times, ms(heard), 1.0), expected, "{heard} ms");
+        }
     }
 
     #[test]

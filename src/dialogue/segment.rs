@@ -165,7 +165,7 @@ impl Segmenter {
 }
 
 /// Whether there is anything to speak in a text.
-fn speaks(text: &str) -> bool {
+pub(super) fn speaks(text: &str) -> bool {
     text.contains(char::is_alphanumeric)
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::conversation::{Failure, GenerationEnd, Message, ReplyId, Role, Service, ToolCall, TranscriptKind::*};
+use crate::conversation::{
+    Failure, GenerationEnd, Message, ReplyId, Role, Service, ToolCall, TranscriptKind::*, WordTime,
+};
 use crate::dialogue::{Action, Backups, Command, DialogueEvent, DialogueSpec, EndReason, Fact, LAST_RESORT, Timing};
 
 use super::stage::{Answer, Coming, Death, Stage, says};
@@ -286,6 +288,27 @@ fn a_voice_that_fails_after_its_last_word_is_not_gone_on_with() {
     stage.run(9_000);
     assert_eq!(stage.when("speak 2"), [0; 0]);
     assert_eq!(stage.said(), [("one two three four.".to_owned(), false)]);
+}
+
+#[test]
+fn marks_alone_are_not_handed_to_the_backup() {
+    // French puts white space before the mark; vendors that time words leave it out.
+    for (text, ends) in [("un deux trois quatre ! ", 20), ("one two three four. ", 18)] {
+        let mut stage = asked(vec![hangs()]);
+        (stage.stalls_voice, stage.wordless_voice) = (true, true);
+        stage.at(2_400, Coming::Token(FIRST, text.into()));
+        stage.run(2_800);
+        let words = [WordTime { text_end: ends, start: Duration::ZERO, end: Duration::from_millis(1_000) }];
+        stage.tell(Fact::WordTimes { reply: FIRST, words: &words });
+        stage.run(3_700);
+        stage.starve(FIRST);
+        stage.tell(Fact::Failed { service: Service::Tts, reply: Some(FIRST), failure: Failure::Protocol });
+        stage.at(4_000, Coming::Token(FIRST, "Next. And more. ".into()));
+        stage.run(4_100);
+        let asked: Vec<&str> =
+            stage.log.iter().map(|(_, line)| &**line).filter(|line| line.contains("speak 2")).collect();
+        assert_eq!(asked.first(), Some(&"speak 2 \"Next. \" by the backup"), "{:?}", stage.log);
+    }
 }
 
 #[test]
