@@ -101,7 +101,7 @@ impl Driver {
             call: Call::new(spec, began),
             sources,
             services,
-            journal: Journal::new(),
+            journal: Journal::new(began),
             recording: recording.map(|path| Recording::new(files.create(path))),
             counters,
             served: ServiceCounters::default(),
