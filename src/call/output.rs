@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::audio::Frame;
 use crate::conversation::{Message, Pii, ReplyId, ToolCall};
 use crate::dialogue::{DialogueEvent, EndReason};
-use crate::rtp::PacketBuf;
+use crate::rtp::{PacketBuf, RtcpBuf};
 
 use super::timeline::TurnReport;
 
@@ -14,6 +14,8 @@ use super::timeline::TurnReport;
 pub enum Output {
     /// Send this packet now.
     Transmit(PacketBuf),
+    /// Send this report now.
+    Report(RtcpBuf),
     /// Throw away what the far side has buffered (gateways that buffer).
     ClearFar,
     /// Ask the far side to tell when everything sent so far was played (gateways that buffer).

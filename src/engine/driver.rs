@@ -1,7 +1,7 @@
 //! The loop of one call.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
@@ -17,7 +17,7 @@ use super::spare::Spare;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
 use super::{CallId, Outcome, ServiceCounters, Start};
-use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
+use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output, RtcpSpec};
 use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
 use crate::gateway::{Leg, LegEvent, LegTransfer};
 use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
@@ -327,6 +327,7 @@ impl Driver {
                     self.counters.pacing_lateness.observe(now.saturating_duration_since(due));
                 }
             }
+            Output::Report(report) => sources.leg.line.send_report(&report),
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
@@ -427,7 +428,17 @@ fn line_spec(leg: &Leg) -> LineSpec {
         telephone_event: leg.telephone_event,
         lead: leg.lead,
         far_buffer: leg.far_buffer,
+        rtcp: leg.rtcp.then(|| RtcpSpec { ntp: ntp(SystemTime::now()) }),
     }
+}
+
+/// A wall-clock time as an NTP timestamp: seconds since 1900 in 32.32 bits, in the era of 1900 to 2036 and those after it
+/// alike.
+fn ntp(time: SystemTime) -> u64 {
+    const FROM_1900_TO_1970: u64 = 2_208_988_800;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs().wrapping_add(FROM_1900_TO_1970);
+    (seconds << 32) + (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000
 }
 
 #[cfg(test)]

@@ -141,7 +141,9 @@ impl Outbound {
             keys: DtmfSender::new(),
             tone: None,
             ssrc: Ssrc(next_random(&mut random) as u32),
-            sequence: next_random(&mut random) as u16,
+            // Far from the wrap: whoever misses the first packets could not tell an encrypted stream's rollover (RFC 3711
+            // section 3.3.1).
+            sequence: next_random(&mut random) as u16 & 0x7FFF,
             timestamp: next_random(&mut random) as u32,
             after: VecDeque::with_capacity(8),
             frame: None,

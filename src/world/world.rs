@@ -505,7 +505,8 @@ impl<'a> World<'a> {
                 }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
-                Output::ClearFar | Output::Transcribe(_) | Output::Finalize | Output::Record(_) => {}
+                Output::ClearFar | Output::Report(_) | Output::Transcribe(_) | Output::Finalize | Output::Record(_) => {
+                }
             }
         }
         self.encoder.outputs_done(&mut self.log);
