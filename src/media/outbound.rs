@@ -389,8 +389,9 @@ impl Outbound {
     fn sound(&mut self, frame: Frame, taken: Taken) -> PacketBuf {
         let marker = taken.reply.is_some() && !self.talking;
         let header = self.header(marker, self.spec.payload_type, self.timestamp);
+        let packet = PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload));
         self.book(frame, taken);
-        PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload))
+        packet
     }
 
     /// The next packet's header.
