@@ -375,6 +375,7 @@ impl Call {
             }
             Action::PlayKept { reply } => self.play_kept(reply, now),
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
+            Action::CancelTool { call } => self.outputs.push_back(Output::CancelTool { call }),
             Action::SendDigits(digits) => {
                 // Beyond what the line keeps waiting they are lost, and counted.
                 let taken = self.outbound.send_digits(&digits, now);

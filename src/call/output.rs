@@ -75,6 +75,11 @@ pub enum Output {
         /// What to run.
         call: ToolCall,
     },
+    /// Stop a tool: its result is not waited for any more.
+    CancelTool {
+        /// The id of its [`ToolCall`].
+        call: String,
+    },
     /// Write this to the recording.
     Record(Stereo),
     /// Hand the caller to someone else; answered with [`Input::TransferEnded`](super::Input::TransferEnded).

@@ -204,6 +204,7 @@ fn service_counters(services: &ServiceCounters) -> Vec<Counter> {
         count("llmStandby", services.llm_standby),
         count("ttsStandby", services.tts_standby),
         count("ttsUnused", services.tts_unused),
+        count("repliesRefused", services.refused),
     ]
 }
 

@@ -343,7 +343,9 @@ impl Driver {
             }
             Output::Generate { reply, rank, messages } => {
                 served.llm_standby += u64::from(rank > 0);
-                sources.replies.generate(reply, services.think(rank, messages));
+                if let Err(error) = sources.replies.generate(reply, || services.think(rank, messages)) {
+                    self.failed.push((Service::Llm, Some(reply), error));
+                }
                 // Its words will come sooner than a connection.
                 sources.spare.prepare(|| services.speak(0), now);
             }
@@ -369,6 +371,7 @@ impl Driver {
             Output::CancelModel { reply } => sources.replies.cancel_model(reply),
             Output::CancelVoice { reply } => sources.replies.cancel_voice(reply),
             Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
+            Output::CancelTool { call } => sources.tools.cancel(&call),
             Output::Record(sound) => {
                 if let Some(recording) = &mut self.recording {
                     recording.write(&sound);
@@ -408,7 +411,8 @@ impl Driver {
     fn service_counters(&self) -> ServiceCounters {
         let Sources { hearing, spare, .. } = &self.sources;
         let unheard = self.served.unheard + hearing.unheard();
-        ServiceCounters { unheard, tts_unused: spare.unused(), ..self.served }
+        let refused = self.sources.replies.refusals();
+        ServiceCounters { unheard, tts_unused: spare.unused(), refused, ..self.served }
     }
 
     fn tell_counters(&mut self, now: Instant) {

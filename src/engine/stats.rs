@@ -73,6 +73,8 @@ pub struct ServiceCounters {
     pub tts_standby: u64,
     /// Voices that were connected ahead of words that never came.
     pub tts_unused: u64,
+    /// Times a service was not asked because too many replies were under way.
+    pub refused: u64,
 }
 
 /// Declares [`Totals`] with its arithmetic, so that a field is named once.

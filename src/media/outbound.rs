@@ -353,7 +353,12 @@ impl Outbound {
 
     /// Makes the packet that is due.
     fn packet(&mut self) -> PacketBuf {
-        match self.keys.next(self.timestamp, self.units as u16) {
+        let key = self.keys.next(self.timestamp, self.units as u16);
+        if key.is_some() {
+            // The end of what was cut has lost its place: it would sound after the key.
+            self.mixer.forget_tail();
+        }
+        match key {
             Some(KeyPacket::Event { first, sounds, event, .. }) if self.spec.telephone_event.is_none() => {
                 if first {
                     let key = Digit::from_event_code(event.event).map(Digit::as_char);
