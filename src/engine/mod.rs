@@ -46,4 +46,4 @@ pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
 pub use start::{LlmSettings, Providers, Standby, Start};
-pub use stats::{EngineStats, Histogram, ServiceCounters, Totals};
+pub use stats::{EngineStats, Histogram, Scores, ServiceCounters, Totals};
