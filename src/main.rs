@@ -173,6 +173,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         address: config.rtp.address,
         advertised: config.rtp.advertise,
         ports: config.rtp.ports.clone(),
+        ptime: config.rtp.ptime,
         ..RtpConfig::default()
     };
     let rtp = RtpGateway::new(rtp);

@@ -75,6 +75,8 @@ pub struct Rtp {
     pub advertise: Option<IpAddr>,
     /// The ports.
     pub ports: RangeInclusive<u16>,
+    /// What one of our packets holds where a leg does not say: 10, 20, 30, 40 or 60 ms.
+    pub ptime: Duration,
 }
 
 impl Config {
@@ -234,11 +236,15 @@ fn rtp(mut section: Section<'_>) -> Rtp {
             range
         }
     };
+    let ptime = section.integer("ptime", 10..=60).unwrap_or(20);
+    if ![10, 20, 30, 40, 60].contains(&ptime) {
+        section.wrong("ptime", format!("found {ptime}, expected 10, 20, 30, 40 or 60 milliseconds"));
+    }
     if address.is_unspecified() && advertise.is_none() && section.is_present() {
         section.missing("advertise", "the address to tell the other side, since `address` is every address");
     }
     section.finish();
-    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000) }
+    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000), ptime: Duration::from_millis(ptime) }
 }
 
 fn ports(text: &str) -> Option<RangeInclusive<u16>> {

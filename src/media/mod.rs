@@ -8,9 +8,12 @@
 
 mod activity;
 mod continuity;
+mod decoders;
 mod dtmf;
+mod dtx;
 mod echo;
 mod far;
+mod formats;
 mod inbound;
 mod jitter;
 mod keys;
@@ -24,6 +27,7 @@ mod recorder;
 mod report;
 mod source;
 
+pub use formats::{Format, Formats};
 pub use inbound::{Heard, Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;

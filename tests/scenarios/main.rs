@@ -7,6 +7,7 @@
 
 mod ahead;
 mod barge_in;
+mod codecs;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -100,6 +100,12 @@ fn a_media_leg() {
         codec: "PCMU",
         payload_type: 0,
         telephone_event: Some(101),
+        codecs: vec![
+            wire::LegCodec { codec: "PCMU", payload_type: 0 },
+            wire::LegCodec { codec: "opus", payload_type: 111 },
+        ],
+        ptime: 20,
+        dtx: false,
         direction: "inbound",
         from_number: "+14155550100".into(),
         to_number: "+14155550101".into(),

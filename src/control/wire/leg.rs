@@ -18,12 +18,18 @@ pub struct MediaLeg {
     pub local: Option<String>,
     /// Where the agent's sound goes; `null` until it is learnt from the first packets.
     pub remote: Option<String>,
-    /// The codec both sides use.
+    /// The codec we send.
     pub codec: &'static str,
     /// Its payload type.
     pub payload_type: u8,
     /// The payload type of telephone events; `null`: none.
     pub telephone_event: Option<u8>,
+    /// Every codec we take, the one we send first.
+    pub codecs: Vec<LegCodec>,
+    /// What one of our packets holds, in milliseconds.
+    pub ptime: u64,
+    /// Whether we leave long silence out.
+    pub dtx: bool,
     /// `inbound`, `outbound` or `web`.
     pub direction: &'static str,
     /// The calling number; empty when it was not told.
@@ -32,4 +38,14 @@ pub struct MediaLeg {
     pub to_number: String,
     /// When the call began.
     pub started_at: String,
+}
+
+/// A codec of a leg.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LegCodec {
+    /// Its name, as SDP has it; L16 with its rate.
+    pub codec: &'static str,
+    /// Its payload type.
+    pub payload_type: u8,
 }
