@@ -197,6 +197,7 @@ fn no_codec_allocates_in_either_direction_but_opus_where_it_codes() {
         outbound.expect(ReplyId(1));
         outbound.play(ReplyId(1), start);
         let (mut sent, mut heard, mut lost) = (0u32, 0, 0);
+        let mut made_up = Duration::ZERO;
         let mut packets: Vec<PacketBuf> = Vec::with_capacity(16);
         for round in 0..600 {
             now += PTIME;
@@ -225,11 +226,18 @@ fn no_codec_allocates_in_either_direction_but_opus_where_it_codes() {
                 inbound.handle_timeout(now);
                 heard += std::iter::from_fn(|| inbound.poll()).filter(|one| matches!(one, Heard::Frame(_))).count();
             });
-            // What codes Opus copies its own state a few times a packet; nothing of ours, and nothing that decodes, does.
+            // What codes Opus copies its own state a few times a packet; nothing of ours does.
             let most = if codec == Codec::Opus { 8 } else { 0 };
+            // Nor does decoding; where it makes up what was lost, its library takes some 5 kB and gives them back.
+            let concealed = inbound.report().concealed;
+            let makes_up = codec == Codec::Opus && std::mem::replace(&mut made_up, concealed) != concealed;
             if round > 20 {
                 assert!(out.count_total <= most, "{} out, round {round}: {out:?}", codec.name());
-                assert_eq!(taken.count_total, 0, "{} in, round {round}: {taken:?}", codec.name());
+                assert!(
+                    taken.count_total <= if makes_up { 8 } else { 0 },
+                    "{} in, round {round}: {taken:?}",
+                    codec.name()
+                );
             }
         }
         assert!(heard > 550 && lost > 50, "{}: {heard} frames, {lost} lost", codec.name());

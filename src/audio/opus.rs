@@ -73,7 +73,8 @@ impl fmt::Debug for OpusEncoder {
 }
 
 /// Decodes to sound of 16 kHz, conceals what is missing, and reads the copy of a lost packet from the one behind it.
-/// After [`new`](OpusDecoder::new) nothing is allocated.
+/// After [`new`](OpusDecoder::new) what comes is decoded without allocating; to conceal, the library takes some 5 kB and
+/// gives them back.
 pub struct OpusDecoder {
     decoder: Option<Box<opus_pure::OpusDecoder>>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings, SampleRate};
 use crate::dialogue::DialogueSpec;
-use crate::media::{Format, Formats, Inbound};
+use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
 
 /// One call: its line and its conversation.
@@ -113,13 +113,15 @@ pub struct LineSpec {
     pub lead: Duration,
     /// Whether the far side buffers: it can be cleared and answers marks.
     pub far_buffer: bool,
+    /// How reports travel on it (RFC 3550 section 6); `None`: it carries none.
+    pub rtcp: Option<RtcpSpec>,
 }
 
 impl LineSpec {
     /// The payload type that is always taken for comfort noise (RFC 3551 table 4).
     pub const COMFORT_NOISE: PayloadType = Inbound::COMFORT_NOISE;
 
-    /// A plain RTP line in `codec` with telephone events on payload type 101.
+    /// A plain RTP line in `codec` with telephone events on payload type 101 and without reports.
     pub const fn rtp(codec: Codec) -> Self {
         Self {
             codec,
@@ -132,6 +134,7 @@ impl LineSpec {
             telephone_event: Some(PayloadType(101)),
             lead: Duration::ZERO,
             far_buffer: false,
+            rtcp: None,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod websocket;
 
 pub use leg::{
     CannotTransfer, Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegMedia, LegSpec, LegTransfer, Line,
+    SrtpSpec,
 };
 pub use loopback::LoopbackPeer;
 pub use rtp::{RtpConfig, RtpGateway};

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{BeepDetector, Codec, Frame, SampleRate};
 use crate::conversation::{Backdrop, Digit};
-use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
+use crate::rtp::{Header, Packet, PayloadType, ReportBlock, Ssrc, TelephoneEvent};
 
 use super::InboundReport;
 use super::activity::{Activity, Change};
 use super::continuity::{Continuity, Placement};
 use super::decoders::Decoders;
+use super::drift::Drift;
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
 use super::formats::{Format, Formats};
 use super::jitter::{Inserted, Jitter, Kind, Slot};
 use super::keys::KeyEar;
+use super::reception::Reception;
 use super::source::{Admission, Source};
 
 /// What the inbound side of a line is told once.
@@ -124,6 +126,8 @@ pub struct Inbound {
     /// Arrival and timestamp of the packet before, and the jitter in nanoseconds.
     transit: Option<(Instant, u32)>,
     jitter_nanos: f64,
+    reception: Reception,
+    drift: Drift,
     length: Duration,
     lost_at: Option<Instant>,
     held: bool,
@@ -196,6 +200,8 @@ impl Inbound {
             format: 0,
             transit: None,
             jitter_nanos: 0.0,
+            reception: Reception::default(),
+            drift: Drift::default(),
             length: Continuity::STEP,
             lost_at: Some(now + Self::LOST_INITIALLY),
             held: false,
@@ -240,8 +246,12 @@ impl Inbound {
         self.incoming.marker = packet.header.marker;
         let known = self.source.is_current(packet.header.ssrc);
         match self.source.admit(&packet.header, self.jitter.end(), now) {
-            Admission::At(place) => self.accept(place),
+            Admission::At(place) => {
+                self.reception.received(place);
+                self.accept(place);
+            }
             Admission::Restart(place) => {
+                self.reception.begin(packet.header.ssrc, packet.header.sequence, place);
                 self.restart(place);
                 self.accept(place);
             }
@@ -249,6 +259,8 @@ impl Inbound {
                 // The suspect was counted when it came; it has turned out to be neither foreign nor late.
                 let counted = if self.suspect_foreign { &mut self.report.foreign } else { &mut self.report.late };
                 *counted = counted.saturating_sub(1);
+                self.reception.begin(packet.header.ssrc, packet.header.sequence.wrapping_sub(1), place);
+                self.reception.received(place + 1);
                 self.restart(place);
                 std::mem::swap(&mut self.suspect, &mut self.incoming);
                 self.accept(place);
@@ -358,6 +370,7 @@ impl Inbound {
         } else {
             self.continuity = Continuity::default();
             self.decoders.reset();
+            self.drift.reset();
             self.expected = None;
             self.lost_at = Some(self.now + Self::LOST);
         }
@@ -389,7 +402,24 @@ impl Inbound {
 
     /// What happened so far, in numbers.
     pub fn report(&self) -> InboundReport {
-        InboundReport { jitter: Duration::from_nanos(self.jitter_nanos as u64), ..self.report }
+        let jitter = Duration::from_nanos(self.jitter_nanos as u64);
+        InboundReport { jitter, adjusted: self.drift.adjusted(), ..self.report }
+    }
+
+    /// What is to be reported on the other side's stream, but for what its own reports told; what was lost counts from
+    /// the call before. `None`: nothing has come.
+    pub(super) fn report_block(&mut self) -> Option<ReportBlock> {
+        self.reception.block(Duration::from_nanos(self.jitter_nanos as u64), self.spec.codec.clock_rate())
+    }
+
+    /// How many packets are missed in a row, on average; `None`: none was.
+    pub(super) fn burst(&self) -> Option<f64> {
+        self.reception.burst()
+    }
+
+    /// Whom we listen to.
+    pub fn ssrc(&self) -> Option<Ssrc> {
+        self.reception.ssrc()
     }
 
     fn kind(&self, header: &Header) -> Kind {
@@ -475,6 +505,7 @@ impl Inbound {
         self.transit = None;
         self.expected = None;
         self.decoders.restart();
+        self.drift.reset();
         if self.report.received > 0 {
             self.report.restarts += 1;
         }
@@ -510,14 +541,23 @@ impl Inbound {
                 self.due.silence -= piece;
                 self.report.filled += piece;
                 let end = self.dated(self.left_after());
+                self.drift.made_up(piece);
                 return Some((self.decoders.quiet(piece), end));
             }
             if let Some((length, format)) = self.due.packet.take() {
-                let frame = self.decoders.decode(format, self.pending.payload()).unwrap_or_else(|_| {
-                    // It looked like a packet of its codec and is none: as good as lost.
-                    self.report.undecodable += 1;
-                    self.decoders.lost(length, None)
-                });
+                let decoded = self.decoders.decode(format, self.pending.payload());
+                let frame = match decoded {
+                    Ok(mut frame) => {
+                        self.drift.received(&mut frame, self.due.end);
+                        frame
+                    }
+                    Err(_) => {
+                        // It looked like a packet of its codec and is none: as good as lost.
+                        self.report.undecodable += 1;
+                        self.drift.made_up(length);
+                        self.decoders.lost(length, None)
+                    }
+                };
                 return Some((frame, self.dated(self.due.end)));
             }
             if !self.take_packet() {
@@ -525,6 +565,7 @@ impl Inbound {
                 let end = self.continuity.fill(self.now)?;
                 let concealed = filled < CONCEALABLE && !self.decoders.is_paused();
                 *(if concealed { &mut self.report.concealed } else { &mut self.report.filled }) += Continuity::STEP;
+                self.drift.made_up(Continuity::STEP);
                 return Some((self.decoders.lost(Continuity::STEP, None), self.dated(end)));
             }
         }
@@ -545,6 +586,7 @@ impl Inbound {
         self.report.concealed += piece;
         let end = self.dated(self.left_after());
         let next = copies.filter(|_| is_last).map(|(_, format)| (format, self.pending.payload()));
+        self.drift.made_up(piece);
         (self.decoders.lost(piece, next), end)
     }
 
@@ -552,6 +594,7 @@ impl Inbound {
     fn take_packet(&mut self) -> bool {
         let Some(popped) = self.jitter.pop() else { return false };
         self.report.lost += popped.lost;
+        self.reception.missed(popped.lost);
         let lost = self.length.saturating_mul(u32::try_from(popped.lost).unwrap_or(u32::MAX));
         let (packet, behind) = (popped.packet, popped.behind);
         let (at, timestamp, marker, kind) = (packet.at, packet.timestamp, packet.marker, packet.kind);

@@ -1,7 +1,8 @@
 //! HEART · sound in time.
 //!
 //! Two doors: [`Inbound`] turns packets into frames, activity and digits; [`Outbound`] turns a reply's sound into paced
-//! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides.
+//! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
+//! is heard and listens to what it tells.
 //!
 //! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
@@ -9,6 +10,7 @@
 mod activity;
 mod continuity;
 mod decoders;
+mod drift;
 mod dtmf;
 mod dtx;
 mod echo;
@@ -23,13 +25,18 @@ mod outbound;
 mod pacer;
 mod playout;
 mod pool;
+mod quality;
+mod reception;
 mod recorder;
 mod report;
+mod rtcp;
 mod source;
 
 pub use formats::{Format, Formats};
 pub use inbound::{Heard, Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
+pub use quality::Quality;
 pub use recorder::Recorder;
 pub use report::{InboundReport, OutboundReport};
+pub use rtcp::{Reports, RtcpSpec};

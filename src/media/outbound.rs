@@ -184,7 +184,9 @@ impl Outbound {
             keys: DtmfSender::new(ptime),
             tone: None,
             ssrc: Ssrc(next_random(&mut random) as u32),
-            sequence: next_random(&mut random) as u16,
+            // Far from the wrap: whoever misses the first packets could not tell an encrypted stream's rollover (RFC 3711
+            // section 3.3.1).
+            sequence: next_random(&mut random) as u16 & 0x7FFF,
             timestamp: next_random(&mut random) as u32,
             after: VecDeque::with_capacity(8),
             frame: None,
@@ -398,7 +400,12 @@ impl Outbound {
 
     /// Makes the packet that is due; `None`: it is not sent.
     fn packet(&mut self) -> Option<PacketBuf> {
-        match self.keys.next(self.timestamp, self.units as u16) {
+        let key = self.keys.next(self.timestamp, self.units as u16);
+        if key.is_some() {
+            // The end of what was cut has lost its place: it would sound after the key.
+            self.mixer.forget_tail();
+        }
+        match key {
             Some(KeyPacket::Event { first, sounds, event, .. }) if self.spec.telephone_event.is_none() => {
                 if first {
                     let key = Digit::from_event_code(event.event).map(Digit::as_char);

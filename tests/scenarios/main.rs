@@ -8,6 +8,7 @@
 mod ahead;
 mod barge_in;
 mod codecs;
+mod lossy;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -23,6 +23,7 @@ pub(super) fn options(line: &LineSpec) -> Vec<(&'static str, String)> {
         telephone_event: _,
         lead: _,
         far_buffer: _,
+        rtcp: _,
     } = *line;
     let mut options = Vec::new();
     if others != usual.others {

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use crate::control::wire::{self, Detail};
 use crate::control::{Api, Found, Overrides, Party};
-use crate::engine::{Direction, LegError, LegMedia, LegSpec, PayloadType, Permit, Pii};
+use crate::engine::{Direction, LegError, LegMedia, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec};
 
 use super::Refusal;
 use super::body::Body;
@@ -36,13 +36,14 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let Wanted { agent_id, leg: spec, party, overrides } = Wanted::read(body)?;
     let agent = api.agent(&agent_id).ok_or_else(|| Refusal::not_found("Agent"))?;
     let permit = admit(&api)?;
-    let remote = spec.remote.map(|remote| remote.to_string());
+    let (remote, rtcp_mux) = (spec.remote.map(|remote| remote.to_string()), spec.rtcp_mux);
     let leg = api.rtp.open(spec).await.map_err(refuse_leg)?;
     let (codec, payload_type) = (leg.codec.name(), leg.payload_type.0);
     let telephone_event = leg.telephone_event.map(|payload_type| payload_type.0);
     let (codecs, dtx) = (sound::told(&leg), leg.media.dtx);
     let ptime = leg.media.ptime.unwrap_or(LegMedia::PTIME);
     let local = leg.local.map(|local| local.to_string());
+    let srtp = leg.srtp.as_ref().map(|crypto| wire::MediaKeys { send: crypto.reveal() });
     let (direction, transport) = (party.direction.name(), party.transport);
     let (from_number, to_number) = (party.from.reveal().clone(), party.to.reveal().clone());
     let call = api.calls.start(permit, &overrides.apply(agent), leg, party);
@@ -59,6 +60,8 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
         codecs,
         ptime: u64::try_from(ptime.as_millis()).unwrap_or(u64::MAX),
         dtx,
+        rtcp_mux,
+        srtp,
         direction,
         from_number,
         to_number,
@@ -111,6 +114,7 @@ impl Wanted {
             body.wrong("telephoneEvent", "value", "expected another payload type than the codec's");
         }
         media.comfort_noise = sound::payload_type_in(&mut body, "comfortNoise", 0);
+        let (rtcp_mux, srtp) = (body.flag("rtcpMux").unwrap_or(true), srtp(&mut body));
         let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
         let direction = direction(&mut body);
         let overrides = Overrides::read(&mut body);
@@ -119,6 +123,8 @@ impl Wanted {
         leg.payload_type = payload_type;
         leg.telephone_event = telephone_event;
         leg.media = media;
+        leg.rtcp_mux = rtcp_mux;
+        leg.srtp = srtp;
         let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp", carrier: None };
         // Without an id the body was refused above.
         Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party, overrides })
@@ -138,6 +144,38 @@ fn remote(body: &mut Body) -> Option<SocketAddr> {
         return None;
     }
     Some(address)
+}
+
+/// The keys of an encrypted line (RFC 4568): the other side's `a=crypto`, and ours if it was chosen already. The text of a
+/// mistake does not repeat them.
+fn srtp(body: &mut Body) -> Option<SrtpSpec> {
+    let (mut receive, mut send) = (None, None);
+    let given = body.texts("srtp");
+    if given.is_empty() {
+        return None;
+    }
+    for (name, text) in given {
+        let slot = match name.as_str() {
+            "receive" => &mut receive,
+            "send" => &mut send,
+            _ => {
+                body.wrong("srtp", "value", "expected \"receive\" and perhaps \"send\"");
+                continue;
+            }
+        };
+        match SdesCrypto::parse(&text) {
+            Ok(crypto) => *slot = Some(crypto),
+            Err(error) => body.wrong(&format!("srtp.{name}"), "value", error.to_string()),
+        }
+    }
+    let Some(receive) = receive else {
+        body.wrong("srtp.receive", "missing", "is missing; expected the other side's crypto attribute");
+        return None;
+    };
+    if send.as_ref().is_some_and(|send| send.key.suite() != receive.key.suite()) {
+        body.wrong("srtp.send", "value", "expected the same suite in both directions");
+    }
+    Some(SrtpSpec { receive, send })
 }
 
 /// A telephone number in E.164, or `anonymous`; empty when it is not told. The text of a mistake does not repeat it.
@@ -165,6 +203,9 @@ fn direction(body: &mut Body) -> Direction {
 
 fn refuse_leg(error: LegError) -> Refusal {
     match error {
+        LegError::KeysWanted => {
+            Refusal::invalid(vec![Detail { field: "srtp".into(), message: error.to_string(), kind: "missing" }])
+        }
         LegError::NoPort => Refusal::unavailable("no media port is free", PORT_WAIT),
         // The codecs were parsed before: what is left is where the sound should go.
         LegError::Unsupported(what) => {

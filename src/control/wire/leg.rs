@@ -30,6 +30,11 @@ pub struct MediaLeg {
     pub ptime: u64,
     /// Whether we leave long silence out.
     pub dtx: bool,
+    /// Whether RTCP shares the media port; otherwise it has the next one.
+    pub rtcp_mux: bool,
+    /// Our key, for the other side; left out where nothing is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srtp: Option<MediaKeys>,
     /// `inbound`, `outbound` or `web`.
     pub direction: &'static str,
     /// The calling number; empty when it was not told.
@@ -48,4 +53,11 @@ pub struct LegCodec {
     pub codec: &'static str,
     /// Its payload type.
     pub payload_type: u8,
+}
+
+/// What an encrypted leg is answered with. A secret: it is told to whoever attached the call, and to nobody else.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct MediaKeys {
+    /// The value of our `a=crypto`.
+    pub send: String,
 }
