@@ -54,7 +54,7 @@ fn packets(sound: &[i16], loss: f64, jitter: Duration, fast: f64) -> (Vec<(Durat
 /// Hears the packets as they come; `tell` is given each frame and its time.
 fn hear(packets: &[(Duration, PacketBuf)], mut tell: impl FnMut(&Frame, Instant)) -> Inbound {
     let begin = start();
-    let spec = InboundSpec { codec: Codec::Pcmu, payload_type: PayloadType(0), telephone_event: None };
+    let spec = InboundSpec::new(Codec::Pcmu, PayloadType(0));
     let mut inbound = Inbound::new(spec, begin);
     let mut drain = |inbound: &mut Inbound, now| {
         while let Some(heard) = inbound.poll() {
