@@ -177,6 +177,7 @@ impl Dialogue {
             let inputs = format!("no answer within {} ms", timeout.as_millis());
             let (failure, why) = (Failure::Timeout, why("tool.timeout", inputs));
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.act(Action::CancelTool { call: id.clone() });
             let result = ToolResult { id, content: "error: the tool did not answer in time".into() };
             self.tool_ended(&result, "tool.timeout", now);
         }
@@ -189,6 +190,7 @@ impl Dialogue {
         for id in failed {
             let why = why("tool.failed", "the model is told");
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.act(Action::CancelTool { call: id.clone() });
             let result = ToolResult { id, content: format!("error: {}", failure.name()) };
             self.tool_ended(&result, "tool.failed", now);
         }

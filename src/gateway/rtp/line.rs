@@ -1,27 +1,35 @@
-//! One call's socket.
+//! One call's sockets.
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
 use super::super::{LegCounters, LegEvent, Line};
-use super::latch::Latch;
+use super::gate::{Gate, Port};
 use super::ports::Lease;
-use crate::rtp::PacketBuf;
+use crate::rtp::{PacketBuf, RtcpBuf, SrtpError, SrtpSender};
 
-/// One UDP socket for one call.
+/// One UDP socket for one call, two where RTCP has a port of its own.
 pub(super) struct RtpLine {
     socket: UdpSocket,
-    latch: Latch,
-    rate: RateLimit,
-    counters: LegCounters,
+    rtcp: Option<UdpSocket>,
+    gate: Gate,
+    srtp: Option<Box<Protection>>,
+    send_failed: u64,
     errors: u32,
     closed: bool,
-    // After the socket: the port rests only once it is closed.
+    // After the sockets: the port rests only once they are closed.
     _lease: Lease,
+}
+
+/// Where what leaves an encrypted line is protected.
+struct Protection {
+    sender: SrtpSender,
+    buffer: [u8; PROTECTED],
 }
 
 /// Datagrams that are refused before the driver gets its turn: a flood never keeps a call from its pacer, nor its
@@ -29,33 +37,34 @@ pub(super) struct RtpLine {
 const REFUSED_PER_WAKE: u32 = 32;
 /// Errors in a row after which a socket is taken for dead. ICMP answers to what we sent are not counted.
 const MAX_ERRORS: u32 = 16;
+/// The longest packet and what protection adds.
+const PROTECTED: usize = 2_048;
 
 impl RtpLine {
-    /// A line on `socket`. More than `packets_per_second` of the other side's packets are dropped unread.
-    pub(super) fn new(socket: UdpSocket, latch: Latch, packets_per_second: u32, lease: Lease) -> Self {
-        let rate = RateLimit::new(packets_per_second, Instant::now());
-        let counters = LegCounters::default();
-        Self { socket, latch, rate, counters, errors: 0, closed: false, _lease: lease }
+    /// A line on `socket`, with `rtcp` for the reports when they have a port of their own.
+    pub(super) fn new(
+        (socket, rtcp): (UdpSocket, Option<UdpSocket>),
+        gate: Gate,
+        srtp: Option<SrtpSender>,
+        lease: Lease,
+    ) -> Self {
+        let srtp = srtp.map(|sender| Box::new(Protection { sender, buffer: [0; PROTECTED] }));
+        Self { socket, rtcp, gate, srtp, send_failed: 0, errors: 0, closed: false, _lease: lease }
     }
 
     async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
         let mut refused = 0;
         while !self.closed {
-            match self.socket.recv_from(buffer).await {
-                Ok((length, from)) => {
+            match datagram(&self.socket, self.rtcp.as_ref(), buffer).await {
+                (port, Ok((length, from))) => {
                     self.errors = 0;
-                    let now = Instant::now();
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    if !self.latch.accepts(from, datagram, now) {
-                        self.counters.foreign_source += 1;
-                    } else if !self.rate.admits(now) {
-                        self.counters.rate_limited += 1;
-                    } else {
+                    let datagram = buffer.get_mut(..length).unwrap_or_default();
+                    if let Some(length) = self.gate.admit(from, port, datagram, Instant::now()) {
                         return LegEvent::Packet(length);
                     }
                 }
-                Err(error) if is_icmp(&error) => {}
-                Err(_) => {
+                (_, Err(error)) if is_icmp(&error) => {}
+                (_, Err(_)) => {
                     self.errors += 1;
                     if self.errors >= MAX_ERRORS {
                         self.closed = true;
@@ -69,6 +78,51 @@ impl RtpLine {
         }
         LegEvent::Closed
     }
+
+    fn sent(&mut self, result: io::Result<usize>) {
+        match result {
+            Ok(_) => {}
+            Err(error) if is_icmp(&error) => {}
+            Err(_) => self.send_failed += 1,
+        }
+    }
+}
+
+/// The next datagram of either socket. Cancel-safe.
+async fn datagram(
+    socket: &UdpSocket,
+    rtcp: Option<&UdpSocket>,
+    buffer: &mut [u8],
+) -> (Port, io::Result<(usize, SocketAddr)>) {
+    let Some(rtcp) = rtcp else { return (Port::Media, socket.recv_from(buffer).await) };
+    loop {
+        tokio::select! {
+            received = socket.recv_from(buffer) => return (Port::Media, received),
+            ready = rtcp.readable() => {
+                if let Err(error) = ready {
+                    return (Port::Rtcp, Err(error));
+                }
+            }
+        }
+        match rtcp.try_recv_from(buffer) {
+            // Somebody else's wake, or a datagram with a wrong checksum.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => return (Port::Rtcp, received),
+        }
+    }
+}
+
+impl Protection {
+    /// Protects a packet; the result is in the buffer.
+    fn protect(
+        &mut self,
+        packet: &[u8],
+        with: fn(&mut SrtpSender, &mut [u8], usize) -> Result<usize, SrtpError>,
+    ) -> Result<&[u8], SrtpError> {
+        self.buffer.get_mut(..packet.len()).ok_or(SrtpError::Room)?.copy_from_slice(packet);
+        let length = with(&mut self.sender, &mut self.buffer, packet.len())?;
+        self.buffer.get(..length).ok_or(SrtpError::Room)
+    }
 }
 
 impl Line for RtpLine {
@@ -81,12 +135,38 @@ impl Line for RtpLine {
             return;
         }
         // Until the other side is known there is nobody to send to: that is no failure.
-        let Some(target) = self.latch.target() else { return };
-        match self.socket.try_send_to(packet.as_bytes(), target) {
-            Ok(_) => {}
-            Err(error) if is_icmp(&error) => {}
-            Err(_) => self.counters.send_failed += 1,
+        let Some(target) = self.gate.target() else { return };
+        let sent = match &mut self.srtp {
+            None => self.socket.try_send_to(packet.as_bytes(), target),
+            Some(srtp) => match srtp.protect(packet.as_bytes(), SrtpSender::protect) {
+                Ok(protected) => self.socket.try_send_to(protected, target),
+                Err(error) => Err(io::Error::other(error)),
+            },
+        };
+        self.sent(sent);
+    }
+
+    fn send_report(&mut self, report: &RtcpBuf) {
+        if self.closed {
+            return;
         }
+        let Some(mut target) = self.gate.target() else { return };
+        let socket = match &self.rtcp {
+            None => &self.socket,
+            Some(rtcp) => {
+                let Some(port) = target.port().checked_add(1) else { return };
+                target.set_port(port);
+                rtcp
+            }
+        };
+        let sent = match &mut self.srtp {
+            None => socket.try_send_to(report.as_bytes(), target),
+            Some(srtp) => match srtp.protect(report.as_bytes(), SrtpSender::protect_rtcp) {
+                Ok(protected) => socket.try_send_to(protected, target),
+                Err(error) => Err(io::Error::other(error)),
+            },
+        };
+        self.sent(sent);
     }
 
     fn close(&mut self) {
@@ -94,7 +174,7 @@ impl Line for RtpLine {
     }
 
     fn counters(&self) -> LegCounters {
-        self.counters
+        LegCounters { send_failed: self.send_failed, ..self.gate.counters() }
     }
 }
 
@@ -102,51 +182,4 @@ impl Line for RtpLine {
 fn is_icmp(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
-}
-
-/// A token bucket that holds one second's worth of packets.
-#[derive(Debug)]
-struct RateLimit {
-    per_second: f64,
-    tokens: f64,
-    filled: Instant,
-}
-
-impl RateLimit {
-    fn new(per_second: u32, now: Instant) -> Self {
-        Self { per_second: per_second.into(), tokens: per_second.into(), filled: now }
-    }
-
-    fn admits(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.per_second);
-        let admitted = self.tokens >= 1.0;
-        if admitted {
-            self.tokens -= 1.0;
-        }
-        admitted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_burst_of_one_second_passes_and_then_only_the_rate() {
-        let begin = Instant::now();
-        let mut limit = RateLimit::new(500, begin);
-        assert_eq!((0..10_000).filter(|_| limit.admits(begin)).count(), 500);
-        let later = begin + Duration::from_millis(100);
-        assert_eq!((0..10_000).filter(|_| limit.admits(later)).count(), 50);
-    }
-
-    #[test]
-    fn a_caller_at_fifty_packets_a_second_is_never_limited() {
-        let begin = Instant::now();
-        let mut limit = RateLimit::new(500, begin);
-        assert!((0..10_000u32).all(|n| limit.admits(begin + Duration::from_millis(20) * n)));
-    }
 }
