@@ -166,6 +166,7 @@ impl Scenario {
                 scenario.statement(line, text.trim(), &words).map_err(|problem| BadScenario { line, problem })?;
             }
         }
+        scenario.spec.dialogue = scenario.spec.dialogue.in_its_language();
         scenario.spec.last_resort = Some(kept(&scenario.spec.dialogue.last_resort, scenario.tts.per_word));
         Ok(scenario)
     }

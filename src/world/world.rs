@@ -551,7 +551,7 @@ impl<'a> World<'a> {
     fn watch(&mut self, event: Event) {
         match event.kind {
             EventKind::Dialogue(event) => {
-                if let DialogueEvent::AgentSaid { reply, text, interrupted } = &event {
+                if let DialogueEvent::AgentSaid { reply, text, interrupted, .. } = &event {
                     self.over.insert(*reply, self.now);
                     self.compare_with_heard(*reply, text, *interrupted);
                 }
