@@ -21,6 +21,7 @@ mod decision;
 mod decode;
 mod encode;
 mod fields;
+mod line;
 
 pub use decision::Decision;
 pub use decode::{Owned, Record, Records, UnreadableLog};

@@ -51,7 +51,13 @@ pub fn faith(replayed: &Replayed, told: &Outcome) -> Faith {
 fn timed(decisions: &[Decision], answered: Option<Duration>) -> Vec<Decision> {
     let since = |decision: &Decision| decision.at.saturating_sub(answered.unwrap_or_default());
     let decisions = decisions.iter().filter(|decision| decision.kind != "caller").take(MOST);
-    decisions.map(|decision| Decision { at: since(decision), ..decision.clone() }).collect()
+    decisions
+        .map(|decision| {
+            // By what it is known how much was heard depends on the voice.
+            let rule = if decision.kind.starts_with("said") { "".into() } else { decision.rule.clone() };
+            Decision { at: since(decision), rule, ..decision.clone() }
+        })
+        .collect()
 }
 
 fn is_near(one: &Decision, other: &Decision) -> bool {

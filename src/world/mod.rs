@@ -21,6 +21,7 @@ mod part;
 mod policy;
 mod random;
 mod random_call;
+mod receiver;
 mod replay;
 mod rerun;
 mod scenario;
@@ -45,6 +46,7 @@ pub use part::{
 pub use policy::set;
 pub use random::Random;
 pub use random_call::random_call;
+pub use receiver::Receiver;
 pub use replay::{Changed, Divergence, Replayed, replay};
 pub use rerun::{Rerun, rerun};
 pub use scenario::{BadScenario, Expectation, Scenario};

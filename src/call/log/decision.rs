@@ -55,14 +55,18 @@ impl Decision {
             DialogueEvent::Resumed { reply, why } => decided("resumed", Some(*reply), Some(why)),
             DialogueEvent::Interrupted { reply, why } => decided("interrupted", Some(*reply), Some(why)),
             DialogueEvent::TakenBack { reply, why } => decided("taken-back", Some(*reply), Some(why)),
-            DialogueEvent::Backchannel { .. } => decided("backchannel", None, None),
+            DialogueEvent::Backchannel { why, .. } => decided("backchannel", None, Some(why)),
             DialogueEvent::AgentBackchannel { reply, why, .. } => decided("agent-backchannel", Some(*reply), Some(why)),
-            DialogueEvent::AgentSaid { reply, interrupted, .. } => {
-                decided(if *interrupted { "said-cut" } else { "said" }, Some(*reply), None)
+            DialogueEvent::AgentSaid { reply, interrupted, why, .. } => {
+                decided(if *interrupted { "said-cut" } else { "said" }, Some(*reply), Some(why))
             }
-            DialogueEvent::ToolStarted { .. } => decided("tool", None, None),
-            DialogueEvent::ToolEnded { .. } => decided("tool-ended", None, None),
-            DialogueEvent::TransferStarted => decided("transfer", None, None),
+            DialogueEvent::ToolStarted { why, .. } => decided("tool", None, Some(why)),
+            DialogueEvent::ToolEnded { why, .. } => decided("tool-ended", None, Some(why)),
+            DialogueEvent::TransferStarted { why } => decided("transfer", None, Some(why)),
+            DialogueEvent::LineHeld { held, why } => {
+                decided(if *held { "line-held" } else { "line-back" }, None, Some(why))
+            }
+            DialogueEvent::Withheld { reply, why } => decided("withheld", Some(*reply), Some(why)),
             DialogueEvent::TransferFailed { end, why } => {
                 Self { kind: format!("transfer-{}", end.name()).into(), ..decided("", None, Some(why)) }
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::call::{CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
 use crate::world::scenario::{SPOKEN, spoken};
 
-use super::caller::Heard;
 use super::{millis, quotable};
 
 /// Appends what the call was started with, as far as it is not the default.
@@ -75,7 +74,7 @@ pub(super) fn put_agent(file: &mut String, spec: &CallSpec) {
         let _ = writeln!(file, "set speculation={enabled} speculation_tries={tries} speculation_share={share}");
     }
     let line = &spec.line;
-    let _ = writeln!(file, "line {}", Heard::codec(line.codec).name());
+    let _ = writeln!(file, "line {}", line.codec.name());
     if line.far_buffer {
         let _ = writeln!(file, "line buffered");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::tone::KeyDetector;
-use crate::audio::{Beep, BeepDetector, Codec, Decoder, Hop, Vad};
+use crate::audio::{Beep, BeepDetector, Decoder, Hop, Vad};
 use crate::call::LineSpec;
 use crate::rtp::{Packet, PayloadType, TelephoneEvent};
 use crate::world::caller::PTIME;
@@ -140,10 +140,5 @@ impl Heard {
             (at, format!("keys \"{key}\" {way}"))
         });
         beeps.chain(voices).chain(keys)
-    }
-
-    /// The codec a caller of the virtual world can speak in place of the one that was spoken.
-    pub(super) fn codec(codec: Codec) -> Codec {
-        if codec.sample_rate().hz() == 8_000 { codec } else { Codec::Pcmu }
     }
 }
