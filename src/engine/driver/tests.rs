@@ -46,7 +46,7 @@ impl Stt for Service3 {
                 let event = if is_deaf {
                     SttEvent::Failed(ProviderError::new(Failure::Unavailable, "deaf"))
                 } else {
-                    told.send(Told::Heard(name, frame)).await.unwrap();
+                    told.send(Told::Heard(name, *frame)).await.unwrap();
                     let text = name.to_owned();
                     SttEvent::Transcript(Transcript { kind: Final, text, confidence: 1.0, audio_end: Some(PTIME) })
                 };

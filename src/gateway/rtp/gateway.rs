@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
 
 use super::super::{Gateway, Leg, LegError, LegFuture, LegSpec};
 use super::latch::Latch;
@@ -73,7 +72,7 @@ impl RtpGateway {
         bind(SocketAddr::new(self.config.address, 0)).map(drop)
     }
 
-    async fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
+    fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
         let config = &*self.config;
         if spec.remote.is_some_and(|remote| remote.is_ipv4() != config.address.is_ipv4()) {
             return Err(LegError::Unsupported("an address of the other IP version than ours"));
@@ -87,10 +86,8 @@ impl RtpGateway {
         let mut seed = [0; 2];
         getrandom::fill(&mut seed).map_err(|error| LegError::Io(io::Error::other(error)))?;
         let now = Instant::now();
-        let bind = |port| UdpSocket::from_std(bind(SocketAddr::new(config.address, port))?);
+        let bind = |port| bind(SocketAddr::new(config.address, port));
         let (socket, lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
-        // A fresh socket is not known to be writable before the runtime has looked: the first packet would be refused.
-        socket.writable().await.map_err(LegError::Io)?;
         let bound = socket.local_addr().map_err(LegError::Io)?;
         let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.static_payload_type()));
         let agreed = [Some(payload_type), spec.telephone_event];
@@ -110,7 +107,7 @@ impl RtpGateway {
 
 impl Gateway for RtpGateway {
     fn open(&self, spec: LegSpec) -> LegFuture<'_> {
-        Box::pin(async move { self.open_line(&spec).await })
+        Box::pin(std::future::ready(self.open_line(&spec)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Instant;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 use super::super::{LegCounters, LegEvent, Line};
@@ -14,7 +15,7 @@ use crate::rtp::PacketBuf;
 
 /// One UDP socket for one call.
 pub(super) struct RtpLine {
-    socket: UdpSocket,
+    socket: Port,
     latch: Latch,
     rate: RateLimit,
     counters: LegCounters,
@@ -22,6 +23,16 @@ pub(super) struct RtpLine {
     closed: bool,
     // After the socket: the port rests only once it is closed.
     _lease: Lease,
+}
+
+/// A socket and whose runtime wakes it.
+enum Port {
+    /// Nobody's yet.
+    Bound(std::net::UdpSocket),
+    /// That of the task that first received.
+    Watched(UdpSocket),
+    /// It could not be watched.
+    Dead,
 }
 
 /// Datagrams that are refused before the driver gets its turn: a flood never keeps a call from its pacer, nor its
@@ -32,16 +43,17 @@ const MAX_ERRORS: u32 = 16;
 
 impl RtpLine {
     /// A line on `socket`. More than `packets_per_second` of the other side's packets are dropped unread.
-    pub(super) fn new(socket: UdpSocket, latch: Latch, packets_per_second: u32, lease: Lease) -> Self {
+    pub(super) fn new(socket: std::net::UdpSocket, latch: Latch, packets_per_second: u32, lease: Lease) -> Self {
         let rate = RateLimit::new(packets_per_second, Instant::now());
         let counters = LegCounters::default();
-        Self { socket, latch, rate, counters, errors: 0, closed: false, _lease: lease }
+        Self { socket: Port::Bound(socket), latch, rate, counters, errors: 0, closed: false, _lease: lease }
     }
 
     async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
         let mut refused = 0;
         while !self.closed {
-            match self.socket.recv_from(buffer).await {
+            let Some(socket) = self.socket.watch() else { break };
+            match socket.recv_from(buffer).await {
                 Ok((length, from)) => {
                     self.errors = 0;
                     let now = Instant::now();
@@ -71,6 +83,23 @@ impl RtpLine {
     }
 }
 
+impl Port {
+    /// The socket, watched from here on by the runtime of the task that asks first: the one that drives the call. `None`
+    /// when that runtime cannot.
+    fn watch(&mut self) -> Option<&UdpSocket> {
+        if matches!(self, Self::Bound(_))
+            && let Self::Bound(socket) = std::mem::replace(self, Self::Dead)
+            && let Ok(socket) = UdpSocket::from_std(socket)
+        {
+            *self = Self::Watched(socket);
+        }
+        match self {
+            Self::Watched(socket) => Some(socket),
+            Self::Bound(_) | Self::Dead => None,
+        }
+    }
+}
+
 impl Line for RtpLine {
     fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
         Box::pin(self.next(buffer))
@@ -82,7 +111,13 @@ impl Line for RtpLine {
         }
         // Until the other side is known there is nobody to send to: that is no failure.
         let Some(target) = self.latch.target() else { return };
-        match self.socket.try_send_to(packet.as_bytes(), target) {
+        // Without asking the runtime whether it may: it only knows once it has looked, and a packet does not wait.
+        let sent = match &self.socket {
+            Port::Bound(socket) => socket.send_to(packet.as_bytes(), target),
+            Port::Watched(socket) => SockRef::from(socket).send_to(packet.as_bytes(), &target.into()),
+            Port::Dead => return,
+        };
+        match sent {
             Ok(_) => {}
             Err(error) if is_icmp(&error) => {}
             Err(_) => self.counters.send_failed += 1,
