@@ -3,7 +3,7 @@
 
 mod cli;
 
-use cli::agent::Backups;
+use cli::build::{backups, chat, deepgram, elevenlabs, providers, speech};
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -13,16 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agentphone::bench;
-use agentphone::config::{self, Config, ConfigError, LlmVendor, SttVendor, TtsVendor};
+use agentphone::config::{self, Config, ConfigError};
 use agentphone::control::{Api, ApiConfig, Keys, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{DialogueSpec, Engine, EngineConfig, Llm, Providers, Stt, Tts};
+use agentphone::engine::{DialogueSpec, Engine, EngineConfig};
 use agentphone::gateway::{RtpConfig, RtpGateway};
-use agentphone::provider::{
-    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
-    OpenAiSpeechConfig, ProviderError, Secret,
-};
+use agentphone::provider::ProviderError;
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
 use agentphone::store::{Limits, Store};
 use clap::builder::FalseyValueParser;
@@ -187,6 +184,8 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         address: config.rtp.address,
         advertised: config.rtp.advertise,
         ports: config.rtp.ports.clone(),
+        require_srtp: config.rtp.require_srtp,
+        rest: config.rtp.rest,
         ..RtpConfig::default()
     };
     let rtp = RtpGateway::new(rtp);
@@ -267,18 +266,28 @@ async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
     };
     let stt = match args.stt {
         None => None,
-        Some(SttName::Deepgram) => Some(real("--stt", "DEEPGRAM").and_then(|(key, url)| deepgram(&key, &url, &None))?),
+        Some(SttName::Deepgram) => {
+            let (key, url) = real("--stt", "DEEPGRAM")?;
+            Some(deepgram(&key, &url, &None)?)
+        }
     };
     let llm = match args.llm {
         None => None,
-        Some(LlmName::Openai) => Some(real("--llm", "OPENAI").and_then(|(key, url)| chat(&key, &url, &None))?),
+        Some(LlmName::Openai) => {
+            let (key, url) = real("--llm", "OPENAI")?;
+            Some(chat(&key, &url, &None)?)
+        }
     };
     let tts = match args.tts {
         None => None,
         Some(TtsName::Elevenlabs) => {
-            Some(real("--tts", "ELEVENLABS").and_then(|(key, url)| elevenlabs(&key, &url, &None, &None))?)
+            let (key, url) = real("--tts", "ELEVENLABS")?;
+            Some(elevenlabs(&key, &url, &None, &None)?)
         }
-        Some(TtsName::Openai) => Some(real("--tts", "OPENAI").and_then(|(key, url)| speech(&key, &url, &None, &None))?),
+        Some(TtsName::Openai) => {
+            let (key, url) = real("--tts", "OPENAI")?;
+            Some(speech(&key, &url, &None, &None)?)
+        }
     };
     let demo = Demo { out: args.out, play_file: args.play_file, stt, llm, tts };
     let happened = demo::run(demo, &mut io::stdout()).await.map_err(|error| Failure::other(&"demo", &error))?;
@@ -358,96 +367,6 @@ fn agent_of(file: &Path, id: Option<&str>) -> Result<DialogueSpec, Failure> {
     };
     let agent = agent.ok_or_else(|| Failure::Other(format!("{}: there is no such agent", file.display())))?;
     Ok(cli::agent::dialogue(agent, &config))
-}
-
-/// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
-fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Providers, Failure> {
-    Ok(Providers {
-        stt: recogniser(&config.stt, simulators)?,
-        llm: model(&config.llm.stage, simulators)?,
-        tts: voice(&config.tts, simulators)?,
-        tools: Arc::new(NoTools),
-    })
-}
-
-fn backups(config: &Config, simulators: Option<&Simulators>) -> Result<Backups, Failure> {
-    let config::Backups { stt, llm, tts } = &config.backups;
-    Ok(Backups {
-        stt: stt.as_ref().map(|stt| recogniser(stt, simulators)).transpose()?,
-        llm: llm.as_ref().map(|llm| model(llm, simulators)).transpose()?,
-        tts: tts.as_ref().map(|tts| voice(tts, simulators)).transpose()?,
-    })
-}
-
-fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Arc<dyn Stt>, Failure> {
-    match stt.vendor {
-        SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model),
-        SttVendor::Simulator => deepgram(&any_key(), &simulators.map(Simulators::deepgram_url), &None),
-    }
-}
-
-fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Arc<dyn Llm>, Failure> {
-    match llm.vendor {
-        LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model),
-        LlmVendor::Simulator => chat(&any_key(), &simulators.map(Simulators::openai_url), &None),
-    }
-}
-
-fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Arc<dyn Tts>, Failure> {
-    let (stage, voice) = (&tts.stage, &tts.voice);
-    match stage.vendor {
-        TtsVendor::ElevenLabs => elevenlabs(&stage.key, &stage.base_url, &stage.model, voice),
-        TtsVendor::OpenAi => speech(&stage.key, &stage.base_url, &stage.model, voice),
-        TtsVendor::Simulator => elevenlabs(&any_key(), &simulators.map(Simulators::elevenlabs_url), &None, &None),
-    }
-}
-
-/// A key for the simulators, which take any.
-fn any_key() -> Key {
-    Some(Pii::new("simulator".to_owned()))
-}
-
-type Key = Option<Pii<String>>;
-type Wish = Option<String>;
-
-fn deepgram(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Stt>, Failure> {
-    let mut config = DeepgramConfig { key: secret(key), ..DeepgramConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    Ok(Arc::new(Deepgram::new(config)?))
-}
-
-fn chat(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Llm>, Failure> {
-    let mut config = OpenAiChatConfig { key: secret(key), ..OpenAiChatConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    Ok(Arc::new(OpenAiChat::new(config)?))
-}
-
-fn elevenlabs(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, Failure> {
-    let mut config = ElevenLabsConfig { key: secret(key), ..ElevenLabsConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    take(&mut config.voice, voice);
-    Ok(Arc::new(ElevenLabs::new(config)?))
-}
-
-fn speech(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, Failure> {
-    let mut config = OpenAiSpeechConfig { key: secret(key), ..OpenAiSpeechConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    take(&mut config.voice, voice);
-    Ok(Arc::new(OpenAiSpeech::new(config)?))
-}
-
-fn secret(key: &Key) -> Secret {
-    key.as_ref().map(|key| Secret::new(key.reveal())).unwrap_or_default()
-}
-
-fn take(setting: &mut String, wish: &Wish) {
-    if let Some(wish) = wish {
-        setting.clone_from(wish);
-    }
 }
 
 fn warn_of_simulators(config: &Config) {

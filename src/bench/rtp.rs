@@ -203,6 +203,9 @@ impl Ears {
     }
 
     fn hear(&self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        if Packet::is_rtcp(datagram) {
+            return;
+        }
         let line = self.lines.read().unwrap_or_else(PoisonError::into_inner).get(&from).cloned();
         let (Some(line), Ok(packet)) = (line, Packet::parse(datagram)) else { return };
         let mut state = lock(&line.state);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::audio::{LAST_RESORT, SampleRate, g711};
 use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
-use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Recorder, Sent};
+use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Quality, Recorder, Reports, Sent};
+use crate::rtp::Packet;
 
 use super::replies::Replies;
 use super::timeline::{Line, Report, Speaker, Stopwatch};
@@ -35,6 +36,8 @@ pub struct Call {
     begun: Instant,
     inbound: Inbound,
     outbound: Outbound,
+    /// On lines that carry reports.
+    reports: Option<Reports>,
     dialogue: Dialogue,
     /// At this rate, from the answer on; `None`: not at all.
     record: Option<SampleRate>,
@@ -70,6 +73,7 @@ impl Call {
             begun: now,
             inbound: Inbound::new(inbound, now),
             outbound: Outbound::new(outbound, now),
+            reports: line.rtcp.map(|spec| Reports::new(spec, line.codec, seed, now)),
             dialogue: Dialogue::new(dialogue, now),
             recorder: None,
             record: record.then(|| line.codec.sample_rate()),
@@ -91,7 +95,14 @@ impl Call {
             return;
         }
         match input {
-            Input::Packet(datagram) => self.inbound.handle_packet(datagram, now),
+            Input::Packet(datagram) => {
+                self.inbound.handle_packet(datagram, now);
+                if let Some(reports) = &mut self.reports
+                    && Packet::is_rtcp(datagram)
+                {
+                    reports.handle(datagram, self.inbound.ssrc(), now);
+                }
+            }
             Input::Played { mark } => self.outbound.handle_played(mark, now),
             Input::Answered => self.answered(now),
             Input::Digit(digit) => {
@@ -141,6 +152,9 @@ impl Call {
         self.settle(now);
         self.dialogue.handle_timeout(now);
         self.settle(now);
+        if let Some(report) = self.reports.as_mut().and_then(|reports| reports.handle_timeout(&mut self.inbound, now)) {
+            self.outputs.push_back(Output::Report(report));
+        }
     }
 
     /// The next thing to carry out.
@@ -153,7 +167,8 @@ impl Call {
         if self.is_over() {
             return None;
         }
-        [self.inbound.poll_timeout(), self.outbound.poll_timeout(), self.dialogue.poll_timeout()]
+        let reports = self.reports.as_ref().and_then(Reports::poll_timeout);
+        [self.inbound.poll_timeout(), self.outbound.poll_timeout(), self.dialogue.poll_timeout(), reports]
             .into_iter()
             .flatten()
             .min()
@@ -177,7 +192,8 @@ impl Call {
     pub fn report(&self) -> Report {
         let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
         let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
-        Report { inbound, outbound, unrecorded, ..self.report.clone() }
+        let quality = self.reports.as_ref().map_or(Quality::default(), |reports| reports.quality(&self.inbound));
+        Report { inbound, outbound, quality, unrecorded, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -193,6 +209,9 @@ impl Call {
         });
         self.inbound.answer(now);
         self.outbound.answer(now);
+        if let Some(reports) = &mut self.reports {
+            reports.answer(now);
+        }
         self.dialogue.handle(Fact::Answered, now);
     }
 
@@ -266,7 +285,7 @@ impl Call {
             let mut moved = false;
             while let Some(heard) = self.inbound.poll() {
                 moved = true;
-                self.heard(heard, now);
+                self.heard(&heard, now);
             }
             while let Some(action) = self.dialogue.poll() {
                 moved = true;
@@ -277,7 +296,7 @@ impl Call {
             }
             while let Some(sent) = self.outbound.poll() {
                 moved = true;
-                self.sent(sent, now);
+                self.sent(&sent, now);
             }
             if !moved {
                 self.replies.settle();
@@ -287,16 +306,16 @@ impl Call {
         debug_assert!(false, "the rooms of a call did not come to rest");
     }
 
-    fn heard(&mut self, heard: Heard, now: Instant) {
-        match heard {
-            Heard::Frame(frame) => {
+    fn heard(&mut self, heard: &Heard, now: Instant) {
+        match *heard {
+            Heard::Frame(ref frame) => {
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.caller(&frame, now);
+                    recorder.caller(frame, now);
                     if self.dialogue.hides_keys() && self.inbound.hears_key() {
                         recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
                     }
                 }
-                self.outputs.push_back(Output::Transcribe(frame));
+                self.outputs.push_back(Output::Transcribe(*frame));
             }
             Heard::Voice { began, voiced, over } => {
                 self.voice = Some(self.since_begin(began));
@@ -356,6 +375,7 @@ impl Call {
             }
             Action::PlayKept { reply } => self.play_kept(reply, now),
             Action::Invoke { reply, call } => self.outputs.push_back(Output::Invoke { reply, call }),
+            Action::CancelTool { call } => self.outputs.push_back(Output::CancelTool { call }),
             Action::SendDigits(digits) => {
                 // Beyond what the line keeps waiting they are lost, and counted.
                 let taken = self.outbound.send_digits(&digits, now);
@@ -368,13 +388,18 @@ impl Call {
         }
     }
 
-    fn sent(&mut self, sent: Sent, now: Instant) {
-        match sent {
-            Sent::Packet(packet) => self.outputs.push_back(Output::Transmit(packet)),
-            Sent::Frame(frame) => {
-                self.inbound.sent(&frame, now);
+    fn sent(&mut self, sent: &Sent, now: Instant) {
+        match *sent {
+            Sent::Packet(ref packet) => {
+                if let Some(reports) = &mut self.reports {
+                    reports.transmitted(packet, now);
+                }
+                self.outputs.push_back(Output::Transmit(*packet));
+            }
+            Sent::Frame(ref frame) => {
+                self.inbound.sent(frame, now);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.agent(&frame, now);
+                    recorder.agent(frame, now);
                     while let Some((caller, agent)) = recorder.poll() {
                         self.outputs.push_back(Output::Record(Stereo { caller, agent }));
                     }
@@ -481,6 +506,9 @@ impl Call {
             while let Some((caller, agent)) = recorder.poll() {
                 self.outputs.push_back(Output::Record(Stereo { caller, agent }));
             }
+        }
+        if let Some(report) = self.reports.as_mut().and_then(|reports| reports.leave(&mut self.inbound, now)) {
+            self.outputs.push_back(Output::Report(report));
         }
         self.report.ended = Some((self.since_begin(now), reason));
         self.outputs.push_back(Output::Close { reason });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::audio::Frame;
 use crate::conversation::{Message, Pii, ReplyId, ToolCall};
 use crate::dialogue::{DialogueEvent, EndReason};
-use crate::rtp::PacketBuf;
+use crate::rtp::{PacketBuf, RtcpBuf};
 
 use super::timeline::TurnReport;
 
@@ -14,6 +14,8 @@ use super::timeline::TurnReport;
 pub enum Output {
     /// Send this packet now.
     Transmit(PacketBuf),
+    /// Send this report now.
+    Report(RtcpBuf),
     /// Throw away what the far side has buffered (gateways that buffer).
     ClearFar,
     /// Ask the far side to tell when everything sent so far was played (gateways that buffer).
@@ -72,6 +74,11 @@ pub enum Output {
         reply: ReplyId,
         /// What to run.
         call: ToolCall,
+    },
+    /// Stop a tool: its result is not waited for any more.
+    CancelTool {
+        /// The id of its [`ToolCall`].
+        call: String,
     },
     /// Write this to the recording.
     Record(Stereo),

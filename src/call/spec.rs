@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::dialogue::DialogueSpec;
+use crate::media::RtcpSpec;
 use crate::rtp::PayloadType;
 
 /// One call: its line and its conversation.
@@ -101,10 +102,12 @@ pub struct LineSpec {
     pub lead: Duration,
     /// Whether the far side buffers: it can be cleared and answers marks.
     pub far_buffer: bool,
+    /// How reports travel on it (RFC 3550 section 6); `None`: it carries none.
+    pub rtcp: Option<RtcpSpec>,
 }
 
 impl LineSpec {
-    /// A plain RTP line in `codec` with telephone events on payload type 101.
+    /// A plain RTP line in `codec` with telephone events on payload type 101 and without reports.
     pub const fn rtp(codec: Codec) -> Self {
         Self {
             codec,
@@ -112,6 +115,7 @@ impl LineSpec {
             telephone_event: Some(PayloadType(101)),
             lead: Duration::ZERO,
             far_buffer: false,
+            rtcp: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{AnsweredBy, DialogueEvent, EndReason};
-use crate::media::{InboundReport, OutboundReport};
+use crate::media::{InboundReport, OutboundReport, Quality};
 
 /// Where the time between the caller's last word and the agent's first went. The parts follow one another and sum to
 /// [`Waterfall::total`].
@@ -149,6 +149,8 @@ pub struct Report {
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+    /// How good both sound, where the line carries reports.
+    pub quality: Quality,
     /// Time that passed unrecorded because the machine stood still.
     pub unrecorded: Duration,
 }

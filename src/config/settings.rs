@@ -77,6 +77,10 @@ pub struct Rtp {
     pub advertise: Option<IpAddr>,
     /// The ports.
     pub ports: RangeInclusive<u16>,
+    /// Whether calls without SRTP keys are refused.
+    pub require_srtp: bool,
+    /// How long a closed port rests before another call may have it.
+    pub rest: Duration,
 }
 
 impl Config {
@@ -242,8 +246,10 @@ fn rtp(mut section: Section<'_>) -> Rtp {
     if address.is_unspecified() && advertise.is_none() && section.is_present() {
         section.missing("advertise", "the address to tell the other side, since `address` is every address");
     }
+    let require_srtp = section.flag("require_srtp").unwrap_or(false);
+    let rest = section.integer("port_rest_seconds", 0..=3_600).unwrap_or(30);
     section.finish();
-    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000) }
+    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000), require_srtp, rest: Duration::from_secs(rest) }
 }
 
 fn ports(text: &str) -> Option<RangeInclusive<u16>> {

@@ -38,6 +38,7 @@ fn the_example_is_valid_and_runs_on_simulators_without_keys() {
     let config = parse(&all, &[]).unwrap();
     assert_eq!(config.llm.tiers.turbo.as_deref(), Some("gpt-4o-mini"));
     assert_eq!(config.rtp.advertise, Some("203.0.113.7".parse().unwrap()));
+    assert!(config.rtp.require_srtp);
     assert_eq!(config.simulated(), [""; 0]);
 }
 
@@ -48,6 +49,7 @@ fn defaults_fill_what_is_not_said() {
     assert_eq!(config.server.drain, Duration::from_secs(30));
     assert_eq!(config.engine.max_calls, 100);
     assert_eq!(config.rtp.ports, 10_000..=20_000);
+    assert_eq!((config.rtp.require_srtp, config.rtp.rest), (false, Duration::from_secs(30)));
     assert_eq!(config.recording, None);
     let agent = &config.agents[0];
     assert_eq!((agent.name.as_str(), agent.language.as_str()), ("desk", "en-US"));

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use crate::engine::{
-    Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Report, ServiceCounters,
-    Speaker, SpeculationReport, Waterfall,
+    Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Quality, Report,
+    ServiceCounters, Speaker, SpeculationReport, Waterfall,
 };
 use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
@@ -60,6 +60,7 @@ impl Facts {
             inbound: inbound(&report.inbound),
             outbound: outbound(&report.outbound),
             line: counters(leg),
+            quality: quality(&report.quality),
             services: service_counters(services),
             unrecorded: report.unrecorded,
             recording: self.recording.clone(),
@@ -142,6 +143,7 @@ fn inbound(report: &InboundReport) -> Vec<Counter> {
         count("overflow", report.overflow),
         count("restarts", report.restarts),
         count("digits", report.digits),
+        count("adjustedSamples", report.adjusted),
         Counter { name: "concealedMs", value: Value::Time(report.concealed) },
         Counter { name: "jitterMs", value: Value::Time(report.jitter) },
     ]
@@ -158,6 +160,27 @@ fn outbound(report: &OutboundReport) -> Vec<Counter> {
     ]
 }
 
+/// What is not known is left out.
+fn quality(quality: &Quality) -> Vec<Counter> {
+    let score = |name, score: Option<f32>| score.map(|score| Counter { name, value: Value::Score(score) });
+    let time = |name, time| Counter { name, value: Value::Time(time) };
+    let mut counters: Vec<Counter> = [
+        score("inboundMos", quality.inbound),
+        score("outboundMos", quality.outbound),
+        quality.round_trip.map(|trip| time("roundTripMs", trip)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    counters.extend([
+        count("reportsSent", quality.reports_sent),
+        count("reportsReceived", quality.reports_received),
+        count("remoteLost", quality.remote_lost),
+        time("remoteJitterMs", quality.remote_jitter),
+    ]);
+    counters
+}
+
 fn hedges(report: &Hedges) -> Vec<Counter> {
     vec![count("stt", u64::from(report.stt)), count("llm", u64::from(report.llm)), count("tts", u64::from(report.tts))]
 }
@@ -168,6 +191,8 @@ fn counters(leg: &LegCounters) -> Vec<Counter> {
         count("sendFailed", leg.send_failed),
         count("malformed", leg.malformed),
         count("rateLimited", leg.rate_limited),
+        count("badTag", leg.bad_tag),
+        count("replayed", leg.replayed),
     ]
 }
 
@@ -179,6 +204,7 @@ fn service_counters(services: &ServiceCounters) -> Vec<Counter> {
         count("llmStandby", services.llm_standby),
         count("ttsStandby", services.tts_standby),
         count("ttsUnused", services.tts_unused),
+        count("repliesRefused", services.refused),
     ]
 }
 

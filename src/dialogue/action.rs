@@ -90,6 +90,11 @@ pub enum Action {
         /// What to run.
         call: ToolCall,
     },
+    /// Stop a tool: its result is not waited for any more.
+    CancelTool {
+        /// The id of its [`ToolCall`].
+        call: String,
+    },
     /// Listen for an answering machine's beep from here on, or no longer.
     ListenForBeep(bool),
     /// Send keys to the other side.

@@ -42,6 +42,7 @@ impl Dialogue {
                 self.turn = Turn::default();
             }
             self.learn_pause(began);
+            self.note_heard_before(began, over);
             self.turn.voice(began, voiced, now);
             self.hear_on(now);
             self.announce();
@@ -192,7 +193,11 @@ impl Dialogue {
                     && self.turn.voiced >= timing.interrupt_after
             })
             .filter(|_| self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none())
-            .map(|(stopped, began)| (began + timing.stuck_turn).max(stopped + timing.endpoint_cap));
+            // Who has heard the agent meanwhile has as long to speak up again.
+            .map(|(stopped, began)| {
+                let asked = stopped.max(self.quiet_since) + timing.endpoint_cap;
+                (began + timing.stuck_turn).max(asked).max(now)
+            });
         let verdict = self.verdict_at().filter(|_| listens);
         self.timers.set(Timer::Endpoint, endpoint);
         self.timers.set(Timer::Finalize, finalize);

@@ -15,7 +15,13 @@ use super::words::{Meaning, normalise};
 /// Words come back as an echo and then through the recogniser within a second or two, so ten seconds are plenty; a short
 /// phrase is only compared with what was said in the last three.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OwnWords(VecDeque<(Instant, Vec<String>)>);
+pub(super) struct OwnWords {
+    said: VecDeque<(Instant, Vec<String>)>,
+    /// What was being heard when the caller's turn began, up to then.
+    before: Option<(Instant, Vec<String>)>,
+    /// Whether the line has sent the agent's voice back in this call.
+    echoes: bool,
+}
 
 /// How many words of a transcript are the agent's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,36 +44,34 @@ impl OwnWords {
     const MOST_WORDS: usize = 64;
     /// A run of this many words is no coincidence.
     const RUN: usize = 3;
+    /// Who speaks fast still needs this long for a word.
+    const WORD: Duration = Duration::from_millis(100);
 
     /// The agent has said this up to `now`.
     pub(super) fn said(&mut self, text: &str, now: Instant) {
-        self.0.retain(|(at, _)| *at + Self::KEPT > now);
-        if self.0.len() == Self::MOST {
-            self.0.pop_front();
+        self.said.retain(|(at, _)| *at + Self::KEPT > now);
+        if self.said.len() == Self::MOST {
+            self.said.pop_front();
         }
-        self.0.push_back((now, tail(text)));
+        self.said.push_back((now, tail(text)));
     }
 
     /// When the agent was last heard to its end.
     fn ended(&self) -> Option<Instant> {
-        self.0.back().map(|(at, _)| *at)
+        self.said.back().map(|(at, _)| *at)
     }
 
     /// How much of `words` is the agent's own; `saying` is what is heard at this moment.
     fn find(&self, words: &[String], saying: &str, now: Instant) -> Own {
         let kept = if words.len() < Self::RUN { Self::KEPT_SHORT } else { Self::KEPT };
-        let recent = self.0.iter().filter(|(at, _)| *at + kept > now).flat_map(|(_, words)| words.iter().cloned());
+        let recent = self.said.iter().filter(|(at, _)| *at + kept > now).flat_map(|(_, words)| words.iter().cloned());
         let mut own: Vec<String> = recent.collect();
         own.extend(tail(saying));
         if words.len() < Self::RUN {
             let is_own = !words.is_empty() && own.windows(words.len()).any(|window| window == words);
             return if is_own { Own::All } else { Own::None };
         }
-        // A recogniser that hears an echo mishears a word here and there.
-        let missable = words.len() / 5;
-        let is_alike =
-            |window: &[String]| window.iter().zip(words).filter(|(own, heard)| own != heard).count() <= missable;
-        if own.windows(words.len()).any(is_alike) {
+        if is_among(words, &own) {
             return Own::All;
         }
         let run = |from: usize| own[from..].iter().zip(words).take_while(|(own, heard)| own == heard).count();
@@ -76,6 +80,24 @@ impl OwnWords {
             _ => Own::None,
         }
     }
+
+    /// Whether a voice of this length repeats `words` after the agent rather than sending them back: they had all been
+    /// heard when the turn `began`, and the voice is long enough for them. An echo begins with the words it brings.
+    fn repeats(&self, words: &[String], voiced: Duration, began: Instant) -> bool {
+        let Some((_, before)) = self.before.as_ref().filter(|(at, _)| *at == began) else { return false };
+        let recent = self.said.iter().filter(|(at, _)| *at <= began && *at + Self::KEPT > began);
+        let mut own: Vec<String> = recent.flat_map(|(_, words)| words.iter().cloned()).collect();
+        own.extend(before.iter().cloned());
+        let spoken = Self::WORD * u32::try_from(words.len()).unwrap_or(u32::MAX);
+        !self.echoes && voiced >= spoken && is_among(words, &own)
+    }
+}
+
+/// Whether `words` stand in `own` in their order. A recogniser that hears an echo mishears a word here and there.
+fn is_among(words: &[String], own: &[String]) -> bool {
+    let missable = words.len() / 5;
+    let is_alike = |window: &[String]| window.iter().zip(words).filter(|(own, heard)| own != heard).count() <= missable;
+    own.windows(words.len()).any(is_alike)
 }
 
 /// The last words of a text.
@@ -92,8 +114,19 @@ const LATE: Duration = Duration::from_millis(1_500);
 const AHEAD: Duration = Duration::from_millis(300);
 
 impl Dialogue {
+    /// A voice comes up, over this: whatever of the agent was heard before a turn began cannot come back in it.
+    pub(super) fn note_heard_before(&mut self, began: Instant, over: Backdrop) {
+        self.own_words.echoes |= over == Backdrop::Echo;
+        if self.turn.began.is_none() {
+            let front = self.replies.front();
+            let heard = front.and_then(|front| Some(front.heard_by(front.position(began)?)));
+            self.own_words.before = Some((began, tail(heard.unwrap_or_default())));
+        }
+    }
+
     /// The voice that was told of was the agent's own.
     pub(super) fn own_echo(&mut self, now: Instant) {
+        self.own_words.echoes = true;
         let Some((_, voiced)) = self.voice.current.take() else { return };
         self.voice.is_noise = false;
         self.voice.stopped = Some(now);
@@ -115,7 +148,8 @@ impl Dialogue {
     ///
     /// Three words or more in the agent's order are its own while it speaks and for [`LATE`] after, unless the caller's
     /// voice began when it had fallen silent, or is heard clearly over a line on which the echo is known. One or two are
-    /// its own only while nobody's voice is heard: a caller who asks "Tuesday?" back is not lost.
+    /// its own only while nobody's voice is heard: a caller who asks "Tuesday?" back is not lost. Nor is one who repeats
+    /// more, over a line that has shown no echo: such a voice comes up when the words it repeats have been heard.
     pub(super) fn without_own_words(&mut self, text: String, now: Instant) -> String {
         let saying = self.being_heard(now);
         let ended = self.own_words.ended();
@@ -137,9 +171,15 @@ impl Dialogue {
         if is_after || is_clear || (is_short && voiced >= CONFIRMED) {
             return text;
         }
+        let is_repeated = |own: usize| {
+            let own = words.get(..own).unwrap_or_default();
+            self.turn.began.is_some_and(|began| self.own_words.repeats(own, voiced.max(self.turn.voiced), began))
+        };
         let inputs = |own: usize| format!("words {}, own {own}, voiced {} ms", words.len(), voiced.as_millis());
         match self.own_words.find(&words, saying.as_deref().unwrap_or_default(), now) {
             Own::None => text,
+            Own::All if is_repeated(words.len()) => text,
+            Own::First(own) if is_repeated(own) => text,
             Own::All => {
                 self.tell(DialogueEvent::Ignored { why: why("echo.words", inputs(words.len())) });
                 String::new()
@@ -201,6 +241,6 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut own = OwnWords::default();
         (0..50).for_each(|_| own.said(&"word ".repeat(1_000), base()));
-        assert_eq!(own.0.iter().map(|(_, words)| words.len()).sum::<usize>(), 8 * 64);
+        assert_eq!(own.said.iter().map(|(_, words)| words.len()).sum::<usize>(), 8 * 64);
     }
 }

@@ -9,7 +9,8 @@ use super::reply::{Purpose, Reply};
 use super::timer::Timer;
 use super::{Action, DialogueEvent};
 
-/// The most replies under way; more lines from outside are refused.
+/// The most replies under way: more lines from outside are refused, and the model is asked when one has been heard.
+/// What a failure or the end has the agent say comes on top.
 const MAX_REPLIES: usize = 8;
 /// From this many keys on the agent's repeating them is hidden too.
 const SECRET_KEYS: usize = 4;
@@ -77,7 +78,7 @@ impl Dialogue {
     /// Has the model answer what it has not been given yet.
     pub(super) fn answer_owed(&mut self, now: Instant) {
         let Some(id) = self.owed else { return };
-        let is_writing = self.replies.iter().any(|reply| reply.generating);
+        let is_writing = self.replies.iter().any(|reply| reply.generating) || self.replies.len() >= MAX_REPLIES;
         let is_caller_on = self.voice.is_confirmed() || self.turn.is_open();
         if is_writing || is_caller_on || self.cut.is_some() || !self.tools.is_empty() || self.ending.is_some() {
             return;
@@ -353,7 +354,7 @@ impl Dialogue {
             self.own_words.said(&text, now);
             if !text.is_empty() {
                 let text = self.without_keys(&text, SECRET_KEYS);
-                self.tell(DialogueEvent::AgentSaid { reply: id, text, interrupted: true });
+                self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted: true });
             }
             return;
         }

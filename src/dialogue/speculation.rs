@@ -182,6 +182,10 @@ impl Dialogue {
         if !self.turn.has_text() {
             self.thinking.words = Words::default();
         }
+        if !self.turn.is_open() && self.turn.began.is_none() {
+            // Whatever was said is no turn, or is one already: the next has a budget of its own.
+            self.thinking.tries = 0;
+        }
         if let Some(thought) = &self.thinking.thought {
             if !self.may_think() {
                 self.drop_thought("speculation.overtaken", "the floor is not the caller's alone");

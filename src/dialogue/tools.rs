@@ -170,6 +170,7 @@ impl Dialogue {
             let inputs = format!("no answer within {} ms", timeout.as_millis());
             let (failure, why) = (Failure::Timeout, why("tool.timeout", inputs));
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.act(Action::CancelTool { call: id.clone() });
             self.tool_result(&ToolResult { id, content: "error: the tool did not answer in time".into() }, now);
         }
     }
@@ -181,6 +182,7 @@ impl Dialogue {
         for id in failed {
             let why = why("tool.failed", "the model is told");
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
+            self.act(Action::CancelTool { call: id.clone() });
             self.tool_result(&ToolResult { id, content: format!("error: {}", failure.name()) }, now);
         }
     }

@@ -1,7 +1,7 @@
 //! The loop of one call.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
@@ -17,7 +17,7 @@ use super::spare::Spare;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
 use super::{CallId, Outcome, ServiceCounters, Start};
-use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output};
+use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output, RtcpSpec};
 use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
 use crate::gateway::{Leg, LegEvent, LegTransfer};
 use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
@@ -101,7 +101,7 @@ impl Driver {
             call: Call::new(spec, began),
             sources,
             services,
-            journal: Journal::new(),
+            journal: Journal::new(began),
             recording: recording.map(|path| Recording::new(files.create(path))),
             counters,
             served: ServiceCounters::default(),
@@ -327,6 +327,7 @@ impl Driver {
                     self.counters.pacing_lateness.observe(now.saturating_duration_since(due));
                 }
             }
+            Output::Report(report) => sources.leg.line.send_report(&report),
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
@@ -341,7 +342,9 @@ impl Driver {
             }
             Output::Generate { reply, rank, messages } => {
                 served.llm_standby += u64::from(rank > 0);
-                sources.replies.generate(reply, services.think(rank, messages));
+                if let Err(error) = sources.replies.generate(reply, || services.think(rank, messages)) {
+                    self.failed.push((Service::Llm, Some(reply), error));
+                }
                 // Its words will come sooner than a connection.
                 sources.spare.prepare(|| services.speak(0), now);
             }
@@ -367,6 +370,7 @@ impl Driver {
             Output::CancelModel { reply } => sources.replies.cancel_model(reply),
             Output::CancelVoice { reply } => sources.replies.cancel_voice(reply),
             Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
+            Output::CancelTool { call } => sources.tools.cancel(&call),
             Output::Record(sound) => {
                 if let Some(recording) = &mut self.recording {
                     recording.write(&sound);
@@ -406,7 +410,8 @@ impl Driver {
     fn service_counters(&self) -> ServiceCounters {
         let Sources { hearing, spare, .. } = &self.sources;
         let unheard = self.served.unheard + hearing.unheard();
-        ServiceCounters { unheard, tts_unused: spare.unused(), ..self.served }
+        let refused = self.sources.replies.refusals();
+        ServiceCounters { unheard, tts_unused: spare.unused(), refused, ..self.served }
     }
 
     fn tell_counters(&mut self, now: Instant) {
@@ -423,7 +428,17 @@ fn line_spec(leg: &Leg) -> LineSpec {
         telephone_event: leg.telephone_event,
         lead: leg.lead,
         far_buffer: leg.far_buffer,
+        rtcp: leg.rtcp.then(|| RtcpSpec { ntp: ntp(SystemTime::now()) }),
     }
+}
+
+/// A wall-clock time as an NTP timestamp: seconds since 1900 in 32.32 bits, in the era of 1900 to 2036 and those after it
+/// alike.
+fn ntp(time: SystemTime) -> u64 {
+    const FROM_1900_TO_1970: u64 = 2_208_988_800;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs().wrapping_add(FROM_1900_TO_1970);
+    (seconds << 32) + (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000
 }
 
 #[cfg(test)]

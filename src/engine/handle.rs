@@ -1,6 +1,7 @@
 //! Commands into a live call, events out of it.
 
 use std::fmt;
+use std::time::Instant;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -62,6 +63,8 @@ pub struct Outcome {
 /// The events of a call: those that were, and those to come.
 #[derive(Debug)]
 pub struct Subscription {
+    /// When the call began: every [`Event::at`] counts from here.
+    pub began: Instant,
     /// What happened so far, oldest first; at most [`CallHandle::PAST_EVENTS`] of them.
     pub past: Vec<Event>,
     /// What happens from here on. A subscriber that falls more than [`CallHandle::LIVE_EVENTS`] behind misses the oldest

@@ -1,6 +1,7 @@
 //! The events of one call: kept for late subscribers, passed on to live ones.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 
@@ -10,14 +11,15 @@ use crate::call::Event;
 /// Past events, bounded, and the way to whoever watches.
 #[derive(Debug)]
 pub(super) struct Journal {
+    began: Instant,
     past: VecDeque<Event>,
     live: broadcast::Sender<Event>,
 }
 
 impl Journal {
-    /// A journal with no event.
-    pub(super) fn new() -> Self {
-        Self { past: VecDeque::new(), live: broadcast::Sender::new(CallHandle::LIVE_EVENTS) }
+    /// A journal with no event, of a call that began then.
+    pub(super) fn new(began: Instant) -> Self {
+        Self { began, past: VecDeque::new(), live: broadcast::Sender::new(CallHandle::LIVE_EVENTS) }
     }
 
     /// Writes an event down and tells it. The oldest makes room.
@@ -32,7 +34,7 @@ impl Journal {
 
     /// What was and what will be, without gap or overlap.
     pub(super) fn subscribe(&self) -> Subscription {
-        Subscription { past: self.past.iter().cloned().collect(), live: self.live.subscribe() }
+        Subscription { began: self.began, past: self.past.iter().cloned().collect(), live: self.live.subscribe() }
     }
 
     /// Ends the live subscriptions and gives what was kept.
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_subscriber_gets_the_past_then_the_future_then_the_end() {
-        let mut journal = Journal::new();
+        let mut journal = Journal::new(Instant::now());
         journal.push(event(1));
         let mut subscription = journal.subscribe();
         journal.push(event(2));
@@ -66,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_past_is_bounded_and_keeps_the_newest() {
-        let mut journal = Journal::new();
+        let mut journal = Journal::new(Instant::now());
         for n in 0..CallHandle::PAST_EVENTS as u64 + 10 {
             journal.push(event(n));
         }

@@ -13,6 +13,7 @@ pub(super) struct Replies {
     alive: Vec<Reply>,
     /// Whose turn it is to be asked first, so that one chatty stream does not keep the others waiting.
     turn: usize,
+    refused: u64,
 }
 
 #[derive(Debug)]
@@ -32,23 +33,31 @@ pub(super) enum ReplyEvent {
 }
 
 impl Replies {
-    /// Replies that may be alive at once; the oldest makes room. A dialogue has two, or three while it speculates.
-    pub(super) const MAX: usize = 8;
+    /// Replies that may be alive at once; one more is refused. A dialogue has fewer: those that wait to be heard, a second
+    /// model and a second voice, and something said in between.
+    pub(super) const MAX: usize = 16;
 
-    /// The model works for this reply from here on. An earlier stream of it is dropped.
-    pub(super) fn generate(&mut self, id: ReplyId, stream: LlmStream) {
-        self.reply(id).llm = Some(stream);
+    /// The model works for this reply from here on. An earlier stream of it is dropped. `Err`: there are too many replies,
+    /// and the model is not asked.
+    pub(super) fn generate(&mut self, id: ReplyId, open: impl FnOnce() -> LlmStream) -> Result<(), ProviderError> {
+        self.reply(id)?.llm = Some(open());
+        Ok(())
+    }
+
+    /// Times a service was not asked because too many replies were alive.
+    pub(super) const fn refusals(&self) -> u64 {
+        self.refused
     }
 
     /// Hands text to the reply's voice, opening it first when it has none; `Err`: the voice did not take it and is
-    /// dropped.
+    /// dropped, or there are too many replies.
     pub(super) fn speak(
         &mut self,
         id: ReplyId,
         text: String,
         open: impl FnOnce() -> TtsStream,
     ) -> Result<(), ProviderError> {
-        let reply = self.reply(id);
+        let reply = self.reply(id)?;
         if reply.tts.get_or_insert_with(open).speak(text) { Ok(()) } else { Err(self.refused(id)) }
     }
 
@@ -123,18 +132,20 @@ impl Replies {
         error
     }
 
-    fn reply(&mut self, id: ReplyId) -> &mut Reply {
+    /// A reply, made if need be; `Err`: there is no room for another. Those that are alive lose nothing to it.
+    fn reply(&mut self, id: ReplyId) -> Result<&mut Reply, ProviderError> {
         let index = match self.alive.iter().position(|reply| reply.id == id) {
             Some(index) => index,
+            None if self.alive.len() >= Self::MAX => {
+                self.refused += 1;
+                return Err(ProviderError::new(Failure::Unavailable, "too many replies are under way"));
+            }
             None => {
-                if self.alive.len() >= Self::MAX {
-                    self.alive.remove(0);
-                }
                 self.alive.push(Reply { id, llm: None, tts: None });
                 self.alive.len() - 1
             }
         };
-        &mut self.alive[index]
+        Ok(&mut self.alive[index])
     }
 }
 
@@ -204,10 +215,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_ends_without_its_last_event_has_failed() {
         let mut replies = Replies::default();
-        replies.generate(
-            ReplyId(1),
-            LlmStream::spawn(|events| async move { events.send(LlmEvent::Token("Hi".into())).await.unwrap() }),
-        );
+        let hi = || LlmStream::spawn(|events| async move { events.send(LlmEvent::Token("Hi".into())).await.unwrap() });
+        replies.generate(ReplyId(1), hi).unwrap();
         assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Llm(LlmEvent::Token("Hi".into()))));
         let (id, ReplyEvent::Llm(LlmEvent::Failed(error))) = next(&mut replies, true).await else { panic!() };
         assert_eq!((id, error.kind), (ReplyId(1), Failure::Unavailable));
@@ -220,13 +229,13 @@ mod tests {
         let ended = LlmEvent::Ended { end: GenerationEnd::Stop, usage: None };
         let (go, gone) = oneshot::channel::<()>();
         let last = ended.clone();
-        replies.generate(
-            ReplyId(1),
+        let waiting = || {
             LlmStream::spawn(|events| async move {
                 let _ = gone.await;
                 events.send(last).await.unwrap();
-            }),
-        );
+            })
+        };
+        replies.generate(ReplyId(1), waiting).unwrap();
         replies.speak(ReplyId(1), "Hello. ".into(), voice).unwrap();
         assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
         replies.speak(ReplyId(1), "Bye. ".into(), || panic!("a second voice")).unwrap();
@@ -251,13 +260,13 @@ mod tests {
     async fn cancelling_a_reply_stops_its_services_and_no_other() {
         let (held, dropped) = oneshot::channel::<()>();
         let mut replies = Replies::default();
-        replies.generate(
-            ReplyId(1),
+        let endless = || {
             LlmStream::spawn(|_events| async move {
                 let _held = held;
                 std::future::pending().await
-            }),
-        );
+            })
+        };
+        replies.generate(ReplyId(1), endless).unwrap();
         replies.speak(ReplyId(2), "Hello".into(), voice).unwrap();
         replies.cancel(ReplyId(1));
         assert!(dropped.await.is_err(), "the model's task is gone");
@@ -276,13 +285,13 @@ mod tests {
             (stream, dropped)
         };
         let (stream, dropped) = forever();
-        replies.generate(ReplyId(1), stream);
+        replies.generate(ReplyId(1), || stream).unwrap();
         replies.speak(ReplyId(1), "Hello. ".into(), voice).unwrap();
         replies.cancel_model(ReplyId(1));
         assert!(dropped.await.is_err(), "the model's task is gone");
         assert_eq!(next(&mut replies, true).await, (ReplyId(1), ReplyEvent::Tts(audio(1))));
         let (stream, mut dropped) = forever();
-        replies.generate(ReplyId(1), stream);
+        replies.generate(ReplyId(1), || stream).unwrap();
         replies.cancel_voice(ReplyId(1));
         assert!(replies.alive.iter().all(|reply| reply.tts.is_none() && reply.llm.is_some()));
         assert!(matches!(dropped.try_recv(), Err(oneshot::error::TryRecvError::Empty)), "the model works on");
@@ -309,11 +318,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_reply_makes_room_when_too_many_are_alive() {
+    async fn a_reply_too_many_is_refused_and_the_others_lose_nothing() {
         let mut replies = Replies::default();
-        for id in 0..Replies::MAX as u32 + 2 {
-            replies.speak(ReplyId(id), "Hello".into(), voice).unwrap();
+        let ids = || (0..Replies::MAX as u32).map(ReplyId);
+        for id in ids() {
+            replies.speak(id, "Hello".into(), voice).unwrap();
         }
-        assert_eq!((replies.alive.len(), replies.alive[0].id), (Replies::MAX, ReplyId(2)));
+        let late = ReplyId(Replies::MAX as u32);
+        assert_eq!(replies.speak(late, "Hello".into(), || panic!("no voice")).unwrap_err().kind, Failure::Unavailable);
+        assert_eq!(replies.generate(late, || panic!("no model")).unwrap_err().kind, Failure::Unavailable);
+        assert_eq!(replies.refusals(), 2);
+        let mut heard = Vec::new();
+        for _ in ids() {
+            heard.push(next(&mut replies, true).await.0);
+        }
+        heard.sort();
+        assert!(heard.into_iter().eq(ids()), "each of the others is heard");
+        replies.cancel(ReplyId(3));
+        replies.speak(late, "Hello".into(), voice).unwrap();
     }
 }

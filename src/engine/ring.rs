@@ -39,13 +39,13 @@ impl Ring {
         if frame.rate() != self.rate || frame.is_empty() || self.samples.is_empty() {
             return;
         }
-        for &sample in frame.samples() {
-            let place = (self.end % self.samples.len() as u64) as usize;
-            if let Some(kept) = self.samples.get_mut(place) {
-                *kept = linear_to_ulaw(sample);
-            }
-            self.end += 1;
+        let place = (self.end % self.samples.len() as u64) as usize;
+        // The ring's end, and once around its beginning.
+        let (before, after) = self.samples.split_at_mut(place);
+        for (kept, &sample) in after.iter_mut().chain(before).zip(frame.samples()) {
+            *kept = linear_to_ulaw(sample);
         }
+        self.end += frame.samples().len() as u64;
         // Of sound that is gone nobody asks; one older end tells where the oldest sound begins.
         while self.frames.len() == Self::FRAMES || self.frames.get(1).is_some_and(|(end, _)| *end <= self.begin()) {
             self.frames.pop_front();

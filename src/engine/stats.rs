@@ -51,6 +51,8 @@ pub struct ServiceCounters {
     pub tts_standby: u64,
     /// Voices that were connected ahead of words that never came.
     pub tts_unused: u64,
+    /// Times a service was not asked because too many replies were under way.
+    pub refused: u64,
 }
 
 /// Declares [`Totals`] with its arithmetic, so that a field is named once.
@@ -100,6 +102,16 @@ totals! {
     foreign_source = |_: &Report, leg: &LegCounters| leg.foreign_source;
     /// Packets over a line's rate limit.
     rate_limited = |_: &Report, leg: &LegCounters| leg.rate_limited;
+    /// Packets of encrypted lines whose tag was wrong.
+    srtp_bad_tag = |_: &Report, leg: &LegCounters| leg.bad_tag;
+    /// Packets of encrypted lines that came before.
+    srtp_replayed = |_: &Report, leg: &LegCounters| leg.replayed;
+    /// RTCP reports sent.
+    reports_sent = |report: &Report, _: &LegCounters| report.quality.reports_sent;
+    /// RTCP reports of the other sides that were understood.
+    reports_received = |report: &Report, _: &LegCounters| report.quality.reports_received;
+    /// Packets of ours that the other sides say were lost.
+    remote_lost = |report: &Report, _: &LegCounters| report.quality.remote_lost;
     /// Packets that could not be sent.
     send_failed = |_: &Report, leg: &LegCounters| leg.send_failed;
     /// Times speech was due but had not come.

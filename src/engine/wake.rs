@@ -130,6 +130,13 @@ impl ToolRuns {
         }
     }
 
+    /// Stops the tool that was asked for by this id, the one that has run longest if there are several.
+    pub(super) fn cancel(&mut self, call: &str) {
+        if let Some(index) = self.running.iter().position(|(id, _)| id == call) {
+            self.running.remove(index);
+        }
+    }
+
     /// The next result; pending forever when no tool runs. Nothing is lost between two polls.
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<ToolResult> {
         if let Some(result) = self.refused.pop() {
@@ -138,7 +145,7 @@ impl ToolRuns {
         for index in 0..self.running.len() {
             let Some((_, stream)) = self.running.get_mut(index) else { continue };
             if let Poll::Ready(result) = poll_once(stream.recv(), cx) {
-                let (id, _) = self.running.swap_remove(index);
+                let (id, _) = self.running.remove(index);
                 return Poll::Ready(result.unwrap_or_else(|| failure(id, "error: the tool did not answer")));
             }
         }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::rtp::{PacketBuf, PayloadType};
+use crate::rtp::{PacketBuf, PayloadType, RtcpBuf, SdesCrypto};
 
 /// What a gateway is asked to open.
 #[derive(Clone, Debug)]
@@ -21,12 +21,25 @@ pub struct LegSpec {
     pub payload_type: Option<PayloadType>,
     /// The payload type of telephone events; `None`: none.
     pub telephone_event: Option<PayloadType>,
+    /// Whether RTCP shares the media port (RFC 5761); otherwise it has the next one, here and there.
+    pub rtcp_mux: bool,
+    /// The keys of a line that is encrypted.
+    pub srtp: Option<SrtpSpec>,
+}
+
+/// The keys of an encrypted line, as signalling has exchanged them.
+#[derive(Clone, Debug)]
+pub struct SrtpSpec {
+    /// What the other side protects with: its own `a=crypto`.
+    pub receive: SdesCrypto,
+    /// What we protect with; `None`: a fresh key under the same tag and suite, told in [`Leg::srtp`].
+    pub send: Option<SdesCrypto>,
 }
 
 impl LegSpec {
-    /// A leg in `codec` with the usual payload types.
+    /// A leg in `codec` with the usual payload types, RTCP on the same port, not encrypted.
     pub fn new(codec: Codec, remote: Option<SocketAddr>) -> Self {
-        Self { remote, codec, payload_type: None, telephone_event: Some(PayloadType(101)) }
+        Self { remote, codec, payload_type: None, telephone_event: Some(PayloadType(101)), rtcp_mux: true, srtp: None }
     }
 }
 
@@ -55,6 +68,10 @@ pub struct Leg {
     pub ringing: bool,
     /// Where we receive, for gateways with an address of their own.
     pub local: Option<SocketAddr>,
+    /// Whether it carries RTCP.
+    pub rtcp: bool,
+    /// What we protect with, to be told to the other side; `None`: it is not encrypted.
+    pub srtp: Option<SdesCrypto>,
     /// The line itself.
     pub line: Box<dyn Line>,
 }
@@ -65,6 +82,8 @@ pub trait Line: Send {
     fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>>;
     /// Sends one packet now. Never waits; what cannot be sent is dropped and counted.
     fn send(&mut self, packet: &PacketBuf);
+    /// Sends one report now, where the line carries RTCP. Never waits, as [`send`](Line::send).
+    fn send_report(&mut self, _report: &RtcpBuf) {}
     /// Throws away what the far side has buffered.
     fn clear(&mut self) {}
     /// Asks the far side to tell when everything sent so far was played.
@@ -144,6 +163,10 @@ pub struct LegCounters {
     pub malformed: u64,
     /// What was over the line's rate limit and dropped unread.
     pub rate_limited: u64,
+    /// Packets of an encrypted line whose tag was wrong.
+    pub bad_tag: u64,
+    /// Packets of an encrypted line that came before, or were too old to tell.
+    pub replayed: u64,
 }
 
 /// Why a line could not be opened.
@@ -152,6 +175,8 @@ pub struct LegCounters {
 pub enum LegError {
     /// No port was free in the range.
     NoPort,
+    /// Only encrypted lines are opened, and there were no keys.
+    KeysWanted,
     /// What was asked for cannot be had on this gateway.
     Unsupported(&'static str),
     /// The system refused.
@@ -162,6 +187,7 @@ impl fmt::Display for LegError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPort => write!(f, "no free media port in the configured range"),
+            Self::KeysWanted => write!(f, "only encrypted lines are opened here: keys are missing"),
             Self::Unsupported(what) => write!(f, "not supported by this gateway: {what}"),
             Self::Io(error) => write!(f, "could not open a media socket: {error}"),
         }

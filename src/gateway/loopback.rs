@@ -30,6 +30,8 @@ pub fn pair(codec: Codec) -> (Leg, LoopbackPeer) {
         far_buffer: false,
         ringing: false,
         local: None,
+        rtcp: false,
+        srtp: None,
         line: Box::new(line),
     };
     (leg, LoopbackPeer { to_leg, from_leg, transfers })

@@ -10,6 +10,8 @@ pub mod loopback;
 pub mod rtp;
 pub mod websocket;
 
-pub use leg::{CannotTransfer, Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegSpec, LegTransfer, Line};
+pub use leg::{
+    CannotTransfer, Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegSpec, LegTransfer, Line, SrtpSpec,
+};
 pub use loopback::LoopbackPeer;
 pub use rtp::{RtpConfig, RtpGateway};

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{BeepDetector, Codec, Concealer, Decoder, Frame};
 use crate::conversation::{Backdrop, Digit};
-use crate::rtp::{Header, Packet, PayloadType, TelephoneEvent};
+use crate::rtp::{Header, Packet, PayloadType, ReportBlock, Ssrc, TelephoneEvent};
 
 use super::InboundReport;
 use super::activity::{Activity, Change};
 use super::continuity::{Continuity, Placement};
+use super::drift::Drift;
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
 use super::jitter::{Inserted, Jitter, Kind, Slot};
 use super::keys::KeyEar;
+use super::reception::Reception;
 use super::source::{Admission, Source};
 
 /// What the inbound side of a line is told once.
@@ -100,6 +102,8 @@ pub struct Inbound {
     /// Arrival and timestamp of the packet before, and the jitter in nanoseconds.
     transit: Option<(Instant, u32)>,
     jitter_nanos: f64,
+    reception: Reception,
+    drift: Drift,
     length: Duration,
     lost_at: Option<Instant>,
     held: bool,
@@ -166,6 +170,8 @@ impl Inbound {
             expected: None,
             transit: None,
             jitter_nanos: 0.0,
+            reception: Reception::default(),
+            drift: Drift::default(),
             length: Continuity::STEP,
             lost_at: Some(now + Self::LOST_INITIALLY),
             held: false,
@@ -209,8 +215,12 @@ impl Inbound {
         }
         let known = self.source.is_current(packet.header.ssrc);
         match self.source.admit(&packet.header, self.jitter.end(), now) {
-            Admission::At(place) => self.accept(place),
+            Admission::At(place) => {
+                self.reception.received(place);
+                self.accept(place);
+            }
             Admission::Restart(place) => {
+                self.reception.begin(packet.header.ssrc, packet.header.sequence, place);
                 self.restart(place);
                 self.accept(place);
             }
@@ -218,6 +228,8 @@ impl Inbound {
                 // The suspect was counted when it came; it has turned out to be neither foreign nor late.
                 let counted = if self.suspect_foreign { &mut self.report.foreign } else { &mut self.report.late };
                 *counted = counted.saturating_sub(1);
+                self.reception.begin(packet.header.ssrc, packet.header.sequence.wrapping_sub(1), place);
+                self.reception.received(place + 1);
                 self.restart(place);
                 std::mem::swap(&mut self.suspect, &mut self.incoming);
                 self.accept(place);
@@ -326,6 +338,7 @@ impl Inbound {
             self.lost_at = None;
         } else {
             self.continuity = Continuity::default();
+            self.drift.reset();
             self.concealer = Concealer::new(self.spec.codec.sample_rate());
             self.expected = None;
             self.lost_at = Some(self.now + Self::LOST);
@@ -353,7 +366,24 @@ impl Inbound {
 
     /// What happened so far, in numbers.
     pub fn report(&self) -> InboundReport {
-        InboundReport { jitter: Duration::from_nanos(self.jitter_nanos as u64), ..self.report }
+        let jitter = Duration::from_nanos(self.jitter_nanos as u64);
+        InboundReport { jitter, adjusted: self.drift.adjusted(), ..self.report }
+    }
+
+    /// What is to be reported on the other side's stream, but for what its own reports told; what was lost counts from
+    /// the call before. `None`: nothing has come.
+    pub(super) fn report_block(&mut self) -> Option<ReportBlock> {
+        self.reception.block(Duration::from_nanos(self.jitter_nanos as u64), self.spec.codec.clock_rate())
+    }
+
+    /// How many packets are missed in a row, on average; `None`: none was.
+    pub(super) fn burst(&self) -> Option<f64> {
+        self.reception.burst()
+    }
+
+    /// Whom we listen to.
+    pub fn ssrc(&self) -> Option<Ssrc> {
+        self.reception.ssrc()
     }
 
     fn kind(&self, header: &Header) -> Kind {
@@ -437,6 +467,7 @@ impl Inbound {
         self.keys.reset();
         self.transit = None;
         self.expected = None;
+        self.drift.reset();
         if self.report.received > 0 {
             self.report.restarts += 1;
         }
@@ -472,10 +503,12 @@ impl Inbound {
                 self.due.silence -= piece;
                 self.report.filled += piece;
                 let end = self.dated(self.left_after());
+                self.drift.made_up(piece);
                 return Some((Frame::silence(self.spec.codec.sample_rate(), piece), end));
             }
             if let Some(mut frame) = self.due.frame.take() {
                 self.concealer.good(&mut frame);
+                self.drift.received(&mut frame, self.due.end);
                 return Some((frame, self.dated(self.due.end)));
             }
             if !self.take_packet() {
@@ -492,6 +525,7 @@ impl Inbound {
     fn take_packet(&mut self) -> bool {
         let Some(popped) = self.jitter.pop() else { return false };
         self.report.lost += popped.lost;
+        self.reception.missed(popped.lost);
         let lost = self.length.saturating_mul(u32::try_from(popped.lost).unwrap_or(u32::MAX));
         let (packet, behind) = (popped.packet, popped.behind);
         let (at, timestamp, kind) = (packet.at, packet.timestamp, packet.kind);
@@ -541,6 +575,7 @@ impl Inbound {
     /// Concealment that ends at `end`.
     fn made_up(&mut self, piece: Duration, end: Instant) -> (Frame, Instant) {
         let frame = self.concealer.lost(piece);
+        self.drift.made_up(piece);
         (frame, self.dated(end))
     }
 

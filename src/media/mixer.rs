@@ -63,6 +63,11 @@ impl Mixer {
         self.tail = Some(tail);
     }
 
+    /// What was to die away is not heard any more.
+    pub(super) fn forget_tail(&mut self) {
+        self.tail = None;
+    }
+
     /// One packet's sound.
     pub(super) fn frame(&mut self, playout: &mut Playout, now: Instant) -> (Frame, Taken) {
         let mut frame = Frame::silence(self.rate, Pacer::PTIME);

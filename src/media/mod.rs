@@ -1,13 +1,15 @@
 //! HEART · sound in time.
 //!
 //! Two doors: [`Inbound`] turns packets into frames, activity and digits; [`Outbound`] turns a reply's sound into paced
-//! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides.
+//! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
+//! is heard and listens to what it tells.
 //!
 //! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
 mod continuity;
+mod drift;
 mod dtmf;
 mod echo;
 mod far;
@@ -20,12 +22,17 @@ mod outbound;
 mod pacer;
 mod playout;
 mod pool;
+mod quality;
+mod reception;
 mod recorder;
 mod report;
+mod rtcp;
 mod source;
 
 pub use inbound::{Heard, Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
+pub use quality::Quality;
 pub use recorder::Recorder;
 pub use report::{InboundReport, OutboundReport};
+pub use rtcp::{Reports, RtcpSpec};

@@ -141,7 +141,9 @@ impl Outbound {
             keys: DtmfSender::new(),
             tone: None,
             ssrc: Ssrc(next_random(&mut random) as u32),
-            sequence: next_random(&mut random) as u16,
+            // Far from the wrap: whoever misses the first packets could not tell an encrypted stream's rollover (RFC 3711
+            // section 3.3.1).
+            sequence: next_random(&mut random) as u16 & 0x7FFF,
             timestamp: next_random(&mut random) as u32,
             after: VecDeque::with_capacity(8),
             frame: None,
@@ -351,7 +353,12 @@ impl Outbound {
 
     /// Makes the packet that is due.
     fn packet(&mut self) -> PacketBuf {
-        match self.keys.next(self.timestamp, self.units as u16) {
+        let key = self.keys.next(self.timestamp, self.units as u16);
+        if key.is_some() {
+            // The end of what was cut has lost its place: it would sound after the key.
+            self.mixer.forget_tail();
+        }
+        match key {
             Some(KeyPacket::Event { first, sounds, event, .. }) if self.spec.telephone_event.is_none() => {
                 if first {
                     let key = Digit::from_event_code(event.event).map(Digit::as_char);
@@ -382,8 +389,9 @@ impl Outbound {
     fn sound(&mut self, frame: Frame, taken: Taken) -> PacketBuf {
         let marker = taken.reply.is_some() && !self.talking;
         let header = self.header(marker, self.spec.payload_type, self.timestamp);
+        let packet = PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload));
         self.book(frame, taken);
-        PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload))
+        packet
     }
 
     /// The next packet's header.

@@ -81,8 +81,9 @@ pub(super) struct Taken {
 }
 
 impl Playout {
-    /// The most replies alive at once.
-    pub(super) const REPLIES: usize = 8;
+    /// The most replies alive at once: eight that wait to be heard, a second voice for one of them, something said in
+    /// between, and what a failure and the end have the agent say.
+    pub(super) const REPLIES: usize = 12;
     /// The most sound that waits.
     pub(super) const MOST: Duration = Duration::from_secs(10);
     /// With this much waiting no more is wanted.

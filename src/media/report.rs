@@ -37,6 +37,8 @@ pub struct InboundReport {
     pub filled: Duration,
     /// Interarrival jitter of RFC 3550 section 6.4.1, as time.
     pub jitter: Duration,
+    /// Samples put in or left out because the sender's clock is not ours.
+    pub adjusted: u64,
     /// Telephone events taken as keys.
     pub digits: u64,
 }

@@ -77,6 +77,9 @@ impl Ear {
 
     /// Hears a datagram that came at `now`. When the agent's n-th utterance (from 1) is recognised as a new one, says so.
     pub fn hear(&mut self, datagram: &[u8], now: Instant) -> Option<usize> {
+        if Packet::is_rtcp(datagram) {
+            return None;
+        }
         let Ok(packet) = Packet::parse(datagram) else {
             self.problem("the call sent something that is not RTP".into());
             return None;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -128,8 +129,11 @@ pub(super) async fn perform(
     let stage = Stage::start(part, voice).await?;
     let log = settings.logs.as_ref().map(|folder| folder.join(format!("{}.log", scenario.name)));
     let mut telephone = telephone(scenario, voice).await?;
-    let (handle, began) = call(scenario, &stage, engine, &mut telephone, log.clone()).await?;
+    let (handle, local) = call(scenario, &stage, engine, &telephone, log.clone()).await?;
     let watched = handle.subscribe().await.ok_or(RehearsalError::Engine("the call ended before it began"))?;
+    // A busy machine may take a while to begin it: what the call tells is timed by its own clock.
+    let began = watched.began;
+    telephone.pick_up(local, began);
     let account = Account::new(began);
     let mut play = Play { part, stage: &stage, telephone, handle: &handle, account, began, sounds: Vec::new() };
     play.run(watched, began, began + scenario.length).await;
@@ -170,14 +174,14 @@ async fn telephone(scenario: &Scenario, voice: Voice) -> io::Result<Telephone> {
     Telephone::new(caller, Network::new(scenario.network), ear).await
 }
 
-/// Starts the call and has the telephone picked up at its answer.
+/// Starts the call; where its packets go to.
 async fn call(
     scenario: &Scenario,
     stage: &Stage,
     engine: &Engine,
-    telephone: &mut Telephone,
+    telephone: &Telephone,
     log: Option<PathBuf>,
-) -> Result<(CallHandle, Instant), RehearsalError> {
+) -> Result<(CallHandle, SocketAddr), RehearsalError> {
     let permit = engine.reserve().map_err(|_| RehearsalError::Engine("the engine has no room for one call"))?;
     let gateway = RtpGateway::new(RtpConfig::default());
     let leg = LegSpec::new(scenario.spec.line.codec, Some(telephone.address()?));
@@ -197,10 +201,7 @@ async fn call(
         recording: None,
         log,
     };
-    let began = Instant::now();
-    let handle = engine.start(permit, start);
-    telephone.pick_up(local, began);
-    Ok((handle, began))
+    Ok((engine.start(permit, start), local))
 }
 
 /// A scenario under way.

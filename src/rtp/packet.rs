@@ -39,22 +39,7 @@ const HEADER_LEN: usize = 12;
 impl<'a> Packet<'a> {
     /// Reads a datagram in place. Copies nothing and never panics, whatever the bytes are.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let Some((head, mut rest)) = bytes.split_at_checked(HEADER_LEN) else {
-            return Err(ParseError::Truncated { bytes: bytes.len() });
-        };
-        let version = head[0] >> 6;
-        if version != 2 {
-            return Err(ParseError::Version(version));
-        }
-        let csrcs = usize::from(head[0] & 0x0F) * 4;
-        rest = rest.get(csrcs..).ok_or(ParseError::Truncated { bytes: bytes.len() })?;
-        if head[0] & 0x10 != 0 {
-            let Some((extension, _)) = rest.split_at_checked(4) else {
-                return Err(ParseError::Truncated { bytes: bytes.len() });
-            };
-            let words = usize::from(u16::from_be_bytes([extension[2], extension[3]]));
-            rest = rest.get(4 + words * 4..).ok_or(ParseError::Truncated { bytes: bytes.len() })?;
-        }
+        let (head, mut rest) = bytes.split_at(Self::header_len(bytes)?);
         if head[0] & 0x20 != 0 {
             let padding = usize::from(rest.last().copied().unwrap_or(0));
             if padding == 0 || padding > rest.len() {
@@ -72,6 +57,24 @@ impl<'a> Packet<'a> {
             },
             payload: rest,
         })
+    }
+
+    /// How many bytes the header has, CSRCs and extension included: at least twelve, and all of them are there.
+    pub(super) fn header_len(bytes: &[u8]) -> Result<usize, ParseError> {
+        let truncated = ParseError::Truncated { bytes: bytes.len() };
+        let Some(head) = bytes.first_chunk::<HEADER_LEN>() else { return Err(truncated) };
+        let version = head[0] >> 6;
+        if version != 2 {
+            return Err(ParseError::Version(version));
+        }
+        let mut length = HEADER_LEN + usize::from(head[0] & 0x0F) * 4;
+        if head[0] & 0x10 != 0 {
+            let Some(&[_, _, high, low]) = bytes.get(length..).and_then(<[u8]>::first_chunk) else {
+                return Err(truncated);
+            };
+            length += 4 + usize::from(u16::from_be_bytes([high, low])) * 4;
+        }
+        if length > bytes.len() { Err(truncated) } else { Ok(length) }
     }
 
     /// Whether these bytes are RTCP sharing the port (RFC 5761 section 4: packet types 192–223).

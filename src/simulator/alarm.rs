@@ -61,25 +61,48 @@ struct Order {
 
 /// The thread: rings every bell at its time, until nobody can order any more.
 fn ring(orders: &Receiver<Order>) {
-    let mut waiting: BinaryHeap<Order> = BinaryHeap::new();
+    let mut waiting = Waiting::default();
     loop {
         let now = Instant::now();
-        while waiting.peek().is_some_and(|order| order.due <= now) {
-            if let Some(order) = waiting.pop() {
-                // The waiter may be gone: then nobody is late.
-                let _ = order.bell.send(());
-            }
+        for bell in waiting.due(now) {
+            // The waiter may be gone: then nobody is late.
+            let _ = bell.send(());
         }
-        let next = match waiting.peek() {
-            Some(order) => orders.recv_timeout(order.due.saturating_duration_since(now)),
+        let next = match waiting.next() {
+            Some(due) => orders.recv_timeout(due.saturating_duration_since(now)),
             None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match next {
-            Ok(order) if waiting.len() < Alarm::WAITING => waiting.push(order),
-            // Dropping the bell sends the waiter to the runtime's timer.
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(order) => waiting.push(order),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// The waits under way.
+#[derive(Debug, Default)]
+struct Waiting(BinaryHeap<Order>);
+
+impl Waiting {
+    /// Keeps a wait. Beyond [`Alarm::WAITING`] its bell is dropped, which sends the waiter to the runtime's timer.
+    fn push(&mut self, order: Order) {
+        if self.0.len() < Alarm::WAITING {
+            self.0.push(order);
+        }
+    }
+
+    /// The bells of the waits that are over by `now`, in the order of their instants.
+    fn due(&mut self, now: Instant) -> impl Iterator<Item = oneshot::Sender<()>> {
+        std::iter::from_fn(move || {
+            self.next().filter(|due| *due <= now)?;
+            Some(self.0.pop()?.bell)
+        })
+    }
+
+    /// When the next wait is over.
+    fn next(&self) -> Option<Instant> {
+        self.0.peek().map(|order| order.due)
     }
 }
 
@@ -110,22 +133,59 @@ mod tests {
 
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn waits_end_in_the_order_of_their_instants_and_never_early() {
+        let (start, mut waiting) = (Instant::now(), Waiting::default());
+        let mut bells: Vec<_> = [30, 10, 20, 0]
+            .map(|ms| {
+                let (bell, rung) = oneshot::channel();
+                waiting.push(Order { due: start + ms * MS, bell });
+                (ms, rung)
+            })
+            .into();
+        let mut rung = Vec::new();
+        for now in [0, 9, 10, 25, 30] {
+            for bell in waiting.due(start + now * MS) {
+                bell.send(()).unwrap();
+                bells.retain_mut(|(ms, bell)| {
+                    let is_rung = bell.try_recv().is_ok();
+                    rung.extend(is_rung.then_some((now, *ms)));
+                    !is_rung
+                });
+            }
+        }
+        assert_eq!(rung, [(0, 0), (10, 10), (25, 20), (30, 30)]);
+        assert_eq!(waiting.next(), None);
+    }
+
+    #[test]
+    fn waits_beyond_the_bound_are_sent_away() {
+        let (start, mut waiting) = (Instant::now(), Waiting::default());
+        let mut last = None;
+        for _ in 0..=Alarm::WAITING {
+            let (bell, rung) = oneshot::channel();
+            waiting.push(Order { due: start, bell });
+            last = Some(rung);
+        }
+        assert_eq!(waiting.0.len(), Alarm::WAITING);
+        assert!(last.unwrap().try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+    }
+
     #[tokio::test]
-    async fn waits_end_in_the_order_of_their_instants_and_never_early() {
+    async fn every_wait_ends_and_none_early() {
         let alarm = Alarm::start().unwrap();
         let start = Instant::now();
-        let wait = |ms: u64| {
+        let wait = |ms: u32| {
             let alarm = alarm.clone();
             async move {
-                alarm.until(start + Duration::from_millis(ms)).await;
+                alarm.until(start + ms * MS).await;
                 (ms, start.elapsed())
             }
         };
-        let mut rung = futures_util::future::join_all([wait(30), wait(10), wait(20), wait(0)]).await;
-        for &(ms, took) in &rung {
-            assert!(took >= Duration::from_millis(ms), "{ms} ms took {took:?}");
+        for (ms, took) in futures_util::future::join_all([wait(30), wait(10), wait(20), wait(0)]).await {
+            assert!(took >= ms * MS, "{ms} ms took {took:?}");
         }
-        rung.sort_by_key(|&(_, took)| took);
-        assert_eq!(rung.iter().map(|&(ms, _)| ms).collect::<Vec<_>>(), [0, 10, 20, 30]);
     }
 }

@@ -62,6 +62,8 @@ pub struct CallRecord {
     pub outbound: Vec<Counter>,
     /// What happened on the line.
     pub line: Vec<Counter>,
+    /// How good both directions sounded, where that is known.
+    pub quality: Vec<Counter>,
     /// How its services did.
     pub services: Vec<Counter>,
     /// Time missing from its recording.
@@ -88,6 +90,8 @@ pub enum Value {
     Count(u64),
     /// So long.
     Time(Duration),
+    /// A mean opinion score, 1 to 5.
+    Score(f32),
 }
 
 /// Who spoke.
@@ -149,7 +153,8 @@ impl CallRecord {
         let events: usize = self.events.iter().map(|event| event.data.len() + size_of::<EventRecord>()).sum();
         let turns: usize = self.turns.iter().map(|turn| size_of::<TurnRecord>() + turn.waterfall.len() * 32).sum();
         let counters =
-            (self.hedges.len() + self.inbound.len() + self.outbound.len() + self.line.len()) * size_of::<Counter>();
+            (self.hedges.len() + self.inbound.len() + self.outbound.len() + self.line.len() + self.quality.len())
+                * size_of::<Counter>();
         size_of::<Self>()
             + texts
             + sids

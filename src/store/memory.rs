@@ -188,6 +188,7 @@ mod tests {
             inbound: Vec::new(),
             outbound: Vec::new(),
             line: Vec::new(),
+            quality: Vec::new(),
             services: Vec::new(),
             unrecorded: Duration::ZERO,
             recording: None,

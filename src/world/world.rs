@@ -99,6 +99,8 @@ struct World<'a> {
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     cancelled: Vec<(ReplyId, Duration, Part)>,
+    /// Tools that were stopped and have not answered.
+    given_up: Vec<String>,
     /// When each reply was written down.
     over: BTreeMap<ReplyId, Duration>,
     /// What the voices have to say that the call does not want yet, in order.
@@ -194,6 +196,7 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             scheduled: 0,
             cancelled: Vec::new(),
+            given_up: Vec::new(),
             over: BTreeMap::new(),
             unread: BTreeMap::new(),
             ear: Ear::new(Decoder::new(line.codec)),
@@ -274,6 +277,7 @@ impl<'a> World<'a> {
                     return;
                 }
                 match input {
+                    Owned::ToolResult(result) if self.is_given_up(&result.id) => {}
                     Owned::Speech(reply, ..) | Owned::WordTimes(reply, _) | Owned::SpeechEnded(reply) => {
                         self.voice(reply, input);
                     }
@@ -311,6 +315,12 @@ impl<'a> World<'a> {
         let is_meant = |cancelled: Part| cancelled == Part::All || cancelled == part;
         let mut cancelled = self.cancelled.iter();
         cancelled.any(|(id, since, part)| *id == reply && is_meant(*part) && self.now > *since + LATE)
+    }
+
+    /// Whether a tool was stopped before it answered.
+    fn is_given_up(&mut self, call: &str) -> bool {
+        let at = self.given_up.iter().position(|id| id == call);
+        at.map(|at| self.given_up.remove(at)).is_some()
     }
 
     /// Whether a reply was written down so long ago that nothing of it may be on its way any more.
@@ -485,13 +495,18 @@ impl<'a> World<'a> {
                     let said = self.services.invoke(&call, self.now);
                     self.schedule_all(vec![said]);
                 }
+                Output::CancelTool { call } => {
+                    self.moment("cancel", format!("tool call {call}"));
+                    self.given_up.push(call);
+                }
                 Output::Transfer { .. } => {
                     let said = self.services.transfer(self.now);
                     self.schedule_all(said);
                 }
                 Output::Event(event) => self.watch(event),
                 Output::Close { reason } => self.moment("ended", reason.name().into()),
-                Output::ClearFar | Output::Transcribe(_) | Output::Finalize | Output::Record(_) => {}
+                Output::ClearFar | Output::Report(_) | Output::Transcribe(_) | Output::Finalize | Output::Record(_) => {
+                }
             }
         }
         self.encoder.outputs_done(&mut self.log);

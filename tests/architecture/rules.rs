@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("control", &["engine", "store"]),
     ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world", "rehearsal"]),
     ("rehearsal", &["engine", "world", "simulator", "gateway", "provider", "audio", "rtp", "conversation"]),
-    ("cli", &["engine", "world", "rehearsal", "bench", "config", "control", "provider", "conversation::ToolSpec"]),
+    ("cli", &["engine", "world", "rehearsal", "bench", "config", "control", "provider", "simulator", "conversation"]),
     ("bench", &["engine", "world", "simulator", "gateway", "audio", "rtp"]),
 ];
 

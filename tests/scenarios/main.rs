@@ -7,6 +7,7 @@
 
 mod ahead;
 mod barge_in;
+mod lossy;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,5 @@
 //! Lines over real sockets.
 
 mod rtp;
+mod srtp;
 mod twilio;

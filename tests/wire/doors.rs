@@ -1,6 +1,7 @@
 //! What the door answers to strangers, to mistakes and to what it does not have.
 
 use agentphone::control::http;
+use serde_json::json;
 
 use super::client::{get, post, raw, send};
 use super::door::Door;
@@ -120,6 +121,21 @@ async fn every_wrong_field_of_a_leg_is_named() {
     let json = post(door.address, "/v1/media/legs", body).await.refused(422, "VALIDATION_ERROR");
     assert_eq!(json["error"]["details"][0]["field"], "remote");
     assert!(json["detail"].as_str().unwrap().contains("`[rtp] address`"), "{json}");
+    // A key that cannot be used is refused, and not repeated.
+    let good = "1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    let other = "1 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    for (keys, field) in [
+        (json!({"receive": format!("{good}|1:4")}), "srtp.receive"),
+        (json!({"send": good}), "srtp.receive"),
+        (json!({"receive": good, "send": other}), "srtp.send"),
+        (json!({"receive": good, "both": good}), "srtp"),
+        (json!(good), "srtp"),
+    ] {
+        let body = json!({"agentId": "front-desk", "transport": "rtp", "srtp": keys});
+        let answer = post(door.address, "/v1/media/legs", &body.to_string()).await;
+        assert_eq!(answer.refused(422, "VALIDATION_ERROR")["error"]["details"][0]["field"], field);
+        assert!(!answer.body.contains("d0Rm"), "{}", answer.body);
+    }
     assert_eq!(get(door.address, "/healthz").await.json()["liveCalls"], 0);
 }
 

@@ -100,6 +100,8 @@ fn a_media_leg() {
         codec: "PCMU",
         payload_type: 0,
         telephone_event: Some(101),
+        rtcp_mux: true,
+        srtp: Some(wire::MediaKeys { send: "1 AES_CM_128_HMAC_SHA1_80 inline:d0Rmd…".into() }),
         direction: "inbound",
         from_number: "+14155550100".into(),
         to_number: "+14155550101".into(),
@@ -262,6 +264,7 @@ fn over() -> CallRecord {
         inbound: vec![count("received", 2_070), Counter { name: "jitterMs", value: Value::Time(ms(1)) }],
         outbound: vec![count("sent", 2_068)],
         line: vec![count("foreignSource", 0)],
+        quality: vec![Counter { name: "inboundMos", value: Value::Score(4.37) }, count("reportsSent", 9)],
         services: vec![
             Counter { name: "unheardMs", value: Value::Time(Duration::from_millis(120)) },
             count("sttReconnects", 1),

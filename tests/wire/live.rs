@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agentphone::rtp::{SdesCrypto, SrtpReceiver};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UdpSocket};
@@ -178,6 +179,31 @@ async fn a_call_may_differ_from_its_agent_and_change_while_it_lasts() {
         let answer = post(door.address, "/v1/media/legs", &wish.to_string()).await;
         assert_eq!(answer.refused(422, "VALIDATION_ERROR")["error"]["details"][0]["field"], field);
     }
+}
+
+#[tokio::test]
+async fn an_encrypted_leg_is_answered_with_our_key_and_speaks_only_under_it() {
+    let door = Door::open(&[], 4).await;
+    let caller = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut wish: Value = serde_json::from_str(&body(&caller)).unwrap();
+    wish["srtp"] = json!({"receive": "2 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^31"});
+    let answer = post(door.address, "/v1/media/legs", &wish.to_string()).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let answer = answer.json();
+    let ours = SdesCrypto::parse(answer["srtp"]["send"].as_str().unwrap()).unwrap();
+    assert_eq!((ours.tag, ours.key.suite().name()), (2, "AES_CM_128_HMAC_SHA1_80"));
+    let mut receiver = SrtpReceiver::new(&ours.key);
+    for _ in 0..5 {
+        let mut buffer = [0; 2_048];
+        let length = timeout(PATIENCE, caller.recv(&mut buffer)).await.expect("sound comes").unwrap();
+        assert_eq!(length, 12 + 160 + 10);
+        assert_eq!(receiver.open(&mut buffer[..length]), Ok(172));
+    }
+    // Only the answer to whoever attached the call tells the key.
+    let id = answer["callId"].as_str().unwrap();
+    let call = get(door.address, &format!("/v1/calls/{id}")).await;
+    assert!(!call.body.contains("inline:"), "{}", call.body);
+    assert_eq!(call.json()["engine"]["quality"]["reportsReceived"], 0);
 }
 
 #[tokio::test]

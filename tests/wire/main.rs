@@ -6,6 +6,7 @@ mod client;
 mod door;
 mod doors;
 mod fakes;
+mod flood;
 mod goldens;
 mod listener;
 mod live;

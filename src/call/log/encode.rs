@@ -116,6 +116,7 @@ impl Digest {
                 self.bytes(b"transmit");
                 self.bytes(packet.as_bytes());
             }
+            Output::Report(report) => self.bytes(report.as_bytes()),
             Output::Transcribe(frame) => {
                 self.bytes(b"transcribe");
                 self.samples(frame.samples());

@@ -8,7 +8,7 @@ use crate::conversation::{Pii, ToolSpec};
 use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
-use super::super::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
+use super::super::{Ambience, CallSpec, Denoising, LineSpec, RtcpSpec, SoundSpec};
 
 /// Appends `text` so that it is one field: no spaces, no control characters, never empty.
 pub(super) fn put_text(line: &mut String, text: &str) {
@@ -66,7 +66,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         record,
         seed,
     } = spec;
-    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer } = wire;
+    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp } = wire;
     let DialogueSpec {
         direction,
         language,
@@ -152,6 +152,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     if let Some(Screening { identity, purpose }) = screening {
         put_option(line, "screening-identity", identity);
         put_option(line, "screening-purpose", purpose);
+    }
+    if let Some(RtcpSpec { ntp }) = rtcp {
+        put_option(line, "rtcp", &ntp.to_string());
     }
     put_option(line, "duration_warning", duration_warning);
     put_option(line, "last_resort", last_resort);
@@ -251,11 +254,13 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
+    let mut rtcp = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
             Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some("rtcp") => rtcp = Some(RtcpSpec { ntp: value.parse().ok()? }),
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
             None => timing.set_named(name, value.parse().ok()?).then_some(())?,
@@ -263,7 +268,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer };
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp };
     Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
 }
 
@@ -334,7 +339,8 @@ mod tests {
         dialogue.cut_in = "One moment!".into();
         dialogue.backchannel = true;
         dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
-        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
+        let mut spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
+        spec_in.line.rtcp = Some(RtcpSpec { ntp: u64::MAX - 3 });
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

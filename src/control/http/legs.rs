@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use crate::control::wire::{self, Detail};
 use crate::control::{Api, Found, Overrides, Party};
-use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii};
+use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec};
 
 use super::Refusal;
 use super::body::Body;
@@ -35,11 +35,12 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let Wanted { agent_id, leg: spec, party, overrides } = Wanted::read(body)?;
     let agent = api.agent(&agent_id).ok_or_else(|| Refusal::not_found("Agent"))?;
     let permit = admit(&api)?;
-    let remote = spec.remote.map(|remote| remote.to_string());
+    let (remote, rtcp_mux) = (spec.remote.map(|remote| remote.to_string()), spec.rtcp_mux);
     let leg = api.rtp.open(spec).await.map_err(refuse_leg)?;
     let (codec, payload_type) = (leg.codec.name(), leg.payload_type.0);
     let telephone_event = leg.telephone_event.map(|payload_type| payload_type.0);
     let local = leg.local.map(|local| local.to_string());
+    let srtp = leg.srtp.as_ref().map(|crypto| wire::MediaKeys { send: crypto.reveal() });
     let (direction, transport) = (party.direction.name(), party.transport);
     let (from_number, to_number) = (party.from.reveal().clone(), party.to.reveal().clone());
     let call = api.calls.start(permit, &overrides.apply(agent), leg, party);
@@ -53,6 +54,8 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
         codec,
         payload_type,
         telephone_event,
+        rtcp_mux,
+        srtp,
         direction,
         from_number,
         to_number,
@@ -103,6 +106,7 @@ impl Wanted {
         if telephone_event.is_some() && telephone_event == payload_type {
             body.wrong("telephoneEvent", "value", "expected another payload type than the codec's");
         }
+        let (rtcp_mux, srtp) = (body.flag("rtcpMux").unwrap_or(true), srtp(&mut body));
         let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
         let direction = direction(&mut body);
         let overrides = Overrides::read(&mut body);
@@ -110,6 +114,8 @@ impl Wanted {
         let mut leg = LegSpec::new(codec, remote);
         leg.payload_type = payload_type;
         leg.telephone_event = telephone_event;
+        leg.rtcp_mux = rtcp_mux;
+        leg.srtp = srtp;
         let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp", carrier: None };
         // Without an id the body was refused above.
         Ok(Self { agent_id: agent_id.unwrap_or_default(), leg, party, overrides })
@@ -129,6 +135,38 @@ fn remote(body: &mut Body) -> Option<SocketAddr> {
         return None;
     }
     Some(address)
+}
+
+/// The keys of an encrypted line (RFC 4568): the other side's `a=crypto`, and ours if it was chosen already. The text of a
+/// mistake does not repeat them.
+fn srtp(body: &mut Body) -> Option<SrtpSpec> {
+    let (mut receive, mut send) = (None, None);
+    let given = body.texts("srtp");
+    if given.is_empty() {
+        return None;
+    }
+    for (name, text) in given {
+        let slot = match name.as_str() {
+            "receive" => &mut receive,
+            "send" => &mut send,
+            _ => {
+                body.wrong("srtp", "value", "expected \"receive\" and perhaps \"send\"");
+                continue;
+            }
+        };
+        match SdesCrypto::parse(&text) {
+            Ok(crypto) => *slot = Some(crypto),
+            Err(error) => body.wrong(&format!("srtp.{name}"), "value", error.to_string()),
+        }
+    }
+    let Some(receive) = receive else {
+        body.wrong("srtp.receive", "missing", "is missing; expected the other side's crypto attribute");
+        return None;
+    };
+    if send.as_ref().is_some_and(|send| send.key.suite() != receive.key.suite()) {
+        body.wrong("srtp.send", "value", "expected the same suite in both directions");
+    }
+    Some(SrtpSpec { receive, send })
 }
 
 fn codec(body: &mut Body) -> Codec {
@@ -178,6 +216,9 @@ fn direction(body: &mut Body) -> Direction {
 
 fn refuse_leg(error: LegError) -> Refusal {
     match error {
+        LegError::KeysWanted => {
+            Refusal::invalid(vec![Detail { field: "srtp".into(), message: error.to_string(), kind: "missing" }])
+        }
         LegError::NoPort => Refusal::unavailable("no media port is free", PORT_WAIT),
         // The codecs were parsed before: what is left is where the sound should go.
         LegError::Unsupported(what) => {

@@ -67,6 +67,7 @@ struct Extras {
     inbound: Counters,
     outbound: Counters,
     leg: Counters,
+    quality: Counters,
     services: Counters,
     unrecorded_ms: f64,
     recording: Option<String>,
@@ -162,6 +163,7 @@ impl Extras {
             inbound: Counters(call.inbound.clone()),
             outbound: Counters(call.outbound.clone()),
             leg: Counters(call.line.clone()),
+            quality: Counters(call.quality.clone()),
             services: Counters(call.services.clone()),
             unrecorded_ms: ms(call.unrecorded),
             recording: call.recording.clone(),
@@ -225,6 +227,7 @@ impl Serialize for Number {
         match self.0 {
             Value::Count(count) => serializer.serialize_u64(count),
             Value::Time(time) => serializer.serialize_f64(ms(time)),
+            Value::Score(score) => serializer.serialize_f64(round(score)),
         }
     }
 }

@@ -24,6 +24,11 @@ pub struct MediaLeg {
     pub payload_type: u8,
     /// The payload type of telephone events; `null`: none.
     pub telephone_event: Option<u8>,
+    /// Whether RTCP shares the media port; otherwise it has the next one.
+    pub rtcp_mux: bool,
+    /// Our key, for the other side; left out where nothing is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srtp: Option<MediaKeys>,
     /// `inbound`, `outbound` or `web`.
     pub direction: &'static str,
     /// The calling number; empty when it was not told.
@@ -32,4 +37,11 @@ pub struct MediaLeg {
     pub to_number: String,
     /// When the call began.
     pub started_at: String,
+}
+
+/// What an encrypted leg is answered with. A secret: it is told to whoever attached the call, and to nobody else.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct MediaKeys {
+    /// The value of our `a=crypto`.
+    pub send: String,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::{
-    Failure, GenerationEnd, Message, ReplyId, Role, Service, ToolCall, TranscriptKind::*, WordTime,
+    Digit, Failure, GenerationEnd, Message, ReplyId, Role, Service, ToolCall, TranscriptKind::*, WordTime,
 };
 use crate::dialogue::{Action, Backups, Command, DialogueEvent, DialogueSpec, EndReason, Fact, LAST_RESORT, Timing};
 
@@ -509,4 +509,32 @@ fn a_continuation_does_not_wait_for_a_playout_that_is_gone() {
     assert!(spoken.iter().any(goes_on), "{spoken:?}");
     // The backup is silent as well: the kept sound says so.
     assert!(spoken.iter().any(|action| matches!(action, Action::PlayKept { .. })), "{spoken:?}");
+}
+
+#[test]
+fn what_was_barely_heard_of_a_backup_voice_is_told_of_its_reply() {
+    let mut stage = asked(vec![says("Seven words are in this answer here.")]);
+    stage.voices[0] = REFUSES;
+    stage.run(3_200);
+    let played = stage.when("play 2")[0];
+    stage.run(played + 350);
+    stage.tell(Fact::Digit(Digit::new('1').unwrap()));
+    let said = stage.events.iter().find_map(|(_, event)| match event {
+        DialogueEvent::AgentSaid { reply, text, .. } => Some((*reply, text.as_str())),
+        _ => None,
+    });
+    assert_eq!(said.map(|(reply, _)| reply), Some(FIRST), "{:?}", stage.log);
+}
+
+#[test]
+fn who_has_just_heard_the_agent_is_not_told_at_once_that_nothing_was_understood() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.voice(1_000, 2_500);
+    let line = Command::Say { text: "one two three four five six seven eight nine ten.".into(), interruptible: false };
+    stage.at(3_000, Coming::Command(line));
+    stage.run(14_000);
+    let heard = stage.when("heard")[0];
+    assert!(heard > 5_000, "the caller would have been asked while the agent spoke");
+    assert_eq!(stage.when("speak")[1], heard + 2_500);
+    assert_eq!(stage.said()[1].0, DialogueSpec::default().repeat_request);
 }

@@ -145,3 +145,42 @@ fn a_caller_who_repeats_a_word_is_heard() {
     assert_eq!(stage.commits().len(), 1);
     assert!(!stage.rules().contains(&"echo.words"));
 }
+
+#[test]
+fn a_caller_who_repeats_what_the_agent_is_saying_is_heard() {
+    // Six words had been heard when the caller came up with three of them.
+    let mut stage = speaking();
+    stage.says(2_000, 3_200, "four five six?");
+    stage.run(14_000);
+    assert_eq!(stage.commits().iter().map(|commit| commit.2.as_str()).collect::<Vec<_>>(), ["four five six?"]);
+    assert!(!stage.rules().contains(&"echo.words"));
+}
+
+#[test]
+fn words_that_come_while_they_are_said_are_an_echo() {
+    // The voice came up with the second word, and brings it.
+    let spec = DialogueSpec { interruption_sensitivity: 0.0, begin_message: LONG.into(), ..DialogueSpec::default() };
+    let mut stage = Stage::new(spec, &[]);
+    stage.voice(480, 1_700);
+    stage.words(1_800, Interim, "two three four five");
+    stage.words(2_000, Final, "two three four five");
+    stage.run(14_000);
+    assert_eq!(stage.commits(), []);
+    assert_eq!(stage.rules().iter().filter(|rule| **rule == "echo.words").count(), 2);
+    // As is a voice too short for them.
+    let mut stage = speaking();
+    stage.voice(2_000, 2_160);
+    stage.words(2_400, Final, "four five six");
+    stage.run(14_000);
+    assert!(stage.commits().is_empty() && stage.rules().contains(&"echo.words"));
+}
+
+#[test]
+fn over_a_line_that_has_shown_its_echo_repeated_words_are_the_agents() {
+    let mut stage = speaking();
+    stage.voice(700, 760);
+    stage.at(800, Coming::Echo);
+    stage.says(2_000, 3_200, "four five six?");
+    stage.run(14_000);
+    assert!(stage.commits().is_empty() && stage.rules().contains(&"echo.words"), "{:?}", stage.rules());
+}

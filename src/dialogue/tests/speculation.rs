@@ -373,3 +373,19 @@ fn a_machine_that_has_answered_is_not_thought_about() {
     assert_eq!(stage.when("generate"), Vec::<u64>::new());
     assert_eq!(stage.said().len(), 1);
 }
+
+#[test]
+fn a_turn_that_is_dropped_costs_the_next_one_no_tries() {
+    let speculation = Speculation { share: 100, ..Speculation::default() };
+    let mut stage = Stage::thinking(DialogueSpec { speculation, ..DialogueSpec::default() }, &[]);
+    for (at, words) in [(1_500, "book"), (1_600, "book a"), (1_700, "book a table"), (1_800, "book a table for")] {
+        stage.words(at, Eager, words);
+    }
+    stage.at(2_000, Coming::Command(Command::Interrupt));
+    stage.run(2_000);
+    assert_eq!(stage.when("generate"), [1_500, 1_600], "as many as the budget has");
+    stage.words(3_000, Eager, "book a table for two");
+    stage.run(3_100);
+    assert_eq!(stage.when("generate"), [1_500, 1_600, 3_000]);
+    assert!(stage.commits().is_empty());
+}

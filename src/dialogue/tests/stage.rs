@@ -438,6 +438,7 @@ impl Stage {
             }
             Action::Cancel { reply } => self.note(format!("cancel {reply}")),
             Action::Invoke { call, .. } => self.note(format!("invoke {}", call.name)),
+            Action::CancelTool { call } => self.note(format!("cancel tool {call}")),
             Action::HangUp(reason) => {
                 self.note(format!("hang up {reason:?}"));
                 self.ended = Some((at, reason));

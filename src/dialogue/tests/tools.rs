@@ -1,6 +1,6 @@
 //! The built-in tools: keys and transfers.
 
-use crate::conversation::{GenerationEnd, Pii, ReplyId, Role, ToolCall, TransferEnd};
+use crate::conversation::{GenerationEnd, Pii, ReplyId, Role, ToolCall, ToolResult, TransferEnd};
 use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Fact, SEND_DTMF, TRANSFER_CALL, Update};
 
 use super::stage::{Answer, Coming, Stage};
@@ -198,4 +198,39 @@ fn keys_that_are_hidden_are_told_the_model_and_nobody_else() {
         stage.log.iter().filter(|(_, l)| !l.starts_with("speak")).collect::<Vec<_>>()
     );
     assert!(!told.contains("4111"), "{told}");
+}
+
+#[test]
+fn a_tool_that_is_given_up_is_stopped() {
+    let mut stage = asked(DialogueSpec::default());
+    calls(&mut stage, "", "lookup", "{}");
+    stage.run(20_000);
+    assert_eq!((stage.when("invoke lookup"), stage.when("cancel tool call-1")), (vec![2_300], vec![12_300]));
+    assert_eq!(result(&stage), Some("error: the tool did not answer in time"));
+}
+
+#[test]
+fn a_tool_that_has_answered_is_not_stopped() {
+    let mut stage = asked(DialogueSpec::default());
+    calls(&mut stage, "", "lookup", "{}");
+    stage.run(3_000);
+    stage.tell(Fact::ToolResult(&ToolResult { id: "call-1".into(), content: "found".into() }));
+    stage.run(20_000);
+    assert_eq!(stage.when("cancel tool"), Vec::<u64>::new());
+}
+
+#[test]
+fn the_model_waits_while_enough_lines_are_to_be_heard() {
+    let mut stage = asked(DialogueSpec::default());
+    calls(&mut stage, "", "lookup", "{}");
+    for n in 0..10 {
+        let line = Command::Say { text: "Please hold the line.".into(), interruptible: false };
+        stage.at(2_400 + n, Coming::Command(line));
+    }
+    stage.run(2_500);
+    assert_eq!(dropped(&stage), ["words from outside"; 2]);
+    stage.tell(Fact::ToolResult(&ToolResult { id: "call-1".into(), content: "found".into() }));
+    stage.run(40_000);
+    assert_eq!(stage.when("generate")[1..], stage.when("heard")[..1], "when one has been heard");
+    assert_eq!(stage.said().iter().filter(|(text, _)| text == "Please hold the line.").count(), 8);
 }

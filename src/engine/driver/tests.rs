@@ -235,3 +235,42 @@ async fn a_voice_nobody_needed_is_no_failure() {
     assert!(quiet.await, "nothing is told of it");
     assert_eq!(bench.driver.service_counters().tts_unused, 1);
 }
+
+/// Tools that never answer, and tell when they are stopped.
+#[derive(Debug)]
+struct Hung(Sender<String>);
+
+impl crate::provider::Tools for Hung {
+    fn open(&self, call: crate::conversation::ToolCall) -> crate::provider::ToolStream {
+        struct Told(Sender<String>, String);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.try_send(self.1.clone()).unwrap();
+            }
+        }
+        let told = Told(self.0.clone(), call.id);
+        crate::provider::ToolStream::spawn(|result| async move {
+            let _held = (result, told);
+            pending().await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_is_given_up_is_stopped_and_makes_room() {
+    let mut bench = bench(false, false);
+    let (tell, mut stopped) = channel(64);
+    bench.driver.services.tools = Arc::new(Hung(tell));
+    let call =
+        |n: usize| crate::conversation::ToolCall { id: format!("{n}"), name: "look".into(), arguments: "{}".into() };
+    for n in 0..ToolRuns::MAX {
+        bench.out(Output::Invoke { reply: ReplyId(1), call: call(n) });
+    }
+    bench.out(Output::CancelTool { call: "3".into() });
+    assert_eq!(timeout(PATIENCE, stopped.recv()).await.unwrap().as_deref(), Some("3"));
+    bench.out(Output::Invoke { reply: ReplyId(1), call: call(16) });
+    bench.out(Output::Invoke { reply: ReplyId(1), call: call(17) });
+    let Wake::Tool(result) = bench.wake().await else { panic!("the one too many is refused") };
+    assert_eq!(result.id, "17");
+    assert!(stopped.try_recv().is_err(), "the others run on");
+}

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::super::{Gateway, Leg, LegError, LegFuture, LegSpec};
+use super::super::{Gateway, Leg, LegError, LegFuture, LegSpec, SrtpSpec};
+use super::gate::Gate;
 use super::latch::Latch;
 use super::line::RtpLine;
 use super::ports::Ports;
-use crate::rtp::PayloadType;
+use crate::rtp::{PayloadType, SdesCrypto, SrtpKey, SrtpReceiver, SrtpSender};
 
 /// How RTP is received and sent.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct RtpConfig {
     pub address: IpAddr,
     /// The address the other side is told, when it differs from `address` (we are behind a NAT, or bound to all).
     pub advertised: Option<IpAddr>,
-    /// The ports; each call takes one even port. RTCP shares it (RFC 5761).
+    /// The ports; each call takes one even port. RTCP shares it (RFC 5761) or has the odd one after it.
     pub ports: RangeInclusive<u16>,
     /// How long a closed port rests before another call may have it.
     pub rest: Duration,
@@ -33,6 +34,8 @@ pub struct RtpConfig {
     pub symmetric: bool,
     /// The most packets a second the other side may send; more are dropped unread. G.711 in 20 ms packets is 50.
     pub packets_per_second: u32,
+    /// Whether lines without keys are refused.
+    pub require_srtp: bool,
 }
 
 impl Default for RtpConfig {
@@ -45,6 +48,7 @@ impl Default for RtpConfig {
             learn: Duration::from_secs(10),
             symmetric: false,
             packets_per_second: 500,
+            require_srtp: false,
         }
     }
 }
@@ -83,15 +87,27 @@ impl RtpGateway {
                 "the media ports are on a loopback address, and the remote is not; set `[rtp] address`",
             ));
         }
+        if config.require_srtp && spec.srtp.is_none() {
+            return Err(LegError::KeysWanted);
+        }
+        let send = spec.srtp.as_ref().map(own_key).transpose()?;
         let mut seed = [0; 2];
-        getrandom::fill(&mut seed).map_err(|error| LegError::Io(io::Error::other(error)))?;
+        fill(&mut seed)?;
         let now = Instant::now();
         let bind = |port| bind(SocketAddr::new(config.address, port));
-        let (socket, lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
+        let bind = |port: u16| {
+            // The port is even: it has one after it.
+            let rtcp = if spec.rtcp_mux { None } else { Some(bind(port | 1)?) };
+            Ok((bind(port)?, rtcp))
+        };
+        let ((socket, rtcp), lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
         let bound = socket.local_addr().map_err(LegError::Io)?;
         let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.static_payload_type()));
         let agreed = [Some(payload_type), spec.telephone_event];
         let latch = Latch::new(spec.remote, config.symmetric, agreed, now + config.learn);
+        let receiver = spec.srtp.as_ref().map(|srtp| SrtpReceiver::new(&srtp.receive.key));
+        let gate = Gate::new(latch, config.packets_per_second, receiver, now);
+        let sender = send.as_ref().map(|send| SrtpSender::new(&send.key));
         Ok(Leg {
             codec: spec.codec,
             payload_type,
@@ -100,7 +116,9 @@ impl RtpGateway {
             far_buffer: false,
             ringing: false,
             local: Some(SocketAddr::new(config.advertised.unwrap_or(bound.ip()), bound.port())),
-            line: Box::new(RtpLine::new(socket, latch, config.packets_per_second, lease)),
+            rtcp: true,
+            srtp: send,
+            line: Box::new(RtpLine::new((socket, rtcp), gate, sender, lease)),
         })
     }
 }
@@ -109,6 +127,21 @@ impl Gateway for RtpGateway {
     fn open(&self, spec: LegSpec) -> LegFuture<'_> {
         Box::pin(std::future::ready(self.open_line(&spec)))
     }
+}
+
+/// What we protect with: what was agreed, or a fresh key that answers the other side's.
+fn own_key(srtp: &SrtpSpec) -> Result<SdesCrypto, LegError> {
+    if let Some(send) = &srtp.send {
+        return Ok(send.clone());
+    }
+    let mut secret = [0; SrtpKey::LONGEST];
+    fill(&mut secret)?;
+    let key = SrtpKey::new(srtp.receive.key.suite(), &secret).ok_or(LegError::KeysWanted)?;
+    Ok(SdesCrypto { tag: srtp.receive.tag, key })
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), LegError> {
+    getrandom::fill(bytes).map_err(|error| LegError::Io(io::Error::other(error)))
 }
 
 /// What the kernel may hold for us while our thread is busy: seconds of a call, a few milliseconds of a flood.

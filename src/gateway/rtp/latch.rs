@@ -10,8 +10,10 @@ use crate::rtp::{Packet, PayloadType, Ssrc};
 ///
 /// * The signalled address is the other side, from its first datagram on.
 /// * Another source is learned only while nobody is, within the learning window, and by [`Latch::RUN`] packets of one
-///   SSRC with growing sequence numbers and an agreed payload type. When an address was signalled, only another port of
+///   SSRC with growing sequence numbers, timestamps that go on and an agreed payload type. When an address was signalled, only another port of
 ///   its host qualifies, unless the line is `symmetric` (the other side is behind a NAT).
+/// * Who was learned stays, but for two: the signalled address itself, and, on an encrypted line, whoever sends such a run
+///   of packets with right tags.
 /// * Sound goes to the signalled address when there is one, so that nobody can divert it; to the learned source when
 ///   there is none or the line is `symmetric`.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ struct Candidate {
     source: SocketAddr,
     ssrc: Ssrc,
     sequence: u16,
+    /// Of the run's first packet and of its last.
+    timestamps: (u32, u32),
     run: u8,
 }
 
@@ -39,6 +43,8 @@ impl Latch {
     const CANDIDATES: usize = 4;
     /// The largest step of the sequence number within a run: a few packets may be lost.
     const MAX_STEP: u16 = 10;
+    /// The largest step of the timestamp for one of the sequence number: 120 ms at 48 kHz.
+    const MAX_ADVANCE: u32 = 5_760;
 
     /// A latch that has heard nobody.
     pub(super) fn new(
@@ -52,8 +58,24 @@ impl Latch {
         Self { signalled, symmetric, agreed, learn_until, source: None, candidates: [None; Self::CANDIDATES] }
     }
 
-    /// Whether a datagram that came from `from` is the other side's.
-    pub(super) fn accepts(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+    /// Whether `from` is the other side.
+    pub(super) fn knows(&self, from: SocketAddr) -> bool {
+        self.source == Some(from) || self.signalled == Some(from)
+    }
+
+    /// Whether `from` is where the other side's RTCP comes from that does not share the media port: the next port.
+    pub(super) fn knows_beside(&self, from: SocketAddr) -> bool {
+        let media = SocketAddr::new(from.ip(), from.port().wrapping_sub(1));
+        self.knows(media)
+    }
+
+    /// Whether a source that is not known may become so.
+    pub(super) fn may_learn(&self, from: SocketAddr, now: Instant) -> bool {
+        self.source.is_none() && now < self.learn_until && self.is_plausible(from)
+    }
+
+    /// A datagram of `from` came on the media port; says whether it is the other side's. `authentic`: its tag was right.
+    pub(super) fn came(&mut self, from: SocketAddr, datagram: &[u8], authentic: bool, now: Instant) -> bool {
         if self.source == Some(from) {
             return true;
         }
@@ -61,12 +83,10 @@ impl Latch {
             self.source = Some(from);
             return true;
         }
-        if self.source.is_some() || now >= self.learn_until || !self.may_learn(from) {
-            return false;
-        }
-        let learned = self.watch(from, datagram);
+        let learned = (authentic || self.may_learn(from, now)) && self.watch(from, datagram);
         if learned {
             self.source = Some(from);
+            self.candidates = [None; Self::CANDIDATES];
         }
         learned
     }
@@ -76,7 +96,7 @@ impl Latch {
         if self.symmetric { self.source.or(self.signalled) } else { self.signalled.or(self.source) }
     }
 
-    fn may_learn(&self, from: SocketAddr) -> bool {
+    fn is_plausible(&self, from: SocketAddr) -> bool {
         self.symmetric || self.signalled.is_none_or(|signalled| signalled.ip() == from.ip())
     }
 
@@ -89,12 +109,22 @@ impl Latch {
         if !self.agreed.contains(&Some(header.payload_type)) {
             return false;
         }
-        let fresh = Candidate { source: from, ssrc: header.ssrc, sequence: header.sequence, run: 1 };
+        let (ssrc, sequence, timestamp) = (header.ssrc, header.sequence, header.timestamp);
+        let fresh = Candidate { source: from, ssrc, sequence, timestamps: (timestamp, timestamp), run: 1 };
         if let Some(known) = self.candidates.iter_mut().flatten().find(|known| known.source == from) {
-            let step = header.sequence.wrapping_sub(known.sequence);
-            let continues = known.ssrc == header.ssrc && (1..=Self::MAX_STEP).contains(&step);
-            *known = if continues { Candidate { run: known.run + 1, ..fresh } } else { fresh };
-            return known.run >= Self::RUN;
+            let step = sequence.wrapping_sub(known.sequence);
+            // The packets of a key repeat their timestamp.
+            let advance = timestamp.wrapping_sub(known.timestamps.1);
+            let continues = known.ssrc == ssrc
+                && (1..=Self::MAX_STEP).contains(&step)
+                && advance <= Self::MAX_ADVANCE * u32::from(step);
+            if !continues {
+                *known = fresh;
+                return false;
+            }
+            let (first, run) = (known.timestamps.0, known.run.saturating_add(1));
+            *known = Candidate { timestamps: (first, timestamp), run, ..fresh };
+            return run >= Self::RUN && first != timestamp;
         }
         if let Some(place) = self.candidates.iter_mut().min_by_key(|place| place.map_or(0, |known| known.run)) {
             *place = Some(fresh);
@@ -116,7 +146,8 @@ mod tests {
     }
 
     fn packet(ssrc: u32, sequence: u16, payload_type: PayloadType) -> PacketBuf {
-        let header = Header { marker: false, payload_type, sequence, timestamp: 0, ssrc: Ssrc(ssrc) };
+        let timestamp = u32::from(sequence) * 160;
+        let header = Header { marker: false, payload_type, sequence, timestamp, ssrc: Ssrc(ssrc) };
         PacketBuf::write(header, |room| {
             room[..160].fill(0xFF);
             160
@@ -129,7 +160,7 @@ mod tests {
 
     /// Feeds `count` good packets and says how many were accepted.
     fn feed(latch: &mut Latch, from: &str, count: u16, now: Instant) -> usize {
-        (0..count).filter(|&n| latch.accepts(address(from), packet(7, n, PCMU).as_bytes(), now)).count()
+        (0..count).filter(|&n| latch.came(address(from), packet(7, n, PCMU).as_bytes(), false, now)).count()
     }
 
     #[test]
@@ -175,10 +206,37 @@ mod tests {
         let now = Instant::now();
         let mut latch = latch(None, false, now);
         for n in 0..50u16 {
-            assert!(!latch.accepts(address("198.51.100.1:1"), &[0xFF; 40], now));
-            assert!(!latch.accepts(address("198.51.100.2:1"), packet(1, n, PayloadType(96)).as_bytes(), now));
-            assert!(!latch.accepts(address("198.51.100.3:1"), packet(1, 9, PCMU).as_bytes(), now));
-            assert!(!latch.accepts(address("198.51.100.4:1"), packet(u32::from(n), n, PCMU).as_bytes(), now));
+            assert!(!latch.came(address("198.51.100.1:1"), &[0xFF; 40], false, now));
+            assert!(!latch.came(address("198.51.100.2:1"), packet(1, n, PayloadType(96)).as_bytes(), false, now));
+            assert!(!latch.came(address("198.51.100.3:1"), packet(1, 9, PCMU).as_bytes(), false, now));
+            assert!(!latch.came(address("198.51.100.4:1"), packet(u32::from(n), n, PCMU).as_bytes(), false, now));
+        }
+        assert_eq!(latch.target(), None);
+    }
+
+    #[test]
+    fn the_signalled_address_is_taken_back_from_whoever_was_learned_before_it_spoke() {
+        let now = Instant::now();
+        let mut latch = latch(Some("192.0.2.1:4000"), true, now);
+        assert_eq!(feed(&mut latch, "203.0.113.5:61000", 5, now), 1);
+        assert_eq!(latch.target(), Some(address("203.0.113.5:61000")));
+        assert_eq!(feed(&mut latch, "192.0.2.1:4000", 1, now), 1);
+        assert_eq!(latch.target(), Some(address("192.0.2.1:4000")));
+        assert_eq!(feed(&mut latch, "203.0.113.5:61000", 100, now), 0);
+    }
+
+    #[test]
+    fn a_run_whose_timestamps_stand_still_or_jump_is_no_stream() {
+        let now = Instant::now();
+        let mut latch = latch(None, false, now);
+        let with = |sequence: u16, timestamp: u32| {
+            let header = Header { marker: false, payload_type: PCMU, sequence, timestamp, ssrc: Ssrc(7) };
+            PacketBuf::write(header, |_| 160)
+        };
+        for n in 0..50u16 {
+            let (still, jumps) = (with(n, 9), with(n, u32::from(n).wrapping_mul(0x0123_4567)));
+            assert!(!latch.came(address("198.51.100.1:1"), still.as_bytes(), false, now));
+            assert!(!latch.came(address("198.51.100.2:1"), jumps.as_bytes(), false, now));
         }
         assert_eq!(latch.target(), None);
     }
@@ -196,11 +254,11 @@ mod tests {
         let mut latch = latch(None, false, now);
         let mut learned = None;
         for n in 0..20u16 {
-            if latch.accepts(address("192.0.2.1:4000"), packet(7, n, PCMU).as_bytes(), now) && learned.is_none() {
+            if latch.came(address("192.0.2.1:4000"), packet(7, n, PCMU).as_bytes(), false, now) && learned.is_none() {
                 learned = Some(n);
             }
             let stranger = SocketAddr::from(([198, 51, 100, n as u8], 9));
-            assert!(!latch.accepts(stranger, packet(9, n, PCMU).as_bytes(), now));
+            assert!(!latch.came(stranger, packet(9, n, PCMU).as_bytes(), false, now));
         }
         assert_eq!(learned, Some(4));
     }

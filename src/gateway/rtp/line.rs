@@ -1,38 +1,36 @@
-//! One call's socket.
+//! One call's sockets.
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
-use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 use super::super::{LegCounters, LegEvent, Line};
-use super::latch::Latch;
+use super::gate::{Gate, Port};
 use super::ports::Lease;
-use crate::rtp::PacketBuf;
+use super::socket::MediaSocket;
+use crate::rtp::{PacketBuf, RtcpBuf, SrtpError, SrtpSender};
 
-/// One UDP socket for one call.
+/// One UDP socket for one call, two where RTCP has a port of its own.
 pub(super) struct RtpLine {
-    socket: Port,
-    latch: Latch,
-    rate: RateLimit,
-    counters: LegCounters,
+    socket: MediaSocket,
+    rtcp: Option<MediaSocket>,
+    gate: Gate,
+    srtp: Option<Box<Protection>>,
+    send_failed: u64,
     errors: u32,
     closed: bool,
-    // After the socket: the port rests only once it is closed.
+    // After the sockets: the port rests only once they are closed.
     _lease: Lease,
 }
 
-/// A socket and whose runtime wakes it.
-enum Port {
-    /// Nobody's yet.
-    Bound(std::net::UdpSocket),
-    /// That of the task that first received.
-    Watched(UdpSocket),
-    /// It could not be watched.
-    Dead,
+/// Where what leaves an encrypted line is protected.
+struct Protection {
+    sender: SrtpSender,
+    buffer: [u8; PROTECTED],
 }
 
 /// Datagrams that are refused before the driver gets its turn: a flood never keeps a call from its pacer, nor its
@@ -40,34 +38,38 @@ enum Port {
 const REFUSED_PER_WAKE: u32 = 32;
 /// Errors in a row after which a socket is taken for dead. ICMP answers to what we sent are not counted.
 const MAX_ERRORS: u32 = 16;
+/// The longest packet and what protection adds.
+const PROTECTED: usize = 2_048;
 
 impl RtpLine {
-    /// A line on `socket`. More than `packets_per_second` of the other side's packets are dropped unread.
-    pub(super) fn new(socket: std::net::UdpSocket, latch: Latch, packets_per_second: u32, lease: Lease) -> Self {
-        let rate = RateLimit::new(packets_per_second, Instant::now());
-        let counters = LegCounters::default();
-        Self { socket: Port::Bound(socket), latch, rate, counters, errors: 0, closed: false, _lease: lease }
+    /// A line on `socket`, with `rtcp` for the reports when they have a port of their own.
+    pub(super) fn new(
+        (socket, rtcp): (std::net::UdpSocket, Option<std::net::UdpSocket>),
+        gate: Gate,
+        srtp: Option<SrtpSender>,
+        lease: Lease,
+    ) -> Self {
+        let srtp = srtp.map(|sender| Box::new(Protection { sender, buffer: [0; PROTECTED] }));
+        let (socket, rtcp) = (MediaSocket::Bound(socket), rtcp.map(MediaSocket::Bound));
+        Self { socket, rtcp, gate, srtp, send_failed: 0, errors: 0, closed: false, _lease: lease }
     }
 
     async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
         let mut refused = 0;
         while !self.closed {
             let Some(socket) = self.socket.watch() else { break };
-            match socket.recv_from(buffer).await {
-                Ok((length, from)) => {
+            // Without reports there is still sound.
+            let rtcp = self.rtcp.as_mut().and_then(MediaSocket::watch);
+            match datagram(socket, rtcp, buffer).await {
+                (port, Ok((length, from))) => {
                     self.errors = 0;
-                    let now = Instant::now();
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    if !self.latch.accepts(from, datagram, now) {
-                        self.counters.foreign_source += 1;
-                    } else if !self.rate.admits(now) {
-                        self.counters.rate_limited += 1;
-                    } else {
+                    let datagram = buffer.get_mut(..length).unwrap_or_default();
+                    if let Some(length) = self.gate.admit(from, port, datagram, Instant::now()) {
                         return LegEvent::Packet(length);
                     }
                 }
-                Err(error) if is_icmp(&error) => {}
-                Err(_) => {
+                (_, Err(error)) if is_icmp(&error) => {}
+                (_, Err(_)) => {
                     self.errors += 1;
                     if self.errors >= MAX_ERRORS {
                         self.closed = true;
@@ -81,22 +83,50 @@ impl RtpLine {
         }
         LegEvent::Closed
     }
+
+    fn sent(&mut self, result: io::Result<usize>) {
+        match result {
+            Ok(_) => {}
+            Err(error) if is_icmp(&error) => {}
+            Err(_) => self.send_failed += 1,
+        }
+    }
 }
 
-impl Port {
-    /// The socket, watched from here on by the runtime of the task that asks first: the one that drives the call. `None`
-    /// when that runtime cannot.
-    fn watch(&mut self) -> Option<&UdpSocket> {
-        if matches!(self, Self::Bound(_))
-            && let Self::Bound(socket) = std::mem::replace(self, Self::Dead)
-            && let Ok(socket) = UdpSocket::from_std(socket)
-        {
-            *self = Self::Watched(socket);
+/// The next datagram of either socket. Cancel-safe.
+async fn datagram(
+    socket: &UdpSocket,
+    rtcp: Option<&UdpSocket>,
+    buffer: &mut [u8],
+) -> (Port, io::Result<(usize, SocketAddr)>) {
+    let Some(rtcp) = rtcp else { return (Port::Media, socket.recv_from(buffer).await) };
+    loop {
+        tokio::select! {
+            received = socket.recv_from(buffer) => return (Port::Media, received),
+            ready = rtcp.readable() => {
+                if let Err(error) = ready {
+                    return (Port::Rtcp, Err(error));
+                }
+            }
         }
-        match self {
-            Self::Watched(socket) => Some(socket),
-            Self::Bound(_) | Self::Dead => None,
+        match rtcp.try_recv_from(buffer) {
+            // Somebody else's wake, or a datagram with a wrong checksum.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => return (Port::Rtcp, received),
         }
+    }
+}
+
+impl Protection {
+    /// Protects a packet; the result is in the buffer.
+    fn protect(
+        &mut self,
+        packet: &[u8],
+        with: fn(&mut SrtpSender, &mut [u8], usize) -> Result<usize, SrtpError>,
+    ) -> Result<&[u8], SrtpError> {
+        self.buffer.get_mut(..packet.len()).ok_or(SrtpError::Room)?.copy_from_slice(packet);
+        let length = with(&mut self.sender, &mut self.buffer, packet.len())?;
+        self.buffer.get(..length).ok_or(SrtpError::Room)
     }
 }
 
@@ -110,18 +140,38 @@ impl Line for RtpLine {
             return;
         }
         // Until the other side is known there is nobody to send to: that is no failure.
-        let Some(target) = self.latch.target() else { return };
-        // Without asking the runtime whether it may: it only knows once it has looked, and a packet does not wait.
-        let sent = match &self.socket {
-            Port::Bound(socket) => socket.send_to(packet.as_bytes(), target),
-            Port::Watched(socket) => SockRef::from(socket).send_to(packet.as_bytes(), &target.into()),
-            Port::Dead => return,
+        let Some(target) = self.gate.target() else { return };
+        let sent = match &mut self.srtp {
+            None => self.socket.send_to(packet.as_bytes(), target),
+            Some(srtp) => match srtp.protect(packet.as_bytes(), SrtpSender::protect) {
+                Ok(protected) => self.socket.send_to(protected, target),
+                Err(error) => Err(io::Error::other(error)),
+            },
         };
-        match sent {
-            Ok(_) => {}
-            Err(error) if is_icmp(&error) => {}
-            Err(_) => self.counters.send_failed += 1,
+        self.sent(sent);
+    }
+
+    fn send_report(&mut self, report: &RtcpBuf) {
+        if self.closed {
+            return;
         }
+        let Some(mut target) = self.gate.target() else { return };
+        let socket = match &self.rtcp {
+            None => &self.socket,
+            Some(rtcp) => {
+                let Some(port) = target.port().checked_add(1) else { return };
+                target.set_port(port);
+                rtcp
+            }
+        };
+        let sent = match &mut self.srtp {
+            None => socket.send_to(report.as_bytes(), target),
+            Some(srtp) => match srtp.protect(report.as_bytes(), SrtpSender::protect_rtcp) {
+                Ok(protected) => socket.send_to(protected, target),
+                Err(error) => Err(io::Error::other(error)),
+            },
+        };
+        self.sent(sent);
     }
 
     fn close(&mut self) {
@@ -129,7 +179,7 @@ impl Line for RtpLine {
     }
 
     fn counters(&self) -> LegCounters {
-        self.counters
+        LegCounters { send_failed: self.send_failed, ..self.gate.counters() }
     }
 }
 
@@ -137,51 +187,4 @@ impl Line for RtpLine {
 fn is_icmp(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
-}
-
-/// A token bucket that holds one second's worth of packets.
-#[derive(Debug)]
-struct RateLimit {
-    per_second: f64,
-    tokens: f64,
-    filled: Instant,
-}
-
-impl RateLimit {
-    fn new(per_second: u32, now: Instant) -> Self {
-        Self { per_second: per_second.into(), tokens: per_second.into(), filled: now }
-    }
-
-    fn admits(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.per_second);
-        let admitted = self.tokens >= 1.0;
-        if admitted {
-            self.tokens -= 1.0;
-        }
-        admitted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_burst_of_one_second_passes_and_then_only_the_rate() {
-        let begin = Instant::now();
-        let mut limit = RateLimit::new(500, begin);
-        assert_eq!((0..10_000).filter(|_| limit.admits(begin)).count(), 500);
-        let later = begin + Duration::from_millis(100);
-        assert_eq!((0..10_000).filter(|_| limit.admits(later)).count(), 50);
-    }
-
-    #[test]
-    fn a_caller_at_fifty_packets_a_second_is_never_limited() {
-        let begin = Instant::now();
-        let mut limit = RateLimit::new(500, begin);
-        assert!((0..10_000u32).all(|n| limit.admits(begin + Duration::from_millis(20) * n)));
-    }
 }

@@ -447,6 +447,34 @@ fn keys_go_out_between_the_sound_and_the_speech_waits() {
 }
 
 #[test]
+fn what_is_cut_does_not_die_away_behind_a_key() {
+    for events in [Some(PayloadType(101)), None] {
+        for cut in [
+            |outbound: &mut Outbound, now| outbound.hold(now),
+            |outbound: &mut Outbound, now| {
+                outbound.flush(A, now);
+            },
+        ] {
+            let mut bench = Bench::answered();
+            bench.outbound.spec.telephone_event = events;
+            bench.whole(A, 2_000, 5_000);
+            bench.run_to(110);
+            let keys = [Digit::new('1').unwrap()];
+            bench.with(|outbound, now| {
+                cut(outbound, now);
+                outbound.send_digits(&keys, now)
+            });
+            bench.run_to(1_000);
+            let behind = bench.packets().into_iter().filter(|(at, header, _)| {
+                header.payload_type == PayloadType(0) && *at > if events.is_some() { 110 } else { 230 }
+            });
+            let audible = behind.filter(|(_, _, payload)| payload.iter().any(|byte| !matches!(byte, 0xFF | 0x7F)));
+            assert_eq!(audible.map(|(at, ..)| at).collect::<Vec<_>>(), Vec::<u64>::new(), "{events:?}");
+        }
+    }
+}
+
+#[test]
 fn without_telephone_events_keys_go_out_as_tones() {
     let mut bench = Bench::answered();
     bench.outbound.spec.telephone_event = None;

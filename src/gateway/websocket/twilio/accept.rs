@@ -64,6 +64,8 @@ pub async fn accept<S: WsSocket<E>, E: 'static>(mut socket: S) -> Result<Accepte
         far_buffer: true,
         ringing: false,
         local: None,
+        rtcp: false,
+        srtp: None,
         line: Box::new(line),
     };
     Ok(Accepted { info, leg })
