@@ -19,12 +19,14 @@ impl Quiet {
     const RISE: f32 = 1.008;
     /// The lowest floor: digital silence is no measure of what is loud.
     const LOWEST: f32 = 8.0;
+    /// Where it begins, about −50 dBFS: a call may begin with a voice.
+    const FIRST: f32 = 100.0;
     /// What is this many times the floor is loud.
     const LOUD: f32 = 3.0;
 
     /// Nothing heard yet: not quiet.
     pub(super) const fn new() -> Self {
-        Self { floor: f32::MAX, frames: 0 }
+        Self { floor: Self::FIRST, frames: 0 }
     }
 
     /// Hears a frame; whether the caller is quiet.
