@@ -521,7 +521,7 @@ async fn a_transfer_reaches_the_line_and_its_end_the_call() {
         let mut subscription = handle.subscribe().await.unwrap();
         sound(&mut peer).await;
         assert!(handle.command(Command::Transfer { to: Some(Pii::new("+14155550100".into())) }));
-        let rings = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferStarted));
+        let rings = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferStarted { .. }));
         quiet_caller(&mut peer, event(&mut subscription, rings)).await;
         let to = timeout(PATIENCE, peer.transfer_wanted()).await.expect("the line is asked");
         assert_eq!(to.as_deref(), Some("+14155550100"));

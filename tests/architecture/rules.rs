@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["call", "gateway", "provider", "audio", "rtp", "conversation"]),
     ("world", &["call", "rtp", "audio", "conversation"]),
     ("store", &[]),
-    ("config", &["conversation::Pii"]),
+    ("config", &["conversation::Pii", "call::Timing"]),
     ("control", &["engine", "store"]),
     ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world", "rehearsal"]),
     ("rehearsal", &["engine", "world", "simulator", "gateway", "provider", "audio", "rtp", "conversation"]),

@@ -66,7 +66,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         record,
         seed,
     } = spec;
-    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp } = wire;
+    // The rest of the line stands behind, by name.
+    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp, .. } = wire;
     let DialogueSpec {
         direction,
         language,
@@ -85,6 +86,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         transfer_number,
         transfer_failed,
         transfer_wait,
+        handing_over,
+        welcome_back,
         redact_keys,
         answer_detection,
         voicemail_message,
@@ -143,6 +146,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
+    put_option(line, "handing_over", handing_over);
+    put_option(line, "welcome_back", welcome_back);
     if !answer_detection {
         put_option(line, "answer-detection", "0");
     }
@@ -171,6 +176,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "cut_in", cut_in);
     put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
     put_option(line, "backchannels", &backchannels.join("\n"));
+    for (name, value) in super::line::options(wire) {
+        put_option(line, name, &value);
+    }
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -207,6 +215,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
+        "handing_over" => value.clone_into(&mut dialogue.handing_over),
+        "welcome_back" => value.clone_into(&mut dialogue.welcome_back),
         "answer-detection" => dialogue.answer_detection = value == "1",
         "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
         "screening-identity" => screening(dialogue).identity = value.to_owned(),
@@ -254,12 +264,14 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
+    let mut line = LineSpec::rtp(codec);
     let mut rtcp = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
             Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some(option) if option.starts_with("line_") => super::line::set(&mut line, option, &text(value)?)?,
             Some("rtcp") => rtcp = Some(RtcpSpec { ntp: value.parse().ok()? }),
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
@@ -268,7 +280,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp };
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp, ..line };
     Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
 }
 
@@ -291,6 +303,8 @@ fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::OpusSettings;
+    use crate::media::Format;
 
     #[test]
     fn any_text_is_one_field_and_comes_back() {
@@ -330,6 +344,8 @@ mod tests {
         dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
         dialogue.transfer_failed = String::new();
         dialogue.redact_keys = true;
+        dialogue.handing_over = "One moment, I will put you through.".into();
+        dialogue.welcome_back = String::new();
         let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
@@ -339,8 +355,17 @@ mod tests {
         dialogue.cut_in = "One moment!".into();
         dialogue.backchannel = true;
         dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
-        let mut spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
-        spec_in.line.rtcp = Some(RtcpSpec { ntp: u64::MAX - 3 });
+        let format = |payload_type, codec| Format { payload_type: PayloadType(payload_type), codec };
+        let line = LineSpec {
+            others: [format(9, Codec::G722), format(0, Codec::Pcmu)].into_iter().collect(),
+            comfort_noise: PayloadType(97),
+            ptime: Duration::from_millis(40),
+            dtx: true,
+            opus: OpusSettings { bitrate: 16_000, fec: false, ..OpusSettings::USUAL },
+            rtcp: Some(RtcpSpec { ntp: u64::MAX - 3 }),
+            ..LineSpec::rtp(Codec::Opus)
+        };
+        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, line, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));
