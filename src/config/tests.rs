@@ -282,7 +282,10 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[engine]\nmax_calls = -1", "[engine] max_calls: found -1, expected 1 to 100000"),
         ("[engine]\nmax_cals = 1", "[engine] max_cals: unknown key; did you mean `max_calls`?"),
         ("[engine]\nmaxCals = 1", "[engine] maxCals: unknown key; did you mean `max_calls`?"),
-        ("[engine]\ncolour = 1", "[engine] colour: unknown key; known here: max_calls, max_call_seconds"),
+        (
+            "[engine]\ncolour = 1",
+            "[engine] colour: unknown key; known here: max_calls, max_call_seconds, media_threads",
+        ),
         ("[agnets]", "a.toml:1: agnets: unknown key; did you mean `agents`?"),
         ("[rtp]\nports = \"10000\"", "[rtp] ports: found \"10000\", expected a range of ports"),
         ("[rtp]\nptime = 25", "[rtp] ptime: found 25, expected 10, 20, 30, 40 or 60 milliseconds"),

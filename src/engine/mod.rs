@@ -18,6 +18,7 @@ mod handle;
 mod hearing;
 mod journal;
 mod log;
+mod quiet;
 mod recording;
 mod registry;
 mod replies;
@@ -28,6 +29,7 @@ mod start;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod wake;
 
 pub use crate::audio::{Codec, OpusSettings, SampleRate};

@@ -189,7 +189,19 @@ pub(super) struct Counters {
 
 const ANSWER_BOUNDS: [Duration; 10] = millis([200, 400, 600, 800, 1_000, 1_250, 1_500, 2_000, 3_000, 5_000]);
 const SILENCE_BOUNDS: [Duration; 8] = millis([60, 80, 100, 120, 150, 200, 300, 500]);
-const PACING_BOUNDS: [Duration; 9] = millis([1, 2, 3, 4, 5, 10, 20, 50, 100]);
+const PACING_BOUNDS: [Duration; 11] = [
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(3),
+    Duration::from_millis(4),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
 
 const fn millis<const N: usize>(values: [u64; N]) -> [Duration; N] {
     let mut bounds = [Duration::ZERO; N];
@@ -279,7 +291,7 @@ mod tests {
             live.observe(Duration::from_millis(millis));
         }
         let histogram = live.snapshot();
-        assert_eq!(histogram.counts, [2, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
+        assert_eq!(histogram.counts, [1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
         assert_eq!((histogram.count(), histogram.sum), (5, Duration::from_millis(1_009)));
     }
 
