@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agentphone::audio::tone::KeyDetector;
 use agentphone::audio::wav::Wav;
-use agentphone::audio::{Codec, Concealer, Decoder, Encoder, Frame, Resampler, SampleRate, Vad};
+use agentphone::audio::{Codec, Concealer, Decoder, Encoder, Frame, Resampler, SampleRate, Vad, resample_all};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// A recording of `fixtures/audio` at its own rate.
@@ -27,18 +27,36 @@ fn frames(rate: SampleRate, samples: &[i16]) -> impl Iterator<Item = Frame> {
 
 fn codecs(c: &mut Criterion) {
     let (rate, samples) = fixture("talk.wav");
-    for codec in [Codec::Pcmu, Codec::Pcma] {
-        let mut speech = frames(rate, &samples);
-        let mut payload = [0; 160];
+    for codec in Codec::ALL.into_iter().filter(|codec| codec.can_send(Duration::from_millis(20))) {
+        let own = codec.sample_rate();
+        let samples = resample_all(&samples, rate, own);
+        let mut speech = frames(own, &samples);
+        let mut payload = [0; Codec::LONGEST_SENT];
+        // The packets of a few seconds, in order: a codec that predicts costs what its input is like.
+        let mut encoder = Encoder::new(codec);
+        let packets: Vec<Vec<u8>> = speech
+            .by_ref()
+            .take(500)
+            .map(|frame| {
+                let length = encoder.encode(frame.samples(), &mut payload);
+                payload[..length].to_vec()
+            })
+            .collect();
         c.bench_function(&format!("encode/{}", codec.name()), |b| {
             let mut encoder = Encoder::new(codec);
             b.iter(|| speech.next().map(|frame| encoder.encode(frame.samples(), black_box(&mut payload))));
         });
+        let mut came = packets.iter().cycle();
         c.bench_function(&format!("decode/{}", codec.name()), |b| {
             let mut decoder = Decoder::new(codec);
-            b.iter(|| decoder.decode(black_box(&payload)));
+            b.iter(|| came.next().map(|packet| decoder.decode(black_box(packet))));
         });
     }
+    c.bench_function("conceal/opus", |b| {
+        let mut decoder = Decoder::new(Codec::Opus);
+        b.iter(|| black_box(decoder.conceal(Duration::from_millis(20))));
+    });
+    c.bench_function("new/opus", |b| b.iter(|| (Encoder::new(Codec::Opus), Decoder::new(Codec::Opus))));
 }
 
 fn resampling(c: &mut Criterion) {

@@ -57,8 +57,7 @@ fn packet(payloads: &[[u8; 160]], n: u32) -> PacketBuf {
 }
 
 fn inbound(c: &mut Criterion) {
-    let spec =
-        InboundSpec { codec: Codec::Pcmu, payload_type: PayloadType(0), telephone_event: Some(PayloadType(101)) };
+    let spec = InboundSpec { telephone_event: Some(PayloadType(101)), ..InboundSpec::new(Codec::Pcmu, PayloadType(0)) };
     let mut group = c.benchmark_group("inbound");
     let speech = payloads(&fixture("talk.wav"));
     let silence = payloads(&[0; 1_600]);
@@ -102,12 +101,9 @@ fn inbound(c: &mut Criterion) {
 
 fn outbound(c: &mut Criterion) {
     let spec = OutboundSpec {
-        codec: Codec::Pcmu,
-        payload_type: PayloadType(0),
         telephone_event: Some(PayloadType(101)),
-        lead: Duration::ZERO,
-        far_buffer: false,
         seed: 1,
+        ..OutboundSpec::new(Codec::Pcmu, PayloadType(0))
     };
     let mut group = c.benchmark_group("outbound");
     let recording = fixture("talk.wav");

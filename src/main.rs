@@ -170,6 +170,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         address: config.rtp.address,
         advertised: config.rtp.advertise,
         ports: config.rtp.ports.clone(),
+        ptime: config.rtp.ptime,
         require_srtp: config.rtp.require_srtp,
         rest: config.rtp.rest,
         ..RtpConfig::default()

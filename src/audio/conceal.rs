@@ -70,6 +70,24 @@ impl Concealer {
         frame
     }
 
+    /// Takes sound that was made up elsewhere in the place of what did not come; a gap of its own is over.
+    pub fn heard(&mut self, frame: &Frame) {
+        if frame.rate() == self.rate {
+            self.gap = 0;
+            self.remember(frame.samples());
+        }
+    }
+
+    /// Noise of this root mean square for the next `duration`, at most what one frame holds.
+    pub fn noise(&mut self, duration: Duration, rms: f32) -> Frame {
+        let mut frame = Frame::silence(self.rate, duration);
+        for sample in frame.samples_mut() {
+            *sample = (self.uniform() * rms * 3f32.sqrt()).round() as i16;
+        }
+        self.heard(&frame);
+        frame
+    }
+
     /// Forgets the sound so far.
     pub fn reset(&mut self) {
         self.history.fill(0);
@@ -82,14 +100,18 @@ impl Concealer {
     fn next(&mut self) -> f32 {
         let ten = self.rate.hz() as usize / 100;
         let gain = 1.0 - FADE * self.gap.saturating_sub(ten) as f32 / ten as f32;
-        // xorshift (Marsaglia, 2003): uniform, so √3 times its root mean square at most.
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 17;
-        self.noise ^= self.noise << 5;
-        let noise = (self.noise as i32 as f32 / i32::MAX as f32) * self.background.unwrap_or(0.0) * 3f32.sqrt();
+        let noise = self.uniform() * self.background.unwrap_or(0.0) * 3f32.sqrt();
         let sample = if gain <= 0.0 { noise } else { self.voice() * gain + noise * (1.0 - gain) };
         self.gap = self.gap.saturating_add(1);
         sample
+    }
+
+    /// The next number of a noise between −1 and 1: xorshift (Marsaglia, 2003). It is √3 times its root mean square at most.
+    fn uniform(&mut self) -> f32 {
+        self.noise ^= self.noise << 13;
+        self.noise ^= self.noise >> 17;
+        self.noise ^= self.noise << 5;
+        self.noise as i32 as f32 / i32::MAX as f32
     }
 
     /// The voice as it would go on, without its fading.

@@ -16,6 +16,7 @@
 mod decode;
 mod encode;
 mod fields;
+mod line;
 
 pub use decode::{Owned, Record, Records, UnreadableLog};
 pub use encode::{Digest, Encoder};

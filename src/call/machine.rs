@@ -59,11 +59,21 @@ impl Call {
     pub fn new(spec: CallSpec, now: Instant) -> Self {
         // What is done to the sound is for stages that are still to come.
         let CallSpec { line, dialogue, last_resort, sound: _, record, seed } = spec;
-        let inbound =
-            InboundSpec { codec: line.codec, payload_type: line.payload_type, telephone_event: line.telephone_event };
+        let inbound = InboundSpec {
+            codec: line.codec,
+            payload_type: line.payload_type,
+            others: line.others,
+            comfort_noise: line.comfort_noise,
+            telephone_event: line.telephone_event,
+        };
         let outbound = OutboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
+            rate: line.rate(),
+            ptime: line.ptime,
+            dtx: line.dtx,
+            comfort_noise: line.comfort_noise,
+            opus: line.opus,
             telephone_event: line.telephone_event,
             lead: line.lead,
             far_buffer: line.far_buffer,
@@ -76,7 +86,7 @@ impl Call {
             reports: line.rtcp.map(|spec| Reports::new(spec, line.codec, seed, now)),
             dialogue: Dialogue::new(dialogue, now),
             recorder: None,
-            record: record.then(|| line.codec.sample_rate()),
+            record: record.then(|| line.rate()),
             replies: Replies::default(),
             last_resort,
             stopwatch: Stopwatch::default(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::audio::Codec;
+use crate::audio::{Codec, OpusSettings, SampleRate};
 use crate::dialogue::DialogueSpec;
-use crate::media::RtcpSpec;
+use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
 
 /// One call: its line and its conversation.
@@ -95,6 +95,17 @@ pub struct LineSpec {
     pub codec: Codec,
     /// Its payload type on this line.
     pub payload_type: PayloadType,
+    /// What else the other side may send, packet by packet.
+    pub others: Formats,
+    /// The payload type of comfort noise (RFC 3389); 13 is taken for it as well.
+    pub comfort_noise: PayloadType,
+    /// What one of our packets holds: 10, 20, 30, 40 or 60 ms. Theirs may hold anything up to 60 ms.
+    pub ptime: Duration,
+    /// Whether we leave long silence out (discontinuous transmission). Only where the other side was told; theirs is
+    /// always understood.
+    pub dtx: bool,
+    /// How Opus is sent.
+    pub opus: OpusSettings,
     /// The payload type of telephone events (RFC 4733); `None`: keys come and go another way.
     pub telephone_event: Option<PayloadType>,
     /// How much sound we may send ahead of time. Zero for lines that play what comes; at most 60 ms for gateways that
@@ -107,16 +118,30 @@ pub struct LineSpec {
 }
 
 impl LineSpec {
+    /// The payload type that is always taken for comfort noise (RFC 3551 table 4).
+    pub const COMFORT_NOISE: PayloadType = Inbound::COMFORT_NOISE;
+
     /// A plain RTP line in `codec` with telephone events on payload type 101 and without reports.
     pub const fn rtp(codec: Codec) -> Self {
         Self {
             codec,
-            payload_type: PayloadType(codec.static_payload_type()),
+            payload_type: PayloadType(codec.usual_payload_type()),
+            others: Formats::NONE,
+            comfort_noise: Inbound::COMFORT_NOISE,
+            ptime: Duration::from_millis(20),
+            dtx: false,
+            opus: OpusSettings::USUAL,
             telephone_event: Some(PayloadType(101)),
             lead: Duration::ZERO,
             far_buffer: false,
             rtcp: None,
         }
+    }
+
+    /// Samples a second of the call's sound: what the widest codec of the line has.
+    pub fn rate(&self) -> SampleRate {
+        let first = Format { payload_type: self.payload_type, codec: self.codec };
+        std::iter::once(first).chain(self.others.iter()).collect::<Formats>().rate()
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Rtp {
     pub advertise: Option<IpAddr>,
     /// The ports.
     pub ports: RangeInclusive<u16>,
+    /// What one of our packets holds where a leg does not say: 10, 20, 30, 40 or 60 ms.
+    pub ptime: Duration,
     /// Whether calls without SRTP keys are refused.
     pub require_srtp: bool,
     /// How long a closed port rests before another call may have it.
@@ -238,13 +240,18 @@ fn rtp(mut section: Section<'_>) -> Rtp {
             range
         }
     };
+    let ptime = section.integer("ptime", 10..=60).unwrap_or(20);
+    if ![10, 20, 30, 40, 60].contains(&ptime) {
+        section.wrong("ptime", format!("found {ptime}, expected 10, 20, 30, 40 or 60 milliseconds"));
+    }
     if address.is_unspecified() && advertise.is_none() && section.is_present() {
         section.missing("advertise", "the address to tell the other side, since `address` is every address");
     }
     let require_srtp = section.flag("require_srtp").unwrap_or(false);
     let rest = section.integer("port_rest_seconds", 0..=3_600).unwrap_or(30);
     section.finish();
-    Rtp { address, advertise, ports: ports.unwrap_or(10_000..=20_000), require_srtp, rest: Duration::from_secs(rest) }
+    let (ports, ptime) = (ports.unwrap_or(10_000..=20_000), Duration::from_millis(ptime));
+    Rtp { address, advertise, ports, ptime, require_srtp, rest: Duration::from_secs(rest) }
 }
 
 fn ports(text: &str) -> Option<RangeInclusive<u16>> {

@@ -48,7 +48,7 @@ fn defaults_fill_what_is_not_said() {
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.drain, Duration::from_secs(30));
     assert_eq!(config.engine.max_calls, 100);
-    assert_eq!(config.rtp.ports, 10_000..=20_000);
+    assert_eq!((config.rtp.ports, config.rtp.ptime), (10_000..=20_000, Duration::from_millis(20)));
     assert_eq!((config.rtp.require_srtp, config.rtp.rest), (false, Duration::from_secs(30)));
     assert_eq!(config.recording, None);
     let agent = &config.agents[0];
@@ -285,6 +285,7 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[engine]\ncolour = 1", "[engine] colour: unknown key; known here: max_calls, max_call_seconds"),
         ("[agnets]", "a.toml:1: agnets: unknown key; did you mean `agents`?"),
         ("[rtp]\nports = \"10000\"", "[rtp] ports: found \"10000\", expected a range of ports"),
+        ("[rtp]\nptime = 25", "[rtp] ptime: found 25, expected 10, 20, 30, 40 or 60 milliseconds"),
         ("[rtp]\nports = \"20000-10000\"", "[rtp] ports: found \"20000-10000\", expected a range"),
         ("[rtp]\naddress = \"0.0.0.0\"", "a.toml:1: [rtp] advertise: is missing; expected the address to tell"),
         ("[recording]", "[recording] dir: is missing"),

@@ -41,7 +41,7 @@ pub(super) struct Measured {
 /// A telephone of its own, on a network without faults.
 pub(super) async fn telephone() -> io::Result<Telephone> {
     let codec = Codec::Pcmu;
-    let caller = Caller::new(codec, PayloadType(codec.static_payload_type()), 4_711);
+    let caller = Caller::new(codec, PayloadType(codec.usual_payload_type()), 4_711);
     let ear = Ear::new(codec, Hearing::ByPauses(UTTERANCE_GAP));
     Telephone::new(caller, Network::new(NetworkSpec::default()), ear).await
 }

@@ -17,9 +17,9 @@ use super::spare::Spare;
 use super::stats::{Counters, Totals};
 use super::wake::{Sources, Timer, ToolRuns, Wake};
 use super::{CallId, Outcome, ServiceCounters, Start};
-use crate::call::{Call, Command, EndReason, Event, EventKind, Input, LineSpec, Output, RtcpSpec};
+use crate::call::{Call, Command, EndReason, Event, EventKind, Format, Input, LineSpec, Output, RtcpSpec};
 use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
-use crate::gateway::{Leg, LegEvent, LegTransfer};
+use crate::gateway::{Leg, LegEvent, LegMedia, LegTransfer};
 use crate::provider::{LlmEvent, ProviderError, SttEvent, TtsEvent};
 
 /// One call and everything at work for it: owned by one task, which runs it from beginning to end.
@@ -71,7 +71,7 @@ impl Driver {
     ) -> Self {
         let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
-        let (rate, ringing) = (leg.codec.sample_rate(), leg.ringing);
+        let (rate, ringing) = (line_spec(&leg).rate(), leg.ringing);
         if spec.dialogue.transfer_number.is_some() && !leg.line.can_transfer() {
             tracing::warn!(call = %id, "this line cannot transfer: the model is not offered it");
             spec.dialogue.transfer_number = None;
@@ -177,6 +177,7 @@ impl Driver {
         self.tell_counters(now);
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
+        self.counters.score(&report.quality);
         let services = self.service_counters();
         if let Some(recording) = self.recording {
             recording.finish().await;
@@ -422,9 +423,16 @@ impl Driver {
 }
 
 fn line_spec(leg: &Leg) -> LineSpec {
+    let media = &leg.media;
+    let others = media.others.iter();
     LineSpec {
         codec: leg.codec,
         payload_type: leg.payload_type,
+        others: others.map(|&(payload_type, codec)| Format { payload_type, codec }).collect(),
+        comfort_noise: media.comfort_noise.unwrap_or(LineSpec::COMFORT_NOISE),
+        ptime: media.ptime.unwrap_or(LegMedia::PTIME),
+        dtx: media.dtx,
+        opus: media.opus,
         telephone_event: leg.telephone_event,
         lead: leg.lead,
         far_buffer: leg.far_buffer,

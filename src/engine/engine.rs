@@ -132,6 +132,7 @@ impl Engine {
     /// What the engine has done so far.
     pub fn stats(&self) -> EngineStats {
         let Inner { registry, counters, files, .. } = &*self.inner;
+        let (mos_inbound, mos_outbound) = counters.scores();
         EngineStats {
             live: registry.live(),
             capacity: registry.capacity(),
@@ -145,6 +146,8 @@ impl Engine {
             answer_delay: counters.answer_delay.snapshot(),
             silence_delay: counters.silence_delay.snapshot(),
             pacing_lateness: counters.pacing_lateness.snapshot(),
+            mos_inbound,
+            mos_outbound,
         }
     }
 }

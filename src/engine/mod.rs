@@ -30,20 +30,20 @@ mod stats;
 mod tests;
 mod wake;
 
-pub use crate::audio::{Codec, SampleRate};
+pub use crate::audio::{Codec, OpusSettings, SampleRate};
 pub use crate::call::{
     Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
-    Event, EventKind, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,
-    Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport,
-    Update, Waterfall, Why,
+    Event, EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report,
+    RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule,
+    TurnReport, Update, Waterfall, Why,
 };
 pub use crate::conversation::{Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
-pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegSpec, SrtpSpec};
+pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegMedia, LegSpec, SrtpSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
 pub use crate::rtp::{PayloadType, SdesCrypto};
 pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
 pub use start::{LlmSettings, Providers, Standby, Start};
-pub use stats::{EngineStats, Histogram, ServiceCounters, Totals};
+pub use stats::{EngineStats, Histogram, Scores, ServiceCounters, Totals};

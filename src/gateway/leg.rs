@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::audio::Codec;
+use crate::audio::{Codec, OpusSettings};
 use crate::rtp::{PacketBuf, PayloadType, RtcpBuf, SdesCrypto};
 
 /// What a gateway is asked to open.
@@ -21,10 +21,40 @@ pub struct LegSpec {
     pub payload_type: Option<PayloadType>,
     /// The payload type of telephone events; `None`: none.
     pub telephone_event: Option<PayloadType>,
+    /// What else was agreed about the sound.
+    pub media: LegMedia,
     /// Whether RTCP shares the media port (RFC 5761); otherwise it has the next one, here and there.
     pub rtcp_mux: bool,
     /// The keys of a line that is encrypted.
     pub srtp: Option<SrtpSpec>,
+}
+
+/// How sound travels on a leg, beside the codec we send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LegMedia {
+    /// Other codecs the other side may send at any time, under their payload types.
+    pub others: Vec<(PayloadType, Codec)>,
+    /// The payload type of comfort noise (RFC 3389) beside 13.
+    pub comfort_noise: Option<PayloadType>,
+    /// What one of our packets holds; `None`: what is usual for the gateway and the codec.
+    pub ptime: Option<Duration>,
+    /// Whether we may leave silence out.
+    pub dtx: bool,
+    /// How Opus is sent.
+    pub opus: OpusSettings,
+}
+
+impl LegMedia {
+    /// What one packet holds where nothing else was agreed.
+    pub const PTIME: Duration = Duration::from_millis(20);
+}
+
+impl Default for LegMedia {
+    /// One codec, 20 ms a packet, every silence sent.
+    fn default() -> Self {
+        let opus = OpusSettings::USUAL;
+        Self { others: Vec::new(), comfort_noise: None, ptime: None, dtx: false, opus }
+    }
 }
 
 /// The keys of an encrypted line, as signalling has exchanged them.
@@ -39,7 +69,8 @@ pub struct SrtpSpec {
 impl LegSpec {
     /// A leg in `codec` with the usual payload types, RTCP on the same port, not encrypted.
     pub fn new(codec: Codec, remote: Option<SocketAddr>) -> Self {
-        Self { remote, codec, payload_type: None, telephone_event: Some(PayloadType(101)), rtcp_mux: true, srtp: None }
+        let (media, telephone_event) = (LegMedia::default(), Some(PayloadType(101)));
+        Self { remote, codec, payload_type: None, telephone_event, media, rtcp_mux: true, srtp: None }
     }
 }
 
@@ -60,6 +91,8 @@ pub struct Leg {
     pub payload_type: PayloadType,
     /// The payload type of telephone events, if keys travel that way.
     pub telephone_event: Option<PayloadType>,
+    /// What else was agreed about the sound.
+    pub media: LegMedia,
     /// How far ahead of time sound may be sent.
     pub lead: Duration,
     /// Whether the far side buffers, can be cleared and answers marks.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{CannotTransfer, Leg, LegCounters, LegEvent, LegTransfer, Line};
+use super::{CannotTransfer, Leg, LegCounters, LegEvent, LegMedia, LegTransfer, Line};
 use crate::audio::Codec;
 use crate::rtp::{PacketBuf, PayloadType};
 
@@ -24,8 +24,9 @@ pub fn pair(codec: Codec) -> (Leg, LoopbackPeer) {
     let line = LoopbackLine { from_peer, to_peer: Some(to_peer), wishes, counters: LegCounters::default() };
     let leg = Leg {
         codec,
-        payload_type: PayloadType(codec.static_payload_type()),
+        payload_type: PayloadType(codec.usual_payload_type()),
         telephone_event: Some(PayloadType(101)),
+        media: LegMedia::default(),
         lead: Duration::ZERO,
         far_buffer: false,
         ringing: false,

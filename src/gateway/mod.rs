@@ -11,7 +11,8 @@ pub mod rtp;
 pub mod websocket;
 
 pub use leg::{
-    CannotTransfer, Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegSpec, LegTransfer, Line, SrtpSpec,
+    CannotTransfer, Gateway, Leg, LegCounters, LegError, LegEvent, LegFuture, LegMedia, LegSpec, LegTransfer, Line,
+    SrtpSpec,
 };
 pub use loopback::LoopbackPeer;
 pub use rtp::{RtpConfig, RtpGateway};

@@ -71,11 +71,15 @@ const MISORDER: i32 = 160_000;
 /// How much earlier than the longest duration a sender may begin the next segment: 60 ms at 8 kHz.
 const SEGMENT_SLACK: i32 = 480;
 
-/// Sends keys one after the other: 100 ms each and 60 ms between them, the end three times.
+/// Sends keys one after the other: 100 ms each and 60 ms between them, or the whole packets that hold so much, the end
+/// three times.
 #[derive(Debug)]
 pub(super) struct DtmfSender {
     /// At most [`DtmfSender::MOST`].
     waiting: VecDeque<Digit>,
+    /// Packets with a growing duration, and silent packets after each key.
+    on: u16,
+    pause: u16,
     step: u16,
     start: u32,
 }
@@ -101,18 +105,19 @@ pub(super) enum KeyPacket {
 impl DtmfSender {
     /// The most keys that wait.
     pub(super) const MOST: usize = 64;
-    /// Packets with a growing duration: 100 ms of key.
-    const ON: u16 = 5;
+    /// How long a key is held down, and how long it is silent after it.
+    const ON: Duration = Duration::from_millis(100);
+    const PAUSE: Duration = Duration::from_millis(60);
     /// The last of them and two repetitions carry the end.
     const ENDS: u16 = 3;
-    /// Silent packets after each key.
-    const PAUSE: u16 = 3;
     /// −10 dBm0.
     const VOLUME: u8 = 10;
 
-    /// No key waits.
-    pub(super) fn new() -> Self {
-        Self { waiting: VecDeque::with_capacity(Self::MOST), step: 0, start: 0 }
+    /// No key waits; a packet holds `ptime`.
+    pub(super) fn new(ptime: Duration) -> Self {
+        let packets = |time: Duration| time.as_nanos().div_ceil(ptime.as_nanos().max(1)).clamp(1, 100) as u16;
+        let (on, pause) = (packets(Self::ON), packets(Self::PAUSE));
+        Self { waiting: VecDeque::with_capacity(Self::MOST), on, pause, step: 0, start: 0 }
     }
 
     /// Queues keys and says how many found room.
@@ -134,15 +139,15 @@ impl DtmfSender {
             self.start = timestamp;
         }
         self.step += 1;
-        let last_event = Self::ON + Self::ENDS - 1;
+        let last_event = self.on + Self::ENDS - 1;
         if self.step <= last_event {
-            let duration = units.saturating_mul(self.step.min(Self::ON));
-            let end = self.step >= Self::ON;
+            let duration = units.saturating_mul(self.step.min(self.on));
+            let end = self.step >= self.on;
             let event = TelephoneEvent { event: digit.event_code(), end, volume: Self::VOLUME, duration };
-            let (first, sounds) = (self.step == 1, self.step <= Self::ON);
+            let (first, sounds) = (self.step == 1, self.step <= self.on);
             return Some(KeyPacket::Event { first, sounds, timestamp: self.start, event });
         }
-        if self.step == last_event + Self::PAUSE {
+        if self.step == last_event + self.pause {
             self.waiting.pop_front();
             self.step = 0;
         }
@@ -216,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_sent_key_has_one_timestamp_a_growing_duration_and_three_ends() {
-        let mut sender = DtmfSender::new();
+        let mut sender = DtmfSender::new(20 * MS);
         assert_eq!(sender.push(&[Digit::new('4').unwrap(), Digit::new('2').unwrap()]), 2);
         let mut sent = Vec::new();
         let mut timestamp = 1_000u32;

@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::{BeepDetector, Codec, Concealer, Decoder, Frame};
+use crate::audio::{BeepDetector, Codec, Frame, SampleRate};
 use crate::conversation::{Backdrop, Digit};
 use crate::rtp::{Header, Packet, PayloadType, ReportBlock, Ssrc, TelephoneEvent};
 
 use super::InboundReport;
 use super::activity::{Activity, Change};
 use super::continuity::{Continuity, Placement};
+use super::decoders::Decoders;
 use super::drift::Drift;
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
+use super::formats::{Format, Formats};
 use super::jitter::{Inserted, Jitter, Kind, Slot};
 use super::keys::KeyEar;
 use super::reception::Reception;
@@ -25,8 +27,26 @@ pub struct InboundSpec {
     pub codec: Codec,
     /// Its payload type.
     pub payload_type: PayloadType,
+    /// What else it may send, packet by packet.
+    pub others: Formats,
+    /// The payload type of comfort noise beside 13, which is always taken for it.
+    pub comfort_noise: PayloadType,
     /// The payload type of telephone events; `None`: keys come another way.
     pub telephone_event: Option<PayloadType>,
+}
+
+impl InboundSpec {
+    /// A line with one codec and nothing else.
+    pub const fn new(codec: Codec, payload_type: PayloadType) -> Self {
+        let (others, comfort_noise) = (Formats::NONE, Inbound::COMFORT_NOISE);
+        Self { codec, payload_type, others, comfort_noise, telephone_event: None }
+    }
+
+    /// Every format, the first one first.
+    pub fn formats(&self) -> Formats {
+        let first = Format { payload_type: self.payload_type, codec: self.codec };
+        std::iter::once(first).chain(self.others.iter()).collect()
+    }
 }
 
 /// What was heard, in order.
@@ -75,6 +95,7 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Inbound {
     spec: InboundSpec,
+    formats: Formats,
     source: Source,
     /// A packet that may begin a new stream, and whether it was counted as foreign.
     suspect: Slot,
@@ -83,8 +104,9 @@ pub struct Inbound {
     incoming: Slot,
     jitter: Jitter,
     continuity: Continuity,
-    decoder: Decoder,
-    concealer: Concealer,
+    decoders: Decoders,
+    /// The packet whose turn it is, once what lies before it was handed out.
+    pending: Slot,
     activity: Activity,
     echo: Option<Echo>,
     events: DtmfReceiver,
@@ -97,8 +119,10 @@ pub struct Inbound {
     notes: VecDeque<Note>,
     /// The end of the last frame handed out, on the call's clock.
     handed: Option<Instant>,
-    /// The timestamp after the last packet with sound, and when that packet came.
-    expected: Option<(u32, Instant)>,
+    /// The format of the last packet with sound, the timestamp after it, and when it came.
+    expected: Option<(u8, u32, Instant)>,
+    /// The format of the packet before: another one's timestamps may count another clock.
+    format: u8,
     /// Arrival and timestamp of the packet before, and the jitter in nanoseconds.
     transit: Option<(Instant, u32)>,
     jitter_nanos: f64,
@@ -111,12 +135,13 @@ pub struct Inbound {
     report: InboundReport,
 }
 
-/// Sound on its way out: concealment, then silence, then a frame.
+/// Sound on its way out: concealment, then silence, then the pending packet.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     conceal: Duration,
     silence: Duration,
-    frame: Option<Frame>,
+    /// How long the pending packet lasts, and its format.
+    packet: Option<(Duration, u8)>,
     /// The call time of the end of all of it.
     end: Instant,
 }
@@ -140,7 +165,7 @@ impl Inbound {
     /// The most notes that wait to be told; what comes beyond them is left out.
     const NOTES: usize = 2 * Activity::MOST_CHANGES;
     /// Comfort noise (RFC 3389), which phones send whether it was agreed or not.
-    const COMFORT_NOISE: PayloadType = PayloadType(13);
+    pub const COMFORT_NOISE: PayloadType = PayloadType(13);
     /// A pause in the timestamps shorter than this is taken for a sender that counts wrongly.
     const LEAST_PAUSE: Duration = Duration::from_millis(60);
     /// A timestamp this far off is a restarted clock.
@@ -148,26 +173,31 @@ impl Inbound {
 
     /// A line on which nothing has come yet.
     pub fn new(spec: InboundSpec, now: Instant) -> Self {
-        let rate = spec.codec.sample_rate();
+        let formats = spec.formats();
+        let decoders = Decoders::new(&formats);
+        let rate = decoders.rate();
+        let room = formats.iter().map(|format| format.codec.longest_payload()).max().unwrap_or(0);
         Self {
             spec,
+            formats,
             source: Source::default(),
-            suspect: Slot::empty(now),
+            suspect: Slot::empty(room, now),
             suspect_foreign: false,
-            incoming: Slot::empty(now),
-            jitter: Jitter::new(now),
+            incoming: Slot::empty(room, now),
+            jitter: Jitter::new(room, now),
             continuity: Continuity::default(),
-            decoder: Decoder::new(spec.codec),
-            concealer: Concealer::new(rate),
+            decoders,
+            pending: Slot::empty(room, now),
             activity: Activity::new(rate),
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             keys: KeyEar::new(rate),
             beep: None,
-            due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: now },
+            due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, packet: None, end: now },
             notes: VecDeque::with_capacity(Self::NOTES),
             handed: None,
             expected: None,
+            format: 0,
             transit: None,
             jitter_nanos: 0.0,
             reception: Reception::default(),
@@ -213,6 +243,7 @@ impl Inbound {
             self.report.undecodable += 1;
             return;
         }
+        self.incoming.marker = packet.header.marker;
         let known = self.source.is_current(packet.header.ssrc);
         match self.source.admit(&packet.header, self.jitter.end(), now) {
             Admission::At(place) => {
@@ -332,14 +363,14 @@ impl Inbound {
             if let Some(echo) = &mut self.echo {
                 echo.reset();
             }
-            self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, frame: None, end: self.now };
+            self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, packet: None, end: self.now };
             self.jitter.give_up_before(self.jitter.end());
             self.pass_over();
             self.lost_at = None;
         } else {
             self.continuity = Continuity::default();
+            self.decoders.reset();
             self.drift.reset();
-            self.concealer = Concealer::new(self.spec.codec.sample_rate());
             self.expected = None;
             self.lost_at = Some(self.now + Self::LOST);
         }
@@ -360,8 +391,13 @@ impl Inbound {
     /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
     pub fn listen_for_beep(&mut self, wanted: bool) {
         if wanted != self.beep.is_some() {
-            self.beep = wanted.then(|| BeepDetector::new(self.spec.codec.sample_rate()));
+            self.beep = wanted.then(|| BeepDetector::new(self.rate()));
         }
+    }
+
+    /// Samples a second of every frame that is handed out: the rate of the widest format.
+    pub const fn rate(&self) -> SampleRate {
+        self.decoders.rate()
     }
 
     /// What happened so far, in numbers.
@@ -387,11 +423,12 @@ impl Inbound {
     }
 
     fn kind(&self, header: &Header) -> Kind {
-        if header.payload_type == self.spec.payload_type {
-            Kind::Sound
+        let format = self.formats.iter().position(|format| format.payload_type == header.payload_type);
+        if let Some(format) = format.and_then(|format| u8::try_from(format).ok()) {
+            Kind::Sound(format)
         } else if Some(header.payload_type) == self.spec.telephone_event {
             Kind::Event
-        } else if header.payload_type == Self::COMFORT_NOISE {
+        } else if [Self::COMFORT_NOISE, self.spec.comfort_noise].contains(&header.payload_type) {
             Kind::Noise
         } else {
             Kind::Nothing
@@ -404,15 +441,15 @@ impl Inbound {
         match kind {
             Kind::Nothing => self.report.unknown_payload += 1,
             Kind::Noise => self.report.comfort_noise += 1,
-            Kind::Event | Kind::Sound => {
+            Kind::Event | Kind::Sound(_) => {
                 if self.report.received == 0 {
                     self.note(Note::Up);
                 }
                 self.report.received += 1;
             }
         }
-        if kind == Kind::Sound {
-            self.measure_jitter(timestamp, at);
+        if let Kind::Sound(format) = kind {
+            self.measure_jitter(format, timestamp, at);
         }
         if kind != Kind::Nothing && !self.held {
             self.lost_at = Some(at + Self::LOST);
@@ -467,6 +504,7 @@ impl Inbound {
         self.keys.reset();
         self.transit = None;
         self.expected = None;
+        self.decoders.restart();
         self.drift.reset();
         if self.report.received > 0 {
             self.report.restarts += 1;
@@ -474,10 +512,13 @@ impl Inbound {
     }
 
     /// RFC 3550 section 6.4.1 and appendix A.8, in nanoseconds.
-    fn measure_jitter(&mut self, timestamp: u32, at: Instant) {
+    fn measure_jitter(&mut self, format: u8, timestamp: u32, at: Instant) {
+        if std::mem::replace(&mut self.format, format) != format {
+            self.transit = None;
+        }
         if let Some((before, stamp)) = self.transit {
             let apart = at.saturating_duration_since(before).as_nanos() as f64;
-            let sent = f64::from(timestamp.wrapping_sub(stamp) as i32) * 1e9 / f64::from(self.spec.codec.clock_rate());
+            let sent = f64::from(timestamp.wrapping_sub(stamp) as i32) * 1e9 / f64::from(self.clock(format));
             let difference = (apart - sent).abs();
             if difference < Self::CLOCK_JUMP.as_nanos() as f64 {
                 self.jitter_nanos += (difference - self.jitter_nanos) / 16.0;
@@ -493,10 +534,7 @@ impl Inbound {
         }
         loop {
             if self.due.conceal > Duration::ZERO {
-                let piece = self.due.conceal.min(Continuity::STEP);
-                self.due.conceal -= piece;
-                self.report.concealed += piece;
-                return Some(self.made_up(piece, self.left_after()));
+                return Some(self.next_concealed());
             }
             if self.due.silence > Duration::ZERO {
                 let piece = self.due.silence.min(Continuity::STEP);
@@ -504,21 +542,52 @@ impl Inbound {
                 self.report.filled += piece;
                 let end = self.dated(self.left_after());
                 self.drift.made_up(piece);
-                return Some((Frame::silence(self.spec.codec.sample_rate(), piece), end));
+                return Some((self.decoders.quiet(piece), end));
             }
-            if let Some(mut frame) = self.due.frame.take() {
-                self.concealer.good(&mut frame);
-                self.drift.received(&mut frame, self.due.end);
+            if let Some((length, format)) = self.due.packet.take() {
+                let decoded = self.decoders.decode(format, self.pending.payload());
+                let frame = match decoded {
+                    Ok(mut frame) => {
+                        self.drift.received(&mut frame, self.due.end);
+                        frame
+                    }
+                    Err(_) => {
+                        // It looked like a packet of its codec and is none: as good as lost.
+                        self.report.undecodable += 1;
+                        self.drift.made_up(length);
+                        self.decoders.lost(length, None)
+                    }
+                };
                 return Some((frame, self.dated(self.due.end)));
             }
             if !self.take_packet() {
                 let filled = self.continuity.filled();
                 let end = self.continuity.fill(self.now)?;
-                let concealed = filled < CONCEALABLE;
+                let concealed = filled < CONCEALABLE && !self.decoders.is_paused();
                 *(if concealed { &mut self.report.concealed } else { &mut self.report.filled }) += Continuity::STEP;
-                return Some(self.made_up(Continuity::STEP, end));
+                self.drift.made_up(Continuity::STEP);
+                return Some((self.decoders.lost(Continuity::STEP, None), self.dated(end)));
             }
         }
+    }
+
+    /// The next piece of what was lost before the pending packet. The last piece may be in that packet.
+    fn next_concealed(&mut self) -> (Frame, Instant) {
+        let copies = self.due.packet.filter(|(_, format)| self.decoders.has_copies(*format));
+        let copied = copies.map_or(Duration::ZERO, |(length, _)| length);
+        let left = self.due.conceal;
+        let is_last = copied == left && self.due.silence == Duration::ZERO;
+        let piece = match left.saturating_sub(copied) {
+            Duration::ZERO if is_last => left,
+            Duration::ZERO => left.min(Continuity::STEP),
+            before => before.min(Continuity::STEP),
+        };
+        self.due.conceal -= piece;
+        self.report.concealed += piece;
+        let end = self.dated(self.left_after());
+        let next = copies.filter(|_| is_last).map(|(_, format)| (format, self.pending.payload()));
+        self.drift.made_up(piece);
+        (self.decoders.lost(piece, next), end)
     }
 
     /// Lines up the next packet that may be handed out; `false`: there is none.
@@ -528,40 +597,53 @@ impl Inbound {
         self.reception.missed(popped.lost);
         let lost = self.length.saturating_mul(u32::try_from(popped.lost).unwrap_or(u32::MAX));
         let (packet, behind) = (popped.packet, popped.behind);
-        let (at, timestamp, kind) = (packet.at, packet.timestamp, packet.kind);
-        let frame = match kind {
-            Kind::Sound => self.decoder.decode(packet.payload()),
+        let (at, timestamp, marker, kind) = (packet.at, packet.timestamp, packet.marker, packet.kind);
+        let format = match kind {
+            Kind::Sound(format) => format,
             Kind::Event | Kind::Noise => {
+                if kind == Kind::Noise
+                    && let Some(level) = packet.payload().first()
+                {
+                    self.decoders.pause(*level);
+                }
                 let silence = self.continuity.silent(at);
-                self.due =
-                    Due { conceal: lost.min(silence), silence: silence.saturating_sub(lost), frame: None, end: at };
+                let conceal = if self.decoders.is_paused() { Duration::ZERO } else { lost.min(silence) };
+                self.due = Due { conceal, silence: silence - conceal, packet: None, end: at };
                 return true;
             }
             Kind::Nothing => return true,
         };
-        let Ok(frame) = frame else {
+        let Ok(length) = self.decoders.length(format, packet.payload()) else {
             self.report.undecodable += 1;
             return true;
         };
-        let length = frame.duration();
+        self.pending.copy(packet);
         self.length = length;
         // A packet that came late behind one that is already here is as old as its place says.
         let end = behind.and_then(|behind| behind.checked_sub(length)).map_or(at, |latest| latest.min(at));
-        let unsent = self.unsent(timestamp, frame.samples().len(), at);
+        let unsent = self.unsent(format, timestamp, marker, length, at);
         match self.continuity.place(length, lost, unsent, at) {
-            Placement::After { conceal, silence } => self.due = Due { conceal, silence, frame: Some(frame), end },
-            Placement::Late => self.report.late += 1,
+            Placement::After { conceal, silence } => {
+                self.due = Due { conceal, silence, packet: Some((length, format)), end };
+            }
+            Placement::Late => {
+                self.report.late += 1;
+                self.decoders.catch_up(format, self.pending.payload());
+            }
         }
         true
     }
 
     /// How much sound the timestamp says was never sent before this packet.
-    fn unsent(&mut self, timestamp: u32, samples: usize, at: Instant) -> Duration {
-        let codec = self.spec.codec;
-        let clock = u64::from(codec.clock_rate());
-        let units = samples as u64 * clock / u64::from(codec.sample_rate().hz());
-        let expected = self.expected.replace((timestamp.wrapping_add(units as u32), at));
-        let Some((expected, before)) = expected else { return Duration::ZERO };
+    fn unsent(&mut self, format: u8, timestamp: u32, marker: bool, length: Duration, at: Instant) -> Duration {
+        let clock = u64::from(self.clock(format));
+        let units = (length.as_nanos() * u128::from(clock) + 500_000_000) / 1_000_000_000;
+        let expected = self.expected.replace((format, timestamp.wrapping_add(units as u32), at));
+        // Another format may count another clock (RFC 7160): its first packet says nothing.
+        let Some((_, expected, before)) = expected.filter(|(before, ..)| self.clock(*before) == self.clock(format))
+        else {
+            return Duration::ZERO;
+        };
         let step = timestamp.wrapping_sub(expected) as i32;
         let apart = Duration::from_nanos(u64::from(step.unsigned_abs()) * 1_000_000_000 / clock);
         let passed = at.saturating_duration_since(before);
@@ -569,20 +651,20 @@ impl Inbound {
         if !pause && apart >= Self::CLOCK_JUMP {
             self.report.restarts += 1;
         }
-        if pause && apart >= Self::LEAST_PAUSE { apart } else { Duration::ZERO }
+        // Who marks the beginning of sound has really paused.
+        let least = if marker { length } else { Self::LEAST_PAUSE };
+        if pause && apart >= least { apart } else { Duration::ZERO }
     }
 
-    /// Concealment that ends at `end`.
-    fn made_up(&mut self, piece: Duration, end: Instant) -> (Frame, Instant) {
-        let frame = self.concealer.lost(piece);
-        self.drift.made_up(piece);
-        (frame, self.dated(end))
+    /// What a second counts in the timestamps of a format.
+    fn clock(&self, format: u8) -> u32 {
+        self.decoders.codec(format).unwrap_or(self.spec.codec).clock_rate()
     }
 
     /// Where the piece that was just taken from what is due ends.
     fn left_after(&self) -> Instant {
-        let frame = self.due.frame.as_ref().map_or(Duration::ZERO, Frame::duration);
-        let left = self.due.conceal + self.due.silence + frame;
+        let packet = self.due.packet.map_or(Duration::ZERO, |(length, _)| length);
+        let left = self.due.conceal + self.due.silence + packet;
         self.due.end.checked_sub(left).unwrap_or(self.due.end)
     }
 

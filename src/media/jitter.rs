@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rtp::PacketBuf;
-
 /// The reorder window of a listener that is a machine: a packet that is next in order waits for nothing; one behind a gap
 /// waits only while the gap may still be filled.
 ///
-/// Bounded to [`Jitter::SLOTS`] packets of [`Jitter::MAX_PAYLOAD`] bytes, all allocated in `new`.
+/// Bounded to [`Jitter::SLOTS`] packets of the longest payload, all allocated in `new`.
 #[derive(Debug)]
 pub(super) struct Jitter {
     slots: Box<[Slot]>,
@@ -29,21 +27,23 @@ pub(super) struct Jitter {
 }
 
 /// One packet, kept.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Slot {
     place: Option<u64>,
     pub(super) kind: Kind,
     pub(super) at: Instant,
     pub(super) timestamp: u32,
-    len: u16,
-    payload: [u8; Jitter::MAX_PAYLOAD],
+    /// The sender says that sound begins here.
+    pub(super) marker: bool,
+    len: usize,
+    payload: Box<[u8]>,
 }
 
 /// What a packet carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// Sound in the line's codec.
-    Sound,
+    /// Sound in the format of this number.
+    Sound(u8),
     /// A telephone event: no sound at this time.
     Event,
     /// Comfort noise: no sound from here on.
@@ -81,19 +81,17 @@ pub(super) enum Inserted {
 impl Jitter {
     /// The most packets that wait: 320 ms at 10 ms a packet.
     pub(super) const SLOTS: usize = 32;
-    /// The longest payload kept: 80 ms of G.711.
-    pub(super) const MAX_PAYLOAD: usize = PacketBuf::MAX_PAYLOAD;
     /// How long a gap is waited for: at first, at least, at most.
     pub(super) const WINDOW: Duration = Duration::from_millis(50);
     const LEAST: Duration = Duration::from_millis(20);
     const MOST: Duration = Duration::from_millis(120);
 
-    /// An empty buffer.
-    pub(super) fn new(now: Instant) -> Self {
+    /// An empty buffer for payloads of up to `room` bytes.
+    pub(super) fn new(room: usize, now: Instant) -> Self {
         // Places begin far above zero so that packets older than the first have places too.
         let first = 1 << 20;
         Self {
-            slots: vec![Slot::empty(now); Self::SLOTS].into_boxed_slice(),
+            slots: (0..Self::SLOTS).map(|_| Slot::empty(room, now)).collect(),
             next: first,
             until: first,
             end: first,
@@ -151,7 +149,7 @@ impl Jitter {
             Some(_) => return Inserted::Full,
             None => {}
         }
-        slot.clone_from(packet);
+        slot.copy(packet);
         slot.place = Some(place);
         self.stored += 1;
         self.end = self.end.max(place + 1);
@@ -239,23 +237,30 @@ impl Jitter {
 }
 
 impl Slot {
-    /// A slot with nothing in it.
-    pub(super) fn empty(now: Instant) -> Self {
-        Self { place: None, kind: Kind::Nothing, at: now, timestamp: 0, len: 0, payload: [0; Jitter::MAX_PAYLOAD] }
+    /// A slot with nothing in it, for payloads of up to `room` bytes.
+    pub(super) fn empty(room: usize, now: Instant) -> Self {
+        let payload = vec![0; room].into_boxed_slice();
+        Self { place: None, kind: Kind::Nothing, at: now, timestamp: 0, marker: false, len: 0, payload }
+    }
+
+    /// Takes over what another slot of the same room holds.
+    pub(super) fn copy(&mut self, other: &Self) {
+        self.fill(other.kind, other.timestamp, other.payload(), other.at);
+        (self.place, self.marker) = (other.place, other.marker);
     }
 
     /// Fills it; `false`: the payload is too long.
     pub(super) fn fill(&mut self, kind: Kind, timestamp: u32, payload: &[u8], at: Instant) -> bool {
         let Some(room) = self.payload.get_mut(..payload.len()) else { return false };
         room.copy_from_slice(payload);
-        self.len = payload.len() as u16;
-        (self.place, self.kind, self.timestamp, self.at) = (None, kind, timestamp, at);
+        self.len = payload.len();
+        (self.place, self.kind, self.timestamp, self.marker, self.at) = (None, kind, timestamp, false, at);
         true
     }
 
     /// What it carries.
     pub(super) fn payload(&self) -> &[u8] {
-        &self.payload[..usize::from(self.len)]
+        self.payload.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -281,8 +286,8 @@ mod tests {
     }
 
     fn packet(tag: u8, at: Instant) -> Slot {
-        let mut slot = Slot::empty(at);
-        assert!(slot.fill(Kind::Sound, 0, &[tag; 160], at));
+        let mut slot = Slot::empty(160, at);
+        assert!(slot.fill(Kind::Sound(0), 0, &[tag; 160], at));
         slot
     }
 
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn a_packet_in_order_waits_for_nothing() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         for n in 0..100u8 {
             assert_eq!(jitter.insert(FIRST + u64::from(n), &packet(n, t)), Inserted::Kept);
             assert_eq!(drain(&mut jitter), [(0, n)]);
@@ -304,7 +309,7 @@ mod tests {
     #[test]
     fn a_gap_is_waited_for_until_its_deadline() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         jitter.insert(FIRST, &packet(0, t));
         drain(&mut jitter);
         jitter.insert(FIRST + 2, &packet(2, t + 40 * MS));
@@ -323,7 +328,7 @@ mod tests {
     #[test]
     fn a_reordered_packet_releases_what_waited_for_it() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         jitter.insert(FIRST, &packet(0, t));
         drain(&mut jitter);
         jitter.insert(FIRST + 2, &packet(2, t + 40 * MS));
@@ -335,7 +340,7 @@ mod tests {
     #[test]
     fn a_second_gap_keeps_its_own_deadline() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         jitter.insert(FIRST + 1, &packet(1, t));
         jitter.insert(FIRST + 3, &packet(3, t + 30 * MS));
         jitter.handle_timeout(t + 50 * MS);
@@ -346,7 +351,7 @@ mod tests {
     #[test]
     fn a_gap_wider_than_the_buffer_is_skipped_at_once_when_nothing_waits() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         jitter.insert(FIRST, &packet(0, t));
         drain(&mut jitter);
         jitter.insert(FIRST + 1_001, &packet(1, t));
@@ -356,7 +361,7 @@ mod tests {
     #[test]
     fn a_full_buffer_refuses_one_packet_and_lets_the_rest_go() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         for place in 1..32 {
             jitter.insert(FIRST + place, &packet(place as u8, t));
         }
@@ -368,7 +373,7 @@ mod tests {
     #[test]
     fn the_window_shrinks_while_nothing_is_reordered() {
         let t = start();
-        let mut jitter = Jitter::new(t);
+        let mut jitter = Jitter::new(160, t);
         for place in 0..3_000 {
             jitter.insert(FIRST + place, &packet(0, t));
             drain(&mut jitter);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use crate::audio::level::{Ramp, Shape, gain};
 use crate::audio::{Frame, SampleRate};
 
-use super::pacer::Pacer;
 use super::playout::{Playout, Taken};
 
 /// Takes the playout's sound and gives it its loudness: ducking, and fades where speech starts or breaks off in the
@@ -13,6 +12,7 @@ use super::playout::{Playout, Taken};
 #[derive(Debug)]
 pub(super) struct Mixer {
     rate: SampleRate,
+    ptime: Duration,
     level: Ramp,
     ducked: bool,
     /// The end of what was cut, dying away, for the beginning of a packet that has no speech.
@@ -28,8 +28,8 @@ impl Mixer {
     const SEAM: Duration = Duration::from_millis(5);
 
     /// Full level.
-    pub(super) fn new(rate: SampleRate) -> Self {
-        Self { rate, level: steady(1.0), ducked: false, tail: None }
+    pub(super) fn new(rate: SampleRate, ptime: Duration) -> Self {
+        Self { rate, ptime, level: steady(1.0), ducked: false, tail: None }
     }
 
     /// Softer, or back to full level.
@@ -70,7 +70,7 @@ impl Mixer {
 
     /// One packet's sound.
     pub(super) fn frame(&mut self, playout: &mut Playout, now: Instant) -> (Frame, Taken) {
-        let mut frame = Frame::silence(self.rate, Pacer::PTIME);
+        let mut frame = Frame::silence(self.rate, self.ptime);
         let taken = playout.take(frame.samples_mut(), now);
         let tail = self.tail.take();
         if taken.samples == 0 {

@@ -9,10 +9,13 @@
 
 mod activity;
 mod continuity;
+mod decoders;
 mod drift;
 mod dtmf;
+mod dtx;
 mod echo;
 mod far;
+mod formats;
 mod inbound;
 mod jitter;
 mod keys;
@@ -29,6 +32,7 @@ mod report;
 mod rtcp;
 mod source;
 
+pub use formats::{Format, Formats};
 pub use inbound::{Heard, Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
@@ -36,3 +40,6 @@ pub use quality::Quality;
 pub use recorder::Recorder;
 pub use report::{InboundReport, OutboundReport};
 pub use rtcp::{Reports, RtcpSpec};
+
+#[cfg(test)]
+mod bad_line;

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::tone::Tone;
-use crate::audio::{Codec, Encoder, Frame, SampleRate};
+use crate::audio::{Codec, Encoder, Frame, OpusSettings, Resampler, SampleRate};
 use crate::conversation::{Digit, ReplyId};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 use super::OutboundReport;
 use super::dtmf::{DtmfSender, KeyPacket};
+use super::dtx::{Deed, Dtx};
 use super::far::Far;
+use super::inbound::Inbound;
 use super::mixer::Mixer;
 use super::pacer::Pacer;
 use super::playout::{Cut, Playout, Taken, duration};
@@ -22,6 +24,17 @@ pub struct OutboundSpec {
     pub codec: Codec,
     /// Its payload type.
     pub payload_type: PayloadType,
+    /// Samples a second of everything on this line: what the widest of its formats has.
+    pub rate: SampleRate,
+    /// What one packet holds: 10, 20, 30, 40 or 60 ms. Another length, or one the codec has not, is 20 ms; a far side that
+    /// buffers is always sent 20 ms.
+    pub ptime: Duration,
+    /// Whether long silence is not sent. Only where the other side was told.
+    pub dtx: bool,
+    /// The payload type of the comfort noise that is sent for it.
+    pub comfort_noise: PayloadType,
+    /// How Opus is sent.
+    pub opus: OpusSettings,
     /// The payload type of telephone events; `None`: keys go another way.
     pub telephone_event: Option<PayloadType>,
     /// How much speech may be sent ahead of time to a far side that buffers, at most 60 ms; other lines have no lead.
@@ -30,6 +43,25 @@ pub struct OutboundSpec {
     pub far_buffer: bool,
     /// Where SSRC, first sequence number and first timestamp come from.
     pub seed: u64,
+}
+
+impl OutboundSpec {
+    /// A plain line: the codec's own rate, 20 ms a packet, every silence sent.
+    pub const fn new(codec: Codec, payload_type: PayloadType) -> Self {
+        Self {
+            codec,
+            payload_type,
+            rate: codec.sample_rate(),
+            ptime: Pacer::PTIME,
+            dtx: false,
+            comfort_noise: Inbound::COMFORT_NOISE,
+            opus: OpusSettings::USUAL,
+            telephone_event: None,
+            lead: Duration::ZERO,
+            far_buffer: false,
+            seed: 0,
+        }
+    }
 }
 
 /// What has to be done, and what has happened, in order.
@@ -68,8 +100,8 @@ pub enum Sent {
 
 /// The outbound side of a call: a reply's sound to paced packets, and to the sample what was heard of it.
 ///
-/// From [`answer`](Outbound::answer) on a packet leaves every 20 ms, silence included: one SSRC, contiguous sequence
-/// numbers, timestamps that run with the sound. A reply is [expected](Outbound::expect) (its sound is accepted),
+/// From [`answer`](Outbound::answer) on a packet leaves every 20 ms (or whatever was agreed), silence included unless it
+/// was agreed to leave it out: one SSRC, contiguous sequence numbers, timestamps that run with the sound. A reply is [expected](Outbound::expect) (its sound is accepted),
 /// [played](Outbound::play) (it may be heard) and over when it was [heard](Sent::Ended) or [flushed](Outbound::flush).
 /// After a hold or a flush the next packet is silent but for its first 5 ms, in which the word dies away; they count as
 /// not heard.
@@ -81,7 +113,11 @@ pub struct Outbound {
     spec: OutboundSpec,
     rate: SampleRate,
     units: u32,
+    ptime: Duration,
     encoder: Encoder,
+    /// From the line's rate to the codec's; `None`: they are one.
+    resampler: Option<Resampler>,
+    dtx: Dtx,
     playout: Playout,
     mixer: Mixer,
     pacer: Pacer,
@@ -122,7 +158,11 @@ impl Outbound {
 
     /// A line that is not up yet: speech is accepted, nothing is sent.
     pub fn new(spec: OutboundSpec, now: Instant) -> Self {
-        let rate = spec.codec.sample_rate();
+        let rate = spec.rate;
+        let codec = spec.codec;
+        let ptime = if spec.codec.can_send(spec.ptime) && !spec.far_buffer { spec.ptime } else { Pacer::PTIME };
+        // L16 at 44.1 and 48 kHz fits into a datagram by 10 ms only.
+        let ptime = if codec.can_send(ptime) { ptime } else { Duration::from_millis(10) };
         let mut random = spec.seed;
         let history = if spec.far_buffer {
             Playout::REWIND + Pacer::MOST_LEAD + Far::MOST_DELAY + Pacer::PTIME
@@ -132,13 +172,16 @@ impl Outbound {
         Self {
             spec,
             rate,
-            units: spec.codec.clock_rate() / 50,
-            encoder: Encoder::new(spec.codec),
-            playout: Playout::new(rate, history),
-            mixer: Mixer::new(rate),
-            pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, now),
+            units: codec.clock_rate() * ptime.as_millis() as u32 / 1_000,
+            ptime,
+            encoder: Encoder::with(codec, spec.opus),
+            resampler: (codec.sample_rate() != rate).then(|| Resampler::new(rate, codec.sample_rate())),
+            dtx: Dtx::new(spec.dtx && !spec.far_buffer, ptime),
+            playout: Playout::new(rate, history, ptime),
+            mixer: Mixer::new(rate, ptime),
+            pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, ptime, now),
             far: Far::new(rate),
-            keys: DtmfSender::new(),
+            keys: DtmfSender::new(ptime),
             tone: None,
             ssrc: Ssrc(next_random(&mut random) as u32),
             // Far from the wrap: whoever misses the first packets could not tell an encrypted stream's rollover (RFC 3711
@@ -303,7 +346,11 @@ impl Outbound {
         let late = self.pacer.lateness(ready, self.now);
         self.report.worst_lateness = self.report.worst_lateness.max(late);
         self.report.late += u64::from(late > Self::LATE);
-        Some(Sent::Packet(self.packet()))
+        match self.packet() {
+            Some(packet) => Some(Sent::Packet(packet)),
+            // Silence that is not sent: what follows it is told all the same.
+            None => self.poll(),
+        }
     }
 
     /// When to call [`handle_timeout`](Outbound::handle_timeout) at the latest.
@@ -348,11 +395,11 @@ impl Outbound {
 
     /// Whether the next packet holds speech if it leaves now.
     fn is_ready(&self) -> bool {
-        self.keys.is_idle() && self.playout.is_ready(self.rate.samples_in(Pacer::PTIME), self.now)
+        self.keys.is_idle() && self.playout.is_ready(self.rate.samples_in(self.ptime), self.now)
     }
 
-    /// Makes the packet that is due.
-    fn packet(&mut self) -> PacketBuf {
+    /// Makes the packet that is due; `None`: it is not sent.
+    fn packet(&mut self) -> Option<PacketBuf> {
         let key = self.keys.next(self.timestamp, self.units as u16);
         if key.is_some() {
             // The end of what was cut has lost its place: it would sound after the key.
@@ -364,7 +411,7 @@ impl Outbound {
                     let key = Digit::from_event_code(event.event).map(Digit::as_char);
                     self.tone = key.and_then(|key| Tone::key(key, self.rate));
                 }
-                let mut frame = Frame::silence(self.rate, Pacer::PTIME);
+                let mut frame = Frame::silence(self.rate, self.ptime);
                 if let Some(tone) = self.tone.as_mut().filter(|_| sounds) {
                     tone.fill(frame.samples_mut());
                 }
@@ -373,11 +420,11 @@ impl Outbound {
             Some(KeyPacket::Event { first, timestamp, event, .. }) => {
                 let payload_type = self.spec.telephone_event.unwrap_or(self.spec.payload_type);
                 let header = self.header(first, payload_type, timestamp);
-                self.book(Frame::silence(self.rate, Pacer::PTIME), Taken::default());
+                self.book(Frame::silence(self.rate, self.ptime), Taken::default(), true);
                 self.report.events += 1;
-                PacketBuf::write(header, |payload| copy(&event.to_bytes(), payload))
+                Some(PacketBuf::write(header, |payload| copy(&event.to_bytes(), payload)))
             }
-            Some(KeyPacket::Pause) => self.sound(Frame::silence(self.rate, Pacer::PTIME), Taken::default()),
+            Some(KeyPacket::Pause) => self.sound(Frame::silence(self.rate, self.ptime), Taken::default()),
             None => {
                 let (frame, taken) = self.mixer.frame(&mut self.playout, self.now);
                 self.sound(frame, taken)
@@ -386,12 +433,30 @@ impl Outbound {
     }
 
     /// A packet of sound. The marker tells where speech begins after silence (RFC 3551 section 4.1).
-    fn sound(&mut self, frame: Frame, taken: Taken) -> PacketBuf {
-        let marker = taken.reply.is_some() && !self.talking;
+    fn sound(&mut self, frame: Frame, taken: Taken) -> Option<PacketBuf> {
+        let is_silent = taken.reply.is_none() && frame.samples().iter().all(|&sample| sample == 0);
+        let deed = self.dtx.next(is_silent);
+        let resumes = deed == Deed::Send { resumes: true };
+        let marker = resumes || (taken.reply.is_some() && !self.talking);
         let header = self.header(marker, self.spec.payload_type, self.timestamp);
-        let packet = PacketBuf::write(header, |payload| self.encoder.encode(frame.samples(), payload));
-        self.book(frame, taken);
+        let packet = match deed {
+            Deed::Nothing => None,
+            // Opus has its own: a packet of silence says that nothing follows.
+            Deed::Noise if self.spec.codec != Codec::Opus => {
+                let header = Header { payload_type: self.spec.comfort_noise, ..header };
+                Some(PacketBuf::write(header, |payload| copy(&[NO_NOISE], payload)))
+            }
+            Deed::Noise | Deed::Send { .. } => Some(PacketBuf::write(header, |payload| self.encode(&frame, payload))),
+        };
+        self.book(frame, taken, deed != Deed::Nothing);
         packet
+    }
+
+    fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> usize {
+        let Some(resampler) = &mut self.resampler else { return self.encoder.encode(frame.samples(), payload) };
+        let mut narrow = Frame::empty(self.spec.codec.sample_rate());
+        resampler.process(frame.samples(), |piece| _ = narrow.push(piece));
+        self.encoder.encode(narrow.samples(), payload)
     }
 
     /// The next packet's header.
@@ -399,13 +464,13 @@ impl Outbound {
         Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
-    /// Books a packet with this sound in it, and lines up what follows it.
-    fn book(&mut self, frame: Frame, taken: Taken) {
+    /// Books a packet with this sound in it, sent or not, and lines up what follows it.
+    fn book(&mut self, frame: Frame, taken: Taken, is_sent: bool) {
         let speech = taken.reply.is_some();
         let belongs = self.pacer.sent(speech, self.now);
         self.timestamp = self.timestamp.wrapping_add(self.units);
-        self.sequence = self.sequence.wrapping_add(1);
-        self.report.sent += 1;
+        self.sequence = self.sequence.wrapping_add(u16::from(is_sent));
+        self.report.sent += u64::from(is_sent);
         if let Some(reply) = taken.reply.filter(|_| taken.first) {
             self.after.push_back(After::Started(reply));
         }
@@ -475,6 +540,9 @@ fn copy(bytes: &[u8], payload: &mut [u8]) -> usize {
     payload.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     length
 }
+
+/// −127 dBov (RFC 3389): the quietest there is.
+const NO_NOISE: u8 = 127;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one well-mixed number per step.
 fn next_random(state: &mut u64) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Absolute deadlines, one every [`Pacer::PTIME`], with two liberties.
+/// Absolute deadlines, one for each packet, with two liberties.
 ///
 /// *Lead*: to a gateway that buffers, speech is sent up to `lead` ahead of time; silence never is, so that a reply does
 /// not queue behind it.
@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub(super) struct Pacer {
     lead: Duration,
-    /// When the next packet belongs without liberties, and with them: `due <= grid < due + PTIME`.
+    /// What one packet holds.
+    ptime: Duration,
+    /// When the next packet belongs without liberties, and with them: `due <= grid < due + ptime`.
     grid: Instant,
     due: Instant,
     running: bool,
@@ -32,7 +34,7 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    /// What one packet holds.
+    /// What one packet holds unless something else was agreed.
     pub(super) const PTIME: Duration = Duration::from_millis(20);
     /// Two packets are at least this far apart unless there is something to catch up with.
     const APART: Duration = Duration::from_millis(2);
@@ -42,9 +44,9 @@ impl Pacer {
     pub(super) const MOST_LEAD: Duration = Duration::from_millis(60);
 
     /// Not started.
-    pub(super) fn new(lead: Duration, now: Instant) -> Self {
+    pub(super) fn new(lead: Duration, ptime: Duration, now: Instant) -> Self {
         let lead = lead.min(Self::MOST_LEAD);
-        Self { lead, grid: now, due: now, running: false, speaking: false, sent_at: None, available: now }
+        Self { lead, ptime, grid: now, due: now, running: false, speaking: false, sent_at: None, available: now }
     }
 
     /// Starts: the first packet is due now.
@@ -64,7 +66,7 @@ impl Pacer {
     pub(super) fn kick(&mut self, now: Instant) {
         let soonest =
             if self.speaking { now.max(self.due) } else { self.sent_at.map_or(now, |at| now.max(at + Self::APART)) };
-        if self.grid.saturating_duration_since(soonest) <= Self::PTIME {
+        if self.grid.saturating_duration_since(soonest) <= self.ptime {
             self.due = soonest.min(self.grid);
         }
         self.available = self.available.max(now);
@@ -76,9 +78,9 @@ impl Pacer {
         if late <= Self::TOO_LATE {
             return 0;
         }
-        let skipped = u32::try_from(late.as_nanos() / Self::PTIME.as_nanos()).unwrap_or(u32::MAX);
-        self.grid += Self::PTIME * skipped;
-        self.due += Self::PTIME * skipped;
+        let skipped = u32::try_from(late.as_nanos() / self.ptime.as_nanos().max(1)).unwrap_or(u32::MAX);
+        self.grid += self.ptime * skipped;
+        self.due += self.ptime * skipped;
         skipped
     }
 
@@ -90,8 +92,8 @@ impl Pacer {
     /// A packet leaves now; says when the sound in it belongs.
     pub(super) fn sent(&mut self, speech: bool, now: Instant) -> Instant {
         let belongs = if speech { self.due } else { self.grid };
-        self.grid += Self::PTIME;
-        self.due = if speech { self.due + Self::PTIME } else { self.grid };
+        self.grid += self.ptime;
+        self.due = if speech { self.due + self.ptime } else { self.grid };
         (self.sent_at, self.speaking) = (Some(now), speech);
         belongs
     }
@@ -126,7 +128,7 @@ mod tests {
     #[test]
     fn deadlines_are_absolute() {
         let t = start();
-        let mut pacer = Pacer::new(Duration::ZERO, t);
+        let mut pacer = Pacer::new(Duration::ZERO, Pacer::PTIME, t);
         assert_eq!(pacer.deadline(false), None);
         pacer.start(t);
         for n in 0..100 {
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn a_reply_does_not_wait_for_the_tick_and_silence_pays_it_back() {
         let t = start();
-        let mut pacer = Pacer::new(Duration::ZERO, t);
+        let mut pacer = Pacer::new(Duration::ZERO, Pacer::PTIME, t);
         pacer.start(t);
         pacer.sent(false, t);
         pacer.kick(t + ms(5));
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn two_packets_are_not_sent_on_one_another() {
         let t = start();
-        let mut pacer = Pacer::new(Duration::ZERO, t);
+        let mut pacer = Pacer::new(Duration::ZERO, Pacer::PTIME, t);
         pacer.start(t);
         pacer.sent(false, t);
         pacer.kick(t);
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn a_buffering_gateway_gets_speech_ahead_and_silence_on_time() {
         let t = start();
-        let mut pacer = Pacer::new(ms(60), t);
+        let mut pacer = Pacer::new(ms(60), Pacer::PTIME, t);
         pacer.start(t);
         pacer.sent(false, t);
         pacer.kick(t + ms(10));
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn far_too_late_skips_and_a_little_late_does_not() {
         let t = start();
-        let mut pacer = Pacer::new(Duration::ZERO, t);
+        let mut pacer = Pacer::new(Duration::ZERO, Pacer::PTIME, t);
         pacer.start(t);
         assert_eq!(pacer.skip(false, t + ms(100)), 0);
         assert_eq!(pacer.skip(false, t + ms(130)), 6);
@@ -192,7 +194,7 @@ mod tests {
             turns in prop::collection::vec((0u64..40_000, 1u64..20, any::<bool>()), 1..200),
         ) {
             let t = start();
-            let mut pacer = Pacer::new(Duration::ZERO, t);
+            let mut pacer = Pacer::new(Duration::ZERO, Pacer::PTIME, t);
             pacer.start(t);
             let (mut now, mut count, mut last) = (t, 0u32, None::<Instant>);
             let mut send = |pacer: &mut Pacer, speech: bool, now: &mut Instant| {

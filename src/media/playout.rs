@@ -29,8 +29,9 @@ pub(super) struct Playout {
     /// Replies that are over, newest last. At most [`Playout::REMEMBERED`].
     over: VecDeque<(ReplyId, Cut)>,
     plays: u32,
-    /// How much speech must be there before a reply starts.
+    /// How much speech must be there before a reply starts, and what that is at least.
     start: Duration,
+    least_start: Duration,
     held: bool,
 }
 
@@ -96,12 +97,13 @@ impl Playout {
     const START: Duration = Duration::from_millis(40);
     const LONGEST_START: Duration = Duration::from_millis(200);
 
-    /// Nothing to play. `history` of sent sound is kept for stepping back.
-    pub(super) fn new(rate: SampleRate, history: Duration) -> Self {
+    /// Nothing to play, to be taken in packets of `ptime`. `history` of sent sound is kept for stepping back.
+    pub(super) fn new(rate: SampleRate, history: Duration, ptime: Duration) -> Self {
+        let start = Self::START.max(ptime);
         let pool = Pool::new(rate, Self::MOST, history);
         let tracks = (0..Self::REPLIES).map(|_| Track::empty(&pool)).collect();
         let over = VecDeque::with_capacity(Self::REMEMBERED);
-        Self { rate, pool, tracks, over, plays: 0, start: Self::START, held: false }
+        Self { rate, pool, tracks, over, plays: 0, start, least_start: start, held: false }
     }
 
     /// A reply is alive: its sound is kept from now on.
@@ -247,7 +249,7 @@ impl Playout {
         let reply = track.reply.filter(|_| track.complete && track.waiting() == 0)?;
         track.sent = true;
         if !track.underran {
-            self.start = self.start.saturating_sub(Duration::from_millis(20)).max(Self::START);
+            self.start = self.start.saturating_sub(Duration::from_millis(20)).max(self.least_start);
         }
         Some((reply, track.position))
     }

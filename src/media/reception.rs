@@ -64,7 +64,7 @@ impl Reception {
         let since = (expected - stream.before.0, stream.received - stream.before.1);
         stream.before = (expected, stream.received);
         let missing = since.0.saturating_sub(since.1);
-        let fraction = if since.0 == 0 { 0 } else { (missing << 8) / since.0 };
+        let fraction = (missing << 8).checked_div(since.0).unwrap_or(0);
         Some(ReportBlock {
             ssrc: stream.ssrc,
             fraction: u8::try_from(fraction).unwrap_or(u8::MAX),

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{Codec, Decoder};
+use crate::audio::Codec;
 use crate::rtp::Packet;
+use crate::world::Receiver;
 
 /// How utterances of the agent are told apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,7 +30,7 @@ pub struct Utterance {
 /// An ear at the end of an RTP line.
 #[derive(Debug)]
 pub struct Ear {
-    decoder: Decoder,
+    receiver: Receiver,
     hearing: Hearing,
     /// When each packet came, and whether the agent was audible in it.
     heard: Vec<(Instant, bool)>,
@@ -63,7 +64,7 @@ impl Ear {
     /// An ear that has heard nothing.
     pub fn new(codec: Codec, hearing: Hearing) -> Self {
         Self {
-            decoder: Decoder::new(codec),
+            receiver: Receiver::new(codec),
             hearing,
             heard: Vec::new(),
             utterances: Vec::new(),
@@ -85,7 +86,7 @@ impl Ear {
             return None;
         };
         self.follow(&packet);
-        let Ok(frame) = self.decoder.decode(packet.payload) else { return None };
+        let frame = self.receiver.hear(packet.payload)?;
         let samples = frame.samples();
         // To the sample: a packet in which the sound only dies away is silence from there on.
         let last = samples.iter().rposition(|sample| sample.unsigned_abs() > AUDIBLE);
@@ -181,9 +182,9 @@ impl Ear {
         let (sequence, timestamp) = (packet.header.sequence, packet.header.timestamp);
         if let Some((last_sequence, last_timestamp)) = self.last {
             let steps = u32::from(sequence.wrapping_sub(last_sequence));
-            let samples = timestamp.wrapping_sub(last_timestamp);
+            let (samples, units) = (timestamp.wrapping_sub(last_timestamp), self.receiver.units());
             // A datagram that the system lost is its fault; a timestamp that does not keep step is the sender's.
-            if steps == 0 || samples == 0 || !samples.is_multiple_of(160) || samples < steps * 160 {
+            if steps == 0 || samples == 0 || !samples.is_multiple_of(units) || samples < steps * units {
                 self.problem("the stream is not contiguous".into());
             }
         }

@@ -97,8 +97,8 @@ pub struct PacketBuf {
 }
 
 impl PacketBuf {
-    /// The longest payload we send: 20 ms of linear 16-bit sound at 16 kHz.
-    pub const MAX_PAYLOAD: usize = 640;
+    /// The longest payload we send: with every header it stays one packet of Ethernet.
+    pub const MAX_PAYLOAD: usize = 1_280;
     const CAPACITY: usize = HEADER_LEN + Self::MAX_PAYLOAD;
 
     /// Writes a packet whose payload `fill` produces: it is given the room there is and returns how much it used.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::audio::tone::Tone;
-use crate::audio::{Codec, Encoder, SampleRate};
+use crate::audio::{Codec, Encoder, Frame, Resampler, SampleRate};
 use crate::conversation::Digit;
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc, TelephoneEvent};
 
@@ -20,6 +20,10 @@ pub struct Caller {
     pressing: Option<Press>,
     keypad: Vec<KeyDown>,
     encoder: Encoder,
+    /// From 8 kHz to the codec's rate; `None`: they are one.
+    resampler: Option<Resampler>,
+    /// What a packet counts in timestamps.
+    units: u32,
     payload_type: PayloadType,
     telephone_event: PayloadType,
     ssrc: Ssrc,
@@ -68,11 +72,11 @@ const KEYS_APART: Duration = Duration::from_millis(200);
 pub(super) const PTIME: Duration = Duration::from_millis(20);
 /// How loud each tone of a beep is.
 const BEEP_DBFS: f32 = -16.0;
-/// Samples of one packet.
-const SAMPLES: u32 = 160;
+/// Samples of one packet at 8 kHz.
+const SAMPLES: usize = 160;
 
 impl Caller {
-    /// A silent caller that speaks `codec` (8 kHz). Its sounds, first sequence number and timestamp come from `seed`.
+    /// A silent caller that speaks `codec`, in sound of 8 kHz. Its sounds, first sequence number and timestamp come from `seed`.
     pub fn new(codec: Codec, payload_type: PayloadType, seed: u64) -> Self {
         Self {
             sounds: Vec::new(),
@@ -80,6 +84,9 @@ impl Caller {
             pressing: None,
             keypad: Vec::new(),
             encoder: Encoder::new(codec),
+            resampler: (codec.sample_rate() != SampleRate::HZ_8000)
+                .then(|| Resampler::new(SampleRate::HZ_8000, codec.sample_rate())),
+            units: codec.clock_rate() / 50,
             payload_type,
             telephone_event: PayloadType(101),
             ssrc: Ssrc(0x5ca1_ab1e),
@@ -177,9 +184,10 @@ impl Caller {
     pub(super) fn event(&mut self, now: Duration) -> Option<PacketBuf> {
         self.keypad.retain(|key| now <= key.start + KEY + 2 * PTIME);
         let down = self.keypad.iter_mut().find(|key| now > key.start)?;
-        let timestamp = *down.timestamp.get_or_insert(self.timestamp.wrapping_sub(SAMPLES));
+        let timestamp = *down.timestamp.get_or_insert(self.timestamp.wrapping_sub(self.units));
         let held = now.saturating_sub(down.start);
-        let duration = u16::try_from(samples(held.min(KEY))).unwrap_or(u16::MAX);
+        let clock = u128::from(self.units) * 50;
+        let duration = u16::try_from(held.min(KEY).as_micros() * clock / 1_000_000).unwrap_or(u16::MAX);
         let event = TelephoneEvent { event: down.key.event_code(), end: held >= KEY, volume: 10, duration };
         let header = Header {
             marker: held <= PTIME,
@@ -205,7 +213,7 @@ impl Caller {
             self.presses.pop_front();
             self.pressing = Some(Press { event: key.event_code(), timestamp: self.timestamp, sent: 0 });
         }
-        let mut mixed = [0i32; 160];
+        let mut mixed = [0i32; SAMPLES];
         for sound in &self.sounds {
             // Either the sound begins within this packet, or the packet within the sound.
             let skipped = samples(sound.start.saturating_sub(start)).min(mixed.len());
@@ -224,9 +232,14 @@ impl Caller {
             ssrc: self.ssrc,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(SAMPLES);
+        self.timestamp = self.timestamp.wrapping_add(self.units);
         let Some(press) = &mut self.pressing else {
-            return PacketBuf::write(header, |payload| self.encoder.encode(&clipped, &mut payload[..160]));
+            return PacketBuf::write(header, |payload| {
+                let Some(resampler) = &mut self.resampler else { return self.encoder.encode(&clipped, payload) };
+                let mut wide = Frame::empty(resampler.to());
+                resampler.process(&clipped, |piece| _ = wide.push(piece));
+                self.encoder.encode(wide.samples(), payload)
+            });
         };
         header.payload_type = self.telephone_event;
         header.timestamp = press.timestamp;
@@ -236,7 +249,7 @@ impl Caller {
             event: press.event,
             end: press.sent >= Press::PACKETS,
             volume: 10,
-            duration: press.sent.min(Press::PACKETS) * SAMPLES as u16,
+            duration: press.sent.min(Press::PACKETS).saturating_mul(self.units as u16),
         };
         if press.sent == Press::PACKETS + Press::ENDS - 1 {
             self.pressing = None;

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::audio::{Decoder, Frame};
+use crate::audio::{Codec, Frame};
 use crate::conversation::{Digit, ReplyId};
 use crate::rtp::{Packet, TelephoneEvent};
 
 use super::caller::PTIME;
+use super::receiver::Receiver;
 use super::sound;
 
 /// The caller's ear: whose sound is on the line, and since when.
 #[derive(Debug)]
 pub(super) struct Ear {
-    decoder: Decoder,
+    receiver: Receiver,
     pub(super) replies: BTreeSet<u32>,
     /// The kept sound is about to begin.
     pub(super) is_kept_next: bool,
@@ -44,9 +45,9 @@ pub(super) struct HeardPacket {
 }
 
 impl Ear {
-    pub(super) fn new(decoder: Decoder) -> Self {
+    pub(super) fn new(codec: Codec) -> Self {
         Self {
-            decoder,
+            receiver: Receiver::new(codec),
             replies: BTreeSet::new(),
             is_kept_next: false,
             voices: BTreeMap::new(),
@@ -69,13 +70,13 @@ impl Ear {
         let mut problem = None;
         if let Some((sequence, timestamp, _)) = self.last_sent {
             let step = packet.header.timestamp.wrapping_sub(timestamp);
-            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % 160 != 0 {
+            if packet.header.sequence != sequence.wrapping_add(1) || step == 0 || step % self.receiver.units() != 0 {
                 problem = Some("the stream is not contiguous".to_owned());
             }
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
         let (mut began, mut whose, mut sound) = (None, None, None);
-        if let Ok(frame) = self.decoder.decode(packet.payload)
+        if let Some(frame) = self.receiver.hear(packet.payload)
             && sound::is_audible(frame.samples())
         {
             sound = Some(frame);

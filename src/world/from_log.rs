@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Beep, BeepDetector, Codec, Decoder, Hop, Vad};
+use crate::audio::{Beep, BeepDetector, Decoder, Hop, Vad};
 use crate::call::log::{Owned, Record, Records, UnreadableLog};
-use crate::call::{Call, CallSpec, Command, DialogueEvent, Event, EventKind, Output, Screening, Speculation, Timing};
+use crate::call::{
+    Call, CallSpec, Command, DialogueEvent, Event, EventKind, LineSpec, Output, Screening, Speculation, Timing,
+};
 use crate::conversation::{Failure, ReplyId, Service, ToolCall, TranscriptKind};
-use crate::rtp::Packet;
+use crate::rtp::{Packet, PayloadType};
 
 use super::caller::PTIME;
 
@@ -84,7 +86,7 @@ impl Telling {
             call: Call::new(spec.clone(), base),
             answered: Duration::ZERO,
             last: Duration::ZERO,
-            voice: Voice::new(spec.line.codec),
+            voice: Voice::new(&spec.line),
             deeds: Vec::new(),
             replies: BTreeMap::new(),
             tools: Vec::new(),
@@ -305,7 +307,7 @@ const REST: Duration = Duration::from_millis(500);
 /// Stretches of the caller's voice.
 #[derive(Default)]
 struct Voice {
-    decoder: Option<(Decoder, Vad, BeepDetector)>,
+    decoder: Option<(PayloadType, Decoder, Vad, BeepDetector)>,
     /// When the first packet came.
     first: Option<Duration>,
     pushed: u64,
@@ -316,14 +318,21 @@ struct Voice {
 }
 
 impl Voice {
-    fn new(codec: Codec) -> Self {
-        let rate = codec.sample_rate();
-        Self { decoder: Some((Decoder::new(codec), Vad::new(rate), BeepDetector::new(rate))), ..Self::default() }
+    /// Of what comes in the line's first codec.
+    fn new(line: &LineSpec) -> Self {
+        let (codec, rate) = (line.codec, line.codec.sample_rate());
+        let detectors = (line.payload_type, Decoder::new(codec), Vad::new(rate), BeepDetector::new(rate));
+        Self { decoder: Some(detectors), ..Self::default() }
     }
 
     fn hear(&mut self, datagram: &[u8], at: Duration) {
-        let Self { decoder: Some((decoder, vad, detector)), first, pushed, found, beeps } = self else { return };
+        let Self { decoder: Some((agreed, decoder, vad, detector)), first, pushed, found, beeps } = self else {
+            return;
+        };
         let Ok(packet) = Packet::parse(datagram) else { return };
+        if packet.header.payload_type != *agreed {
+            return;
+        }
         first.get_or_insert(at);
         let Ok(frame) = decoder.decode(packet.payload) else { return };
         *pushed += frame.samples().len() as u64;

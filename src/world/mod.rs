@@ -19,6 +19,7 @@ mod part;
 mod policy;
 mod random;
 mod random_call;
+mod receiver;
 mod replay;
 mod scenario;
 mod services;
@@ -39,6 +40,7 @@ pub use part::{
 pub use policy::set;
 pub use random::Random;
 pub use random_call::random_call;
+pub use receiver::Receiver;
 pub use replay::{Divergence, Replayed, replay};
 pub use scenario::{BadScenario, Expectation, Scenario};
 pub use world::{Outcome, run};

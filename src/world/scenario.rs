@@ -14,7 +14,8 @@
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
-//! line pcma | line buffered                the codec, or a gateway that buffers (60 ms lead, marks)
+//! line pcma | line g722 | line opus        the codec (also `l16/16000` …); `line buffered`: a gateway that buffers
+//!                                          (60 ms lead, marks)
 //! stt interim=200 final=250                lags behind the words and behind the end of the voice; final=never
 //! stt eager=100                            it announces the end of a turn so long after the voice, and its final ends it
 //! llm first=300 token=16                   to the first token, then between tokens
@@ -66,6 +67,7 @@ use crate::audio::{Codec, SampleRate, g711};
 use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode, ToolRule};
 use crate::conversation::{Pii, ToolSpec, TransferEnd};
 
+use super::caller::PTIME;
 use super::words::{Args, Word, split};
 use super::{NetworkSpec, sound};
 
@@ -223,6 +225,9 @@ impl Scenario {
                 }
                 name => {
                     let codec = Codec::from_name(name).ok_or(format!("`{name}` is no codec"))?;
+                    if !codec.can_send(PTIME) {
+                        return Err(format!("`{name}` has no packets of 20 ms"));
+                    }
                     self.spec.line = LineSpec::rtp(codec);
                 }
             },

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::audio::{Decoder, level};
+use crate::audio::level;
 use crate::call::log::{Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
 use crate::conversation::{ReplyId, Service};
@@ -199,7 +199,7 @@ impl<'a> World<'a> {
             given_up: Vec::new(),
             over: BTreeMap::new(),
             unread: BTreeMap::new(),
-            ear: Ear::new(Decoder::new(line.codec)),
+            ear: Ear::new(line.codec),
             encoder,
             log,
             digest: Digest::default(),

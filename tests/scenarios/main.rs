@@ -7,6 +7,7 @@
 
 mod ahead;
 mod barge_in;
+mod codecs;
 mod lossy;
 
 use std::fmt::Write as _;

@@ -98,7 +98,7 @@ async fn bodies_that_are_not_what_they_should_be_are_refused_in_one_shape() {
 #[tokio::test]
 async fn every_wrong_field_of_a_leg_is_named() {
     let door = Door::open(&[], 1).await;
-    let body = r#"{"agentId":7,"transport":"sip","remote":"localhost:1","codec":"opus","payloadType":3,
+    let body = r#"{"agentId":7,"transport":"sip","remote":"localhost:1","codec":"g729","payloadType":3,
         "telephoneEvent":8,"from":"+1 212 999","to":"12","direction":"sideways","unknown":true}"#;
     let answer = post(door.address, "/v1/media/legs", body).await;
     let json = answer.refused(422, "VALIDATION_ERROR");
@@ -108,6 +108,23 @@ async fn every_wrong_field_of_a_leg_is_named() {
     assert_eq!(fields, expected, "{json}");
     assert!(json["detail"].as_str().unwrap().contains("transport: expected \"rtp\""), "what is supported is told");
     assert!(!answer.body.contains("212"), "a number is not repeated");
+    // Codecs beside one another, and what each can carry.
+    for (more, field, told) in [
+        (r#""codecs":["PCMU","PCMU"]"#, "codecs.1", "payload type 0 is there twice"),
+        (r#""codecs":["PCMU",{"codec":"opus","payloadType":34}]"#, "codecs.1", "expected 96 to 127"),
+        (r#""codecs":[]"#, "codecs", "found 0 entries"),
+        (r#""codecs":["G729"]"#, "codecs.0", "expected one of opus, G722"),
+        (r#""codecs":[7]"#, "codecs.0", "expected a codec's name"),
+        (r#""codec":"PCMU","codecs":["G722"]"#, "codecs", "either codec or codecs"),
+        (r#""codec":"opus","ptime":30"#, "ptime", "expected one of 10, 20, 40, 60 for opus"),
+        (r#""codecs":["PCMU",{"codec":"opus","payloadType":101}]"#, "telephoneEvent", "another payload type"),
+        (r#""codec":"opus","useInbandFec":1"#, "useInbandFec", "expected true or false"),
+    ] {
+        let body = format!(r#"{{"agentId":"front-desk","transport":"rtp",{more}}}"#);
+        let json = post(door.address, "/v1/media/legs", &body).await.refused(422, "VALIDATION_ERROR");
+        assert_eq!(json["error"]["details"][0]["field"], field, "{more}");
+        assert!(json["detail"].as_str().unwrap().contains(told), "{more}: {json}");
+    }
     // An empty body is an empty object: the two fields that must be there are named.
     let json = send(door.address, "POST", "/v1/media/legs", &[], "").await.refused(422, "VALIDATION_ERROR");
     assert_eq!(json["detail"], "agentId: is missing; expected a text; transport: is missing; expected a text");

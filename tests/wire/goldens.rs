@@ -100,6 +100,12 @@ fn a_media_leg() {
         codec: "PCMU",
         payload_type: 0,
         telephone_event: Some(101),
+        codecs: vec![
+            wire::LegCodec { codec: "PCMU", payload_type: 0 },
+            wire::LegCodec { codec: "opus", payload_type: 111 },
+        ],
+        ptime: 20,
+        dtx: false,
         rtcp_mux: true,
         srtp: Some(wire::MediaKeys { send: "1 AES_CM_128_HMAC_SHA1_80 inline:d0Rmd…".into() }),
         direction: "inbound",

@@ -66,7 +66,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         record,
         seed,
     } = spec;
-    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp } = wire;
+    // The rest of the line stands behind, by name.
+    let LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp, .. } = wire;
     let DialogueSpec {
         direction,
         language,
@@ -175,6 +176,9 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "cut_in", cut_in);
     put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
     put_option(line, "backchannels", &backchannels.join("\n"));
+    for (name, value) in super::line::options(wire) {
+        put_option(line, name, &value);
+    }
 }
 
 /// Appends an option by its name; [`set_option`] reads it.
@@ -260,12 +264,14 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
     let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
+    let mut line = LineSpec::rtp(codec);
     let mut rtcp = None;
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
             Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some(option) if option.starts_with("line_") => super::line::set(&mut line, option, &text(value)?)?,
             Some("rtcp") => rtcp = Some(RtcpSpec { ntp: value.parse().ok()? }),
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),
             Some(option) => set_option(&mut dialogue, option, &text(value)?)?,
@@ -274,7 +280,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     }
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
-    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp };
+    let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp, ..line };
     Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
 }
 
@@ -297,6 +303,8 @@ fn texts_mut(dialogue: &mut DialogueSpec) -> [&mut String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::OpusSettings;
+    use crate::media::Format;
 
     #[test]
     fn any_text_is_one_field_and_comes_back() {
@@ -347,8 +355,17 @@ mod tests {
         dialogue.cut_in = "One moment!".into();
         dialogue.backchannel = true;
         dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
-        let mut spec_in = CallSpec { seed: u64::MAX, sound, last_resort, ..CallSpec::new(dialogue) };
-        spec_in.line.rtcp = Some(RtcpSpec { ntp: u64::MAX - 3 });
+        let format = |payload_type, codec| Format { payload_type: PayloadType(payload_type), codec };
+        let line = LineSpec {
+            others: [format(9, Codec::G722), format(0, Codec::Pcmu)].into_iter().collect(),
+            comfort_noise: PayloadType(97),
+            ptime: Duration::from_millis(40),
+            dtx: true,
+            opus: OpusSettings { bitrate: 16_000, fec: false, ..OpusSettings::USUAL },
+            rtcp: Some(RtcpSpec { ntp: u64::MAX - 3 }),
+            ..LineSpec::rtp(Codec::Opus)
+        };
+        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, line, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

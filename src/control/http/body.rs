@@ -119,6 +119,23 @@ impl Body {
         texts
     }
 
+    /// A list of one to `most` values; may be left out.
+    pub(super) fn list(&mut self, field: &str, most: usize) -> Option<Vec<Value>> {
+        match self.given(field)? {
+            Value::Array(list) if (1..=most).contains(&list.len()) => Some(list.clone()),
+            Value::Array(list) => {
+                let message = format!("found {} entries, expected 1 to {most}", list.len());
+                self.wrong(field, "value", message);
+                None
+            }
+            other => {
+                let message = format!("found {}, expected a list", kind(other));
+                self.wrong(field, "type", message);
+                None
+            }
+        }
+    }
+
     /// Whether `field` is there and null.
     pub(super) fn is_null(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(Value::is_null)

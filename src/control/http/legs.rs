@@ -10,13 +10,14 @@ use axum::response::Response;
 
 use crate::control::wire::{self, Detail};
 use crate::control::{Api, Found, Overrides, Party};
-use crate::engine::{Codec, Direction, LegError, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec};
+use crate::engine::{Direction, LegError, LegMedia, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec};
 
 use super::Refusal;
 use super::body::Body;
 use super::calls;
 use super::refusal::json;
 use super::segment::Segment;
+use super::sound;
 
 /// What a leg is asked for: parsed, nothing half valid.
 struct Wanted {
@@ -39,6 +40,8 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let leg = api.rtp.open(spec).await.map_err(refuse_leg)?;
     let (codec, payload_type) = (leg.codec.name(), leg.payload_type.0);
     let telephone_event = leg.telephone_event.map(|payload_type| payload_type.0);
+    let (codecs, dtx) = (sound::told(&leg), leg.media.dtx);
+    let ptime = leg.media.ptime.unwrap_or(LegMedia::PTIME);
     let local = leg.local.map(|local| local.to_string());
     let srtp = leg.srtp.as_ref().map(|crypto| wire::MediaKeys { send: crypto.reveal() });
     let (direction, transport) = (party.direction.name(), party.transport);
@@ -54,6 +57,9 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
         codec,
         payload_type,
         telephone_event,
+        codecs,
+        ptime: u64::try_from(ptime.as_millis()).unwrap_or(u64::MAX),
+        dtx,
         rtcp_mux,
         srtp,
         direction,
@@ -97,15 +103,17 @@ impl Wanted {
             body.wrong("transport", "value", message);
         }
         let remote = remote(&mut body);
-        let codec = codec(&mut body);
-        let payload_type = payload_type(&mut body, "payloadType", codec);
+        let (codec, payload_type, mut media) = sound::read(&mut body);
         let telephone_event = match body.is_null("telephoneEvent") {
             true => None,
-            false => Some(payload_type_in(&mut body, "telephoneEvent", 96).unwrap_or(PayloadType(101))),
+            false => Some(sound::payload_type_in(&mut body, "telephoneEvent", 96).unwrap_or(PayloadType(101))),
         };
-        if telephone_event.is_some() && telephone_event == payload_type {
+        let is_sound =
+            |event: PayloadType| Some(event) == payload_type || media.others.iter().any(|(other, _)| *other == event);
+        if telephone_event.is_some_and(is_sound) {
             body.wrong("telephoneEvent", "value", "expected another payload type than the codec's");
         }
+        media.comfort_noise = sound::payload_type_in(&mut body, "comfortNoise", 0);
         let (rtcp_mux, srtp) = (body.flag("rtcpMux").unwrap_or(true), srtp(&mut body));
         let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
         let direction = direction(&mut body);
@@ -114,6 +122,7 @@ impl Wanted {
         let mut leg = LegSpec::new(codec, remote);
         leg.payload_type = payload_type;
         leg.telephone_event = telephone_event;
+        leg.media = media;
         leg.rtcp_mux = rtcp_mux;
         leg.srtp = srtp;
         let party = Party { direction, from: Pii::new(from), to: Pii::new(to), transport: "rtp", carrier: None };
@@ -167,28 +176,6 @@ fn srtp(body: &mut Body) -> Option<SrtpSpec> {
         body.wrong("srtp.send", "value", "expected the same suite in both directions");
     }
     Some(SrtpSpec { receive, send })
-}
-
-fn codec(body: &mut Body) -> Codec {
-    let Some(name) = body.text("codec") else { return Codec::Pcmu };
-    Codec::from_name(&name).unwrap_or_else(|| {
-        body.wrong("codec", "value", "expected \"PCMU\" or \"PCMA\"");
-        Codec::Pcmu
-    })
-}
-
-/// The codec's payload type: its static one, or a dynamic one (RFC 3551 section 6).
-fn payload_type(body: &mut Body, field: &str, codec: Codec) -> Option<PayloadType> {
-    let payload_type = payload_type_in(body, field, 0)?;
-    if payload_type.0 < 96 && payload_type.0 != codec.static_payload_type() {
-        let message = format!("expected {} or 96 to 127", codec.static_payload_type());
-        body.wrong(field, "value", message);
-    }
-    Some(payload_type)
-}
-
-fn payload_type_in(body: &mut Body, field: &str, least: u64) -> Option<PayloadType> {
-    body.integer(field, least, 127).and_then(|number| u8::try_from(number).ok()).map(PayloadType)
 }
 
 /// A telephone number in E.164, or `anonymous`; empty when it is not told. The text of a mistake does not repeat it.

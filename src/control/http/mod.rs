@@ -17,6 +17,7 @@ mod refusal;
 mod router;
 mod segment;
 mod serve;
+mod sound;
 mod streams;
 
 pub use refusal::Refusal;

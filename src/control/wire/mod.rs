@@ -17,6 +17,6 @@ pub use call::{Call, CallList};
 pub use error::{Detail, ErrorBody};
 pub use event::{Connected, Ended, EventData, ascii};
 pub use health::Health;
-pub use leg::{MediaKeys, MediaLeg};
+pub use leg::{LegCodec, MediaKeys, MediaLeg};
 pub use time::{iso, ms};
 pub use transcript::{Row, Transcript};

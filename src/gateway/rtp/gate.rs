@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn gate(remote: Option<&str>, srtp: bool, now: Instant) -> Gate {
-        let agreed = [Some(PayloadType(0)), None];
+        let agreed = vec![PayloadType(0)];
         let latch = Latch::new(remote.map(address), false, agreed, now + Duration::from_secs(5));
         Gate::new(latch, 100, srtp.then(|| SrtpReceiver::new(&key())), now)
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::super::{Gateway, Leg, LegError, LegFuture, LegSpec, SrtpSpec};
+use super::super::{Gateway, Leg, LegError, LegFuture, LegMedia, LegSpec, SrtpSpec};
 use super::gate::Gate;
 use super::latch::Latch;
 use super::line::RtpLine;
@@ -33,6 +33,9 @@ pub struct RtpConfig {
     /// NATs). A stranger who guesses the port within the learning window could then divert it: leave it off where the
     /// signalled address is right.
     pub symmetric: bool,
+    /// What one of our packets holds where the leg does not say, if its codec has packets of this length: 10, 20, 30, 40
+    /// or 60 ms.
+    pub ptime: Duration,
     /// The most packets a second the other side may send; more are dropped unread. G.711 in 20 ms packets is 50.
     pub packets_per_second: u32,
     /// Whether lines without keys are refused.
@@ -48,6 +51,7 @@ impl Default for RtpConfig {
             rest: Duration::from_secs(30),
             learn: Duration::from_secs(10),
             symmetric: false,
+            ptime: LegMedia::PTIME,
             packets_per_second: 500,
             require_srtp: false,
         }
@@ -108,8 +112,11 @@ impl RtpGateway {
             rtcp.writable().await.map_err(LegError::Io)?;
         }
         let bound = socket.local_addr().map_err(LegError::Io)?;
-        let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.static_payload_type()));
-        let agreed = [Some(payload_type), spec.telephone_event];
+        let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.usual_payload_type()));
+        let usual = if spec.codec.can_send(config.ptime) { config.ptime } else { LegMedia::PTIME };
+        let ptime = spec.media.ptime.unwrap_or(usual);
+        let others = spec.media.others.iter().map(|(payload_type, _)| *payload_type);
+        let agreed = std::iter::once(payload_type).chain(spec.telephone_event).chain(others).collect();
         let latch = Latch::new(spec.remote, config.symmetric, agreed, now + config.learn);
         let receiver = spec.srtp.as_ref().map(|srtp| SrtpReceiver::new(&srtp.receive.key));
         let gate = Gate::new(latch, config.packets_per_second, receiver, now);
@@ -118,6 +125,7 @@ impl RtpGateway {
             codec: spec.codec,
             payload_type,
             telephone_event: spec.telephone_event,
+            media: LegMedia { ptime: Some(ptime), ..spec.media.clone() },
             lead: Duration::ZERO,
             far_buffer: false,
             ringing: false,

@@ -20,7 +20,7 @@ use crate::rtp::{Packet, PayloadType, Ssrc};
 pub(super) struct Latch {
     signalled: Option<SocketAddr>,
     symmetric: bool,
-    agreed: [Option<PayloadType>; 2],
+    agreed: Vec<PayloadType>,
     learn_until: Instant,
     source: Option<SocketAddr>,
     candidates: [Option<Candidate>; Self::CANDIDATES],
@@ -50,7 +50,7 @@ impl Latch {
     pub(super) fn new(
         signalled: Option<SocketAddr>,
         symmetric: bool,
-        agreed: [Option<PayloadType>; 2],
+        agreed: Vec<PayloadType>,
         learn_until: Instant,
     ) -> Self {
         // 0.0.0.0 and port 0 are how a peer says "not known yet".
@@ -106,7 +106,7 @@ impl Latch {
             return false;
         }
         let Ok(Packet { header, .. }) = Packet::parse(datagram) else { return false };
-        if !self.agreed.contains(&Some(header.payload_type)) {
+        if !self.agreed.contains(&header.payload_type) {
             return false;
         }
         let (ssrc, sequence, timestamp) = (header.ssrc, header.sequence, header.timestamp);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn latch(signalled: Option<&str>, symmetric: bool, now: Instant) -> Latch {
-        Latch::new(signalled.map(address), symmetric, [Some(PCMU), None], now + Duration::from_secs(5))
+        Latch::new(signalled.map(address), symmetric, vec![PCMU], now + Duration::from_secs(5))
     }
 
     /// Feeds `count` good packets and says how many were accepted.

@@ -6,7 +6,7 @@ use crate::audio::{Encoder, SampleRate};
 use crate::rtp::{PacketBuf, Ssrc};
 
 const SPEC: InboundSpec =
-    InboundSpec { codec: Codec::Pcmu, payload_type: PayloadType(0), telephone_event: Some(PayloadType(101)) };
+    InboundSpec { telephone_event: Some(PayloadType(101)), ..InboundSpec::new(Codec::Pcmu, PayloadType(0)) };
 const OURS: Ssrc = Ssrc(7);
 
 fn ms(n: u64) -> Duration {

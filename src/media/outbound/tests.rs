@@ -35,12 +35,11 @@ impl Bench {
     fn of(lead: Duration, far_buffer: bool) -> Self {
         let start = start();
         let spec = OutboundSpec {
-            codec: Codec::Pcmu,
-            payload_type: PayloadType(0),
             telephone_event: Some(PayloadType(101)),
             lead,
             far_buffer,
             seed: 42,
+            ..OutboundSpec::new(Codec::Pcmu, PayloadType(0))
         };
         Self { outbound: Outbound::new(spec, start), start, at: 0, sent: Vec::new() }
     }

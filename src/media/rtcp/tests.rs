@@ -37,7 +37,7 @@ struct Stage {
 impl Stage {
     fn new(seed: u64) -> Self {
         let now = start();
-        let spec = InboundSpec { codec: Codec::Pcmu, payload_type: PayloadType(0), telephone_event: None };
+        let spec = InboundSpec::new(Codec::Pcmu, PayloadType(0));
         let mut reports = Reports::new(SPEC, Codec::Pcmu, seed, now);
         reports.answer(now);
         Self { begun: now, now, sequence: 0, inbound: Inbound::new(spec, now), reports, sent: Vec::new() }

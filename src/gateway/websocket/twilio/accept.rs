@@ -10,7 +10,7 @@ use super::super::{WsFrame, WsSocket};
 use super::line::TwilioLine;
 use super::wire::{self, Incoming, Start, Writer};
 use crate::audio::Codec;
-use crate::gateway::{Leg, LegCounters};
+use crate::gateway::{Leg, LegCounters, LegMedia};
 use crate::rtp::PayloadType;
 
 /// What a stream says of itself in its `start` message.
@@ -58,8 +58,9 @@ pub async fn accept<S: WsSocket<E>, E: 'static>(mut socket: S) -> Result<Accepte
     let line = TwilioLine::new(socket, Writer::new(&info.stream_sid), counters);
     let leg = Leg {
         codec: Codec::Pcmu,
-        payload_type: PayloadType(Codec::Pcmu.static_payload_type()),
+        payload_type: PayloadType(Codec::Pcmu.usual_payload_type()),
         telephone_event: None,
+        media: LegMedia::default(),
         lead: LEAD,
         far_buffer: true,
         ringing: false,
