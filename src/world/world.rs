@@ -304,8 +304,9 @@ impl<'a> World<'a> {
     /// Nobody may be left in silence: not while a service is slow or dead, and not while the agent waits for the caller.
     fn check_alive(&mut self) {
         let timing = &self.scenario.spec.dialogue.timing;
-        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS
-        {
+        // Who sets it so may have a caller who keeps silent left in silence.
+        let is_patient = timing.idle_prompt > check::LIVENESS || timing.idle_prompts == 0 || timing.idle_end.is_zero();
+        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || is_patient {
             self.alive = self.now;
         }
         if self.now > self.alive + check::LIVENESS {
