@@ -94,13 +94,16 @@ impl KeyDetector {
         if frame.rate() != self.rate {
             return;
         }
-        for &sample in frame.samples() {
-            self.piece.push(sample);
+        let mut rest = frame.samples();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(self.size - self.piece.len()));
+            self.piece.extend_from_slice(now);
             if self.piece.len() == self.size
                 && let Some(found) = self.finish_piece()
             {
                 key(found);
             }
+            rest = later;
         }
     }
 

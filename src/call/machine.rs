@@ -295,7 +295,7 @@ impl Call {
             let mut moved = false;
             while let Some(heard) = self.inbound.poll() {
                 moved = true;
-                self.heard(heard, now);
+                self.heard(&heard, now);
             }
             while let Some(action) = self.dialogue.poll() {
                 moved = true;
@@ -306,7 +306,7 @@ impl Call {
             }
             while let Some(sent) = self.outbound.poll() {
                 moved = true;
-                self.sent(sent, now);
+                self.sent(&sent, now);
             }
             if !moved {
                 self.replies.settle();
@@ -316,16 +316,16 @@ impl Call {
         debug_assert!(false, "the rooms of a call did not come to rest");
     }
 
-    fn heard(&mut self, heard: Heard, now: Instant) {
-        match heard {
-            Heard::Frame(frame) => {
+    fn heard(&mut self, heard: &Heard, now: Instant) {
+        match *heard {
+            Heard::Frame(ref frame) => {
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.caller(&frame, now);
+                    recorder.caller(frame, now);
                     if self.dialogue.hides_keys() && self.inbound.hears_key() {
                         recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
                     }
                 }
-                self.outputs.push_back(Output::Transcribe(frame));
+                self.outputs.push_back(Output::Transcribe(*frame));
             }
             Heard::Voice { began, voiced, over } => {
                 self.voice = Some(self.since_begin(began));
@@ -398,18 +398,18 @@ impl Call {
         }
     }
 
-    fn sent(&mut self, sent: Sent, now: Instant) {
-        match sent {
-            Sent::Packet(packet) => {
+    fn sent(&mut self, sent: &Sent, now: Instant) {
+        match *sent {
+            Sent::Packet(ref packet) => {
                 if let Some(reports) = &mut self.reports {
-                    reports.transmitted(&packet, now);
+                    reports.transmitted(packet, now);
                 }
-                self.outputs.push_back(Output::Transmit(packet));
+                self.outputs.push_back(Output::Transmit(*packet));
             }
-            Sent::Frame(frame) => {
-                self.inbound.sent(&frame, now);
+            Sent::Frame(ref frame) => {
+                self.inbound.sent(frame, now);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.agent(&frame, now);
+                    recorder.agent(frame, now);
                     while let Some((caller, agent)) = recorder.poll() {
                         self.outputs.push_back(Output::Record(Stereo { caller, agent }));
                     }

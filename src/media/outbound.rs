@@ -439,8 +439,7 @@ impl Outbound {
         let resumes = deed == Deed::Send { resumes: true };
         let marker = resumes || (taken.reply.is_some() && !self.talking);
         let header = self.header(marker, self.spec.payload_type, self.timestamp);
-        self.book(frame, taken, deed != Deed::Nothing);
-        match deed {
+        let packet = match deed {
             Deed::Nothing => None,
             // Opus has its own: a packet of silence says that nothing follows.
             Deed::Noise if self.spec.codec != Codec::Opus => {
@@ -448,7 +447,9 @@ impl Outbound {
                 Some(PacketBuf::write(header, |payload| copy(&[NO_NOISE], payload)))
             }
             Deed::Noise | Deed::Send { .. } => Some(PacketBuf::write(header, |payload| self.encode(&frame, payload))),
-        }
+        };
+        self.book(frame, taken, packet.is_some());
+        packet
     }
 
     fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> usize {

@@ -158,8 +158,12 @@ impl Side {
     fn take(&mut self, rate: SampleRate, piece: usize) -> Frame {
         let mut frame = Frame::silence(rate, Recorder::PIECE);
         let there = piece.min(self.samples.len());
-        for (to, from) in frame.samples_mut().iter_mut().zip(self.samples.drain(..there)) {
-            *to = from;
+        if let Some(room) = frame.samples_mut().get_mut(..there) {
+            let (first, second) = self.samples.as_slices();
+            let (head, tail) = room.split_at_mut(there.min(first.len()));
+            head.copy_from_slice(&first[..head.len()]);
+            tail.copy_from_slice(&second[..tail.len()]);
+            self.samples.drain(..there);
         }
         frame
     }

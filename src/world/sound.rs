@@ -12,32 +12,53 @@ pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
     let mut vowels = Vowels::new(&mut random);
     let mut phase = 0.0;
     let mut harmonics = Vec::with_capacity(48);
-    let mut sound = Vec::with_capacity(samples);
-    for index in 0..samples {
-        let time = index as f64 / RATE;
-        let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
-        phase = (phase + pitch / RATE) % 1.0;
-        if index % SYLLABLE == 0 {
+    let along = |index: usize| (index % SYLLABLE) as f64 / SYLLABLE as f64;
+    // Syllables swell and fade, but never to silence.
+    let swells: Vec<f64> =
+        (0..samples.min(SYLLABLE)).map(|index| 0.55 + 0.45 * (std::f64::consts::PI * along(index)).sin()).collect();
+    let mut sound = Vec::with_capacity(samples.next_multiple_of(SHAPE));
+    for begin in (0..samples).step_by(SHAPE) {
+        if begin % SYLLABLE == 0 {
             vowels.glide(&mut random);
         }
-        let along = (index % SYLLABLE) as f64 / SYLLABLE as f64;
-        if index % SHAPE == 0 {
-            shape(&mut harmonics, pitch, &vowels.at(along));
+        let (mut sines, mut cosines) = ([0.0; SHAPE], [0.0; SHAPE]);
+        for (offset, (sine, cosine)) in sines.iter_mut().zip(&mut cosines).enumerate() {
+            let time = (begin + offset) as f64 / RATE;
+            let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
+            phase = (phase + pitch / RATE) % 1.0;
+            if offset == 0 {
+                shape(&mut harmonics, pitch, &vowels.at(along(begin)));
+            }
+            (*sine, *cosine) = (TAU * phase).sin_cos();
         }
-        // A harmonic sum is exact at any pitch and needs no filter state; each sine follows from the two before it.
-        let (sine, cosine) = (TAU * phase).sin_cos();
-        let (mut before, mut current, mut value) = (0.0, sine, 0.0);
-        for amplitude in &harmonics {
-            value += amplitude * current;
-            (before, current) = (current, 2.0 * cosine * current - before);
+        for (offset, value) in sung(&harmonics, sines, cosines).into_iter().enumerate() {
+            let breath = (random.unit() - 0.5) * 0.02;
+            let swell = swells.get((begin + offset) % SYLLABLE).copied().unwrap_or_default();
+            sound.push(((value * 0.9 + breath) * swell * 6_000.0).clamp(-30_000.0, 30_000.0) as i16);
         }
-        // Syllables swell and fade, but never to silence.
-        let swell = 0.55 + 0.45 * (std::f64::consts::PI * along).sin();
-        let breath = (random.unit() - 0.5) * 0.02;
-        sound.push(((value * 0.9 + breath) * swell * 6_000.0).clamp(-30_000.0, 30_000.0) as i16);
     }
+    sound.truncate(samples);
     fade_edges(&mut sound);
     sound
+}
+
+/// Sums of these harmonics where the fundamental has these sines and cosines. Exact at any pitch, without filter state: each
+/// sine follows from the two before it; the moments are summed side by side, as within one every step waits for the last.
+fn sung(harmonics: &[f64], sines: [f64; SHAPE], cosines: [f64; SHAPE]) -> [f64; SHAPE] {
+    const LANES: usize = 4;
+    let mut values = [0.0; SHAPE];
+    let moments = sines.as_chunks::<LANES>().0.iter().zip(cosines.as_chunks::<LANES>().0);
+    for (values, (sines, cosines)) in values.as_chunks_mut::<LANES>().0.iter_mut().zip(moments) {
+        let (mut before, mut current) = ([0.0; LANES], *sines);
+        for amplitude in harmonics {
+            for lane in 0..LANES {
+                values[lane] += amplitude * current[lane];
+                let next = 2.0 * cosines[lane] * current[lane] - before[lane];
+                (before[lane], current[lane]) = (current[lane], next);
+            }
+        }
+    }
+    values
 }
 
 /// A cough: two bursts of noise that start sharply and die away.

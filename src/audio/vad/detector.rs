@@ -75,11 +75,14 @@ impl Vad {
 
     /// Takes the next piece of the stream and reports every hop that it completes. A frame of another rate than the
     /// detector's is left out.
-    pub fn push(&mut self, frame: &Frame, mut hop: impl FnMut(Hop)) {
+    pub fn push(&mut self, frame: &Frame, hop: impl FnMut(Hop)) {
         if frame.rate() != self.rate {
             return;
         }
         self.pushed += frame.samples().len() as u64;
+        if self.rate == SampleRate::HZ_8000 {
+            return self.take(frame.samples(), hop);
+        }
         let mut narrow = [0i16; NARROW];
         let mut count = 0;
         self.to_narrowband.process(frame.samples(), |samples| {
@@ -88,7 +91,11 @@ impl Vad {
             room[..taken].copy_from_slice(&samples[..taken]);
             count += taken;
         });
-        let mut rest = &narrow[..count];
+        self.take(&narrow[..count], hop);
+    }
+
+    /// Takes sound at 8 kHz.
+    fn take(&mut self, mut rest: &[i16], mut hop: impl FnMut(Hop)) {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(HOP - self.filled));
             let start = WINDOW - HOP + self.filled;
