@@ -39,6 +39,8 @@ pub mod media;
 pub mod world;
 
 #[cfg(feature = "engine")]
+pub mod bench;
+#[cfg(feature = "engine")]
 pub mod config;
 #[cfg(feature = "engine")]
 pub mod control;

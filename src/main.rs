@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use agentphone::bench;
 use agentphone::config::{self, Config, ConfigError};
 use agentphone::control::{Api, ApiConfig, Keys, http};
 use agentphone::conversation::Pii;
@@ -49,6 +50,9 @@ enum Command {
         /// Where to listen: loopback only, since there is no access control.
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
         listen: SocketAddr,
+        /// Hear and answer the conversation of `agentphone bench`.
+        #[arg(long)]
+        bench: bool,
     },
     /// Read the configuration, tell what is wrong with it or what it comes to, and stop.
     CheckConfig(Serve),
@@ -56,6 +60,8 @@ enum Command {
     Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
     Replay(cli::replay::Replay),
+    /// Hold many calls at once and tell what each costs.
+    Bench(cli::bench::Bench),
 }
 
 #[derive(Args)]
@@ -126,13 +132,17 @@ async fn main() -> ExitCode {
     let done = match line.command {
         Command::Serve(args) => serve(args).await,
         Command::Demo(args) => play_demo(args).await,
-        Command::Simulators { listen } => simulators(listen).await,
+        Command::Simulators { listen, bench } => simulators(listen, bench).await,
         Command::CheckConfig(args) => check_config(&args),
         Command::Replay(args) => {
             let same = cli::replay::replay(&args).map_err(Failure::Other);
             same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Simulate(args) => simulate(&args).await,
+        Command::Bench(args) => {
+            let held = cli::bench::bench(&args).await.map_err(Failure::Other);
+            held.map(|held| if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
     };
     match done {
         Ok(code) => code,
@@ -165,7 +175,11 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     };
     let providers = providers(&config, simulators.as_ref())?;
     let backups = backups(&config, simulators.as_ref())?;
-    let engine = Engine::new(EngineConfig { max_calls: config.engine.max_calls, ..EngineConfig::default() });
+    let engine = Engine::new(EngineConfig {
+        max_calls: config.engine.max_calls,
+        media_threads: config.engine.media_threads,
+        ..EngineConfig::default()
+    });
     let rtp = RtpConfig {
         address: config.rtp.address,
         advertised: config.rtp.advertise,
@@ -281,14 +295,15 @@ async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
     Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn simulators(listen: SocketAddr) -> Result<ExitCode, Failure> {
+async fn simulators(listen: SocketAddr, bench: bool) -> Result<ExitCode, Failure> {
     if !listen.ip().is_loopback() {
         return Err(Failure::Other(format!(
             "{listen} can be reached by others; the simulators have no access control"
         )));
     }
     let mut signals = Signals::new().map_err(|error| Failure::other(&"signals", &error))?;
-    let config = SimulatorConfig { address: listen, ..SimulatorConfig::default() };
+    let config = if bench { bench::services() } else { SimulatorConfig::default() };
+    let config = SimulatorConfig { address: listen, ..config };
     let announce = |simulators: &Simulators| {
         say(&format!("# Simulated speech services on {}, until interrupted. To use them:", simulators.address()));
         for (name, value) in simulators.environment() {

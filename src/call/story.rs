@@ -49,8 +49,8 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::CallerStarted => told("caller", "· is heard", None),
         DialogueEvent::CallerHeard { .. } | DialogueEvent::Dropped { .. } => return None,
         DialogueEvent::TurnCommitted { text, why, .. } => told("CALLER", text, Some(why)),
-        DialogueEvent::AgentSaid { text, interrupted: false, .. } => told("AGENT", text, None),
-        DialogueEvent::AgentSaid { text, interrupted: true, .. } => ("AGENT", format!("{text} ✂"), None),
+        DialogueEvent::AgentSaid { text, interrupted: false, why, .. } => told("AGENT", text, Some(why)),
+        DialogueEvent::AgentSaid { text, interrupted: true, why, .. } => ("AGENT", format!("{text} ✂"), Some(why)),
         DialogueEvent::ThoughtAhead { why, .. } => told("agent", "· thinks ahead", Some(why)),
         DialogueEvent::ThoughtKept { saved, why, .. } => {
             ("agent", format!("· has thought right: {} ms saved", saved.as_millis()), Some(why))
@@ -61,13 +61,16 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
         DialogueEvent::Resumed { why, .. } => told("agent", "· goes on", Some(why)),
         DialogueEvent::TakenBack { why, .. } => told("agent", "· takes its answer back: the caller goes on", Some(why)),
         DialogueEvent::Interrupted { why, .. } => told("agent", "✂ BARGE-IN: the caller takes the floor", Some(why)),
-        DialogueEvent::Backchannel { text } => ("caller", format!("· \"{text}\" is no turn"), None),
+        DialogueEvent::Backchannel { text, why } => ("caller", format!("· \"{text}\" is no turn"), Some(why)),
         DialogueEvent::AgentBackchannel { text, why, .. } => ("agent", format!("· \"{text}\" in between"), Some(why)),
-        DialogueEvent::ToolStarted { name } => ("agent", format!("· runs {name}"), None),
-        DialogueEvent::ToolEnded { name, took } => {
-            ("agent", format!("· {name} answered after {} ms", took.as_millis()), None)
+        DialogueEvent::ToolStarted { name, why } => ("agent", format!("· runs {name}"), Some(why)),
+        DialogueEvent::ToolEnded { name, took, why } => {
+            ("agent", format!("· {name} answered after {} ms", took.as_millis()), Some(why))
         }
-        DialogueEvent::TransferStarted => told("agent", "· hands the caller on: it rings there", None),
+        DialogueEvent::TransferStarted { why } => told("agent", "· hands the caller on: it rings there", Some(why)),
+        DialogueEvent::LineHeld { held: true, why } => told("line", "· is put on hold", Some(why)),
+        DialogueEvent::LineHeld { held: false, why } => told("line", "· is taken back", Some(why)),
+        DialogueEvent::Withheld { why, .. } => told("agent", "· waits with its answer", Some(why)),
         DialogueEvent::TransferFailed { end, why } => {
             ("agent", format!("· the caller stays: transfer {}", end.name()), Some(why))
         }

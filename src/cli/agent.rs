@@ -92,11 +92,17 @@ pub(crate) fn callable(
 
 /// How an agent of the configuration holds its calls.
 pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
-    let timing = Timing {
-        max_silence: Duration::from_millis(agent.max_silence_ms),
-        max_duration: config.engine.max_call,
-        ..Timing::default()
-    };
+    let mut timing = Timing { max_duration: config.engine.max_call, ..Timing::default() };
+    if let Some(most) = agent.max_silence_ms {
+        // Who says how long the caller may be silent means the end of the call, not of the questions.
+        (timing.max_silence, timing.idle_end) = (Duration::from_millis(most), Duration::ZERO);
+    }
+    if !agent.idle_prompts {
+        timing.idle_prompts = 0;
+    }
+    for (name, value) in &agent.timing {
+        timing.set_named(name, *value);
+    }
     let spec = |tool: &config::CustomTool| ToolSpec {
         name: tool.name.clone(),
         description: tool.description.clone(),
@@ -107,7 +113,7 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         timeout: Some(tool.timeout + TOOL_SLACK),
         filler: tool.execution_message.clone(),
     };
-    DialogueSpec {
+    let mut spec = DialogueSpec {
         system_prompt: agent.system_prompt.clone(),
         begin_message: agent.begin_message.clone().unwrap_or_default(),
         interruption_sensitivity: agent.interruption_sensitivity,
@@ -125,7 +131,35 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         },
         timing,
         ..DialogueSpec::default()
+    };
+    spec = spec.in_its_language();
+    for (name, text) in &agent.lines.texts {
+        if let Some(line) = line_mut(&mut spec, name) {
+            line.clone_from(text);
+        }
     }
+    if let Some(backchannels) = &agent.lines.backchannels {
+        spec.backchannels.clone_from(backchannels);
+    }
+    spec
+}
+
+/// The line of this name.
+fn line_mut<'s>(spec: &'s mut DialogueSpec, name: &str) -> Option<&'s mut String> {
+    Some(match name {
+        "apology" => &mut spec.apology,
+        "repeat_request" => &mut spec.repeat_request,
+        "idle_prompt" => &mut spec.idle_prompt,
+        "goodbye" => &mut spec.goodbye,
+        "filler" => &mut spec.filler,
+        "transfer_failed" => &mut spec.transfer_failed,
+        "transfer_wait" => &mut spec.transfer_wait,
+        "handing_over" => &mut spec.handing_over,
+        "welcome_back" => &mut spec.welcome_back,
+        "duration_warning" => &mut spec.duration_warning,
+        "cut_in" => &mut spec.cut_in,
+        _ => return None,
+    })
 }
 
 /// What runs an agent's own tools; the error says which of them is wrong.

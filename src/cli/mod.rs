@@ -1,10 +1,11 @@
-//! DOORS · the commands that hold calls in virtual time or look at calls that are over, and the agents and services of
-//! the configuration as calls need them.
+//! DOORS · the commands that hold calls in virtual time or many at once, or look at calls that are over, and the agents and
+//! services of the configuration as calls need them.
 //!
-//! May import: `world`, `config`, `engine`, `control` (an agent), `provider`, `simulator` (where it listens).
+//! May import: `world`, `bench`, `config`, `engine`, `control` (an agent), `provider`, `simulator` (where it listens).
 //! Must never know: HTTP.
 
 pub mod agent;
+pub mod bench;
 pub mod build;
 pub mod replay;
 pub mod simulate;

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use crate::conversation::Pii;
 
 use super::document::Section;
+use super::lines::{self, Lines};
 use super::settings::Env;
+use super::timing;
 use super::tool::{self, CustomTool};
 
 /// How good and how slow the model may be.
@@ -55,8 +57,15 @@ pub struct Agent {
     /// How much of the model's tokens answers may cost that were begun early and dropped, in percent (0 to 100); 0: none is
     /// begun early.
     pub speculation_percent: u32,
-    /// The caller's silence that ends the call, in milliseconds (10 000 to 3 600 000).
-    pub max_silence_ms: u64,
+    /// The caller's silence that ends the call, in milliseconds (10 000 to 3 600 000); `None`: 600 000, and the call ends
+    /// sooner when two questions whether the caller is there were not answered.
+    pub max_silence_ms: Option<u64>,
+    /// Whether the caller is asked if they are there after some silence.
+    pub idle_prompts: bool,
+    /// `[agents.lines]`
+    pub lines: Lines,
+    /// `[agents.timing]`, as [`Timing::set_named`](crate::call::Timing::set_named) takes it.
+    pub timing: Vec<(&'static str, u64)>,
     /// 1 is the voice's own speed (0.5 to 2).
     pub voice_speed: f32,
     /// Whom the model may hand the caller to.
@@ -141,7 +150,10 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let model_tier = section.one_of("model_tier", &tiers).unwrap_or_default();
     let interruption_sensitivity = section.number("interruption_sensitivity", 0.0..=1.0).unwrap_or(0.8) as f32;
     let speculation_percent = section.integer("speculation_percent", 0..=100).unwrap_or(30) as u32;
-    let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000).unwrap_or(600_000);
+    let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000);
+    let idle_prompts = section.flag("idle_prompts").unwrap_or(true);
+    let lines = lines::lines(section.section("lines"));
+    let timing = timing::timing(section.section("timing"));
     let voice_speed = section.number("voice_speed", 0.5..=2.0).unwrap_or(1.0) as f32;
     if let Some("webhook") = section.one_of("voice_mode", &[("hosted", "hosted"), ("webhook", "webhook")]) {
         section.wrong("voice_mode", "agents answered by a webhook are not supported yet; expected \"hosted\"");
@@ -182,6 +194,9 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         interruption_sensitivity,
         speculation_percent,
         max_silence_ms,
+        idle_prompts,
+        lines,
+        timing,
         voice_speed,
     })
 }

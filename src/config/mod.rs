@@ -4,18 +4,21 @@
 //! default is filled in, every number is in its range. All problems are told at once, each with its line, what was found
 //! and what was expected. Keys of services come from the environment only, so that the file can be shown to anybody.
 //!
-//! May import: `conversation` (`Pii`). Must never know: any other room; `main` hands each room its settings.
+//! May import: `conversation` (`Pii`), `call` (the names of `Timing`). Must never know: any other room; `main` hands each room its settings.
 
 mod agent;
 mod document;
 mod error;
+mod lines;
 mod settings;
 mod stage;
+mod timing;
 mod tool;
 mod values;
 
 pub use agent::{Agent, ModelTier};
 pub use error::{ConfigError, Problem};
+pub use lines::{LINES, Lines};
 pub use settings::{Config, Engine, Env, Rtp, Server};
 pub use stage::{Backups, Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
 pub use tool::{CustomTool, ToolPolicy};

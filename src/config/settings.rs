@@ -64,6 +64,8 @@ pub struct Engine {
     pub max_calls: usize,
     /// The longest call.
     pub max_call: Duration,
+    /// Threads that drive calls; 0: calls share the runtime's own.
+    pub media_threads: usize,
 }
 
 /// `[rtp]`: the media ports.
@@ -222,8 +224,11 @@ fn check_key(key: &str) -> Result<(), &'static str> {
 fn engine(mut section: Section<'_>) -> Engine {
     let max_calls = section.integer("max_calls", 1..=100_000).unwrap_or(100);
     let max_call = section.integer("max_call_seconds", 10..=86_400).unwrap_or(3_600);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let media_threads = section.integer("media_threads", 0..=256).map(|threads| threads as usize).unwrap_or(cores);
     section.finish();
-    Engine { max_calls: usize::try_from(max_calls).unwrap_or(usize::MAX), max_call: Duration::from_secs(max_call) }
+    let max_calls = usize::try_from(max_calls).unwrap_or(usize::MAX);
+    Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads }
 }
 
 fn rtp(mut section: Section<'_>) -> Rtp {

@@ -53,9 +53,37 @@ fn defaults_fill_what_is_not_said() {
     assert_eq!(config.recording, None);
     let agent = &config.agents[0];
     assert_eq!((agent.name.as_str(), agent.language.as_str()), ("desk", "en-US"));
-    assert_eq!((agent.interruption_sensitivity, agent.max_silence_ms, agent.voice_speed), (0.8, 600_000, 1.0));
+    assert_eq!((agent.interruption_sensitivity, agent.max_silence_ms, agent.voice_speed), (0.8, None, 1.0));
     assert_eq!(agent.speculation_percent, 30);
     assert_eq!(agent.model_tier, ModelTier::Balanced);
+}
+
+#[test]
+fn an_agent_has_lines_and_waits_of_its_own() {
+    let own = "idlePrompts = false\nmaxSilenceMs = 120000\n[agents.lines]\ngoodbye = \"Bye now.\"\nfiller = \"\"\n\
+               backchannels = [\"hm\", \"ja ja\"]\n[agents.timing]\nendpoint_normal = \"0.4s\"\nhold_after = 120\n\
+               idle_prompts = 3\n";
+    let config = parse(&format!("{AGENT}{own}"), &[]).unwrap();
+    let agent = &config.agents[0];
+    assert_eq!((agent.idle_prompts, agent.max_silence_ms), (false, Some(120_000)));
+    assert_eq!(agent.lines.texts, [("goodbye", "Bye now.".to_owned()), ("filler", String::new())]);
+    assert_eq!(agent.lines.backchannels, Some(vec!["hm".to_owned(), "ja ja".to_owned()]));
+    assert_eq!(agent.timing, [("hold_after", 120_000_000), ("endpoint_normal", 400_000_000), ("idle_prompts", 3)]);
+}
+
+#[test]
+fn a_line_or_wait_that_does_not_exist_is_told_with_one_that_does() {
+    for (own, problem) in [
+        ("[agents.timing]\nendpoint_norml = 3\n", "unknown key; did you mean `endpoint_normal`?"),
+        ("[agents.timing]\nendpoint_normal = \"soon\"\n", "expected a time up to a day"),
+        ("[agents.timing]\nendpoint_normal = \"-1s\"\n", "expected a time up to a day"),
+        ("[agents.timing]\nidle_prompts = \"2s\"\n", "expected a count"),
+        ("[agents.lines]\ngoodby = \"Bye.\"\n", "unknown key; did you mean `goodbye`?"),
+        ("[agents.lines]\nbackchannels = [1]\n", "expected at most 20 texts"),
+    ] {
+        let found = parse(&format!("{AGENT}{own}"), &[]).unwrap_err().to_string();
+        assert!(found.contains(problem), "{own}: {found}");
+    }
 }
 
 #[test]
@@ -254,7 +282,10 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[engine]\nmax_calls = -1", "[engine] max_calls: found -1, expected 1 to 100000"),
         ("[engine]\nmax_cals = 1", "[engine] max_cals: unknown key; did you mean `max_calls`?"),
         ("[engine]\nmaxCals = 1", "[engine] maxCals: unknown key; did you mean `max_calls`?"),
-        ("[engine]\ncolour = 1", "[engine] colour: unknown key; known here: max_calls, max_call_seconds"),
+        (
+            "[engine]\ncolour = 1",
+            "[engine] colour: unknown key; known here: max_calls, max_call_seconds, media_threads",
+        ),
         ("[agnets]", "a.toml:1: agnets: unknown key; did you mean `agents`?"),
         ("[rtp]\nports = \"10000\"", "[rtp] ports: found \"10000\", expected a range of ports"),
         ("[rtp]\nptime = 25", "[rtp] ptime: found 25, expected 10, 20, 30, 40 or 60 milliseconds"),

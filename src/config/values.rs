@@ -60,6 +60,24 @@ impl Section<'_> {
         }
     }
 
+    /// A list of short texts.
+    pub(super) fn words(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let DeValue::Array(items) = self.value(key)?.get_ref() else {
+            self.wrong(key, "expected a list of texts, like [\"mm-hmm\", \"right\"]");
+            return None;
+        };
+        let word = |item: &DeValue<'_>| match item {
+            DeValue::String(text) if !text.trim().is_empty() && text.chars().count() <= 40 => Some(text.to_string()),
+            _ => None,
+        };
+        let words: Option<Vec<_>> = items.iter().map(|item| word(item.get_ref())).collect();
+        if words.as_ref().is_none_or(|words| words.len() > 20) {
+            self.wrong(key, "expected at most 20 texts of at most 40 characters each");
+            return None;
+        }
+        words
+    }
+
     /// A table of texts; `${NAME}` in them stands for a variable of the environment.
     pub(super) fn texts(&mut self, key: &'static str, env: Env<'_>) -> Vec<(String, Pii<String>)> {
         let Some(value) = self.value(key) else { return Vec::new() };

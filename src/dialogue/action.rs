@@ -220,6 +220,8 @@ pub enum DialogueEvent {
     Backchannel {
         /// The words.
         text: String,
+        /// Why.
+        why: Why,
     },
     /// The agent said "mm-hmm" while the caller spoke: no turn, and no part of history.
     AgentBackchannel {
@@ -238,11 +240,15 @@ pub enum DialogueEvent {
         text: String,
         /// Whether more had been meant.
         interrupted: bool,
+        /// How much of it was heard, and by what that is known.
+        why: Why,
     },
     /// A tool runs.
     ToolStarted {
         /// Its name.
         name: String,
+        /// Why.
+        why: Why,
     },
     /// A tool has answered.
     ToolEnded {
@@ -250,9 +256,14 @@ pub enum DialogueEvent {
         name: String,
         /// How long it took.
         took: Duration,
+        /// Why.
+        why: Why,
     },
     /// The caller is being handed to someone else: it rings there.
-    TransferStarted,
+    TransferStarted {
+        /// Why.
+        why: Why,
+    },
     /// The caller was not handed on, and stays with the agent.
     TransferFailed {
         /// How it ended.
@@ -295,6 +306,20 @@ pub enum DialogueEvent {
     Dropped {
         /// What.
         what: &'static str,
+    },
+    /// The other side has put us on hold, or has taken us back.
+    LineHeld {
+        /// Whether it holds us.
+        held: bool,
+        /// Why, and what becomes of what was under way.
+        why: Why,
+    },
+    /// A reply that could be heard waits: the caller may be speaking, or the line is held.
+    Withheld {
+        /// Which reply.
+        reply: ReplyId,
+        /// Why.
+        why: Why,
     },
     /// Who has answered the call, as far as is known; told again when it turns out to be somebody else.
     AnsweredBy {

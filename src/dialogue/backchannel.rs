@@ -77,7 +77,7 @@ impl Dialogue {
             && self.owed.is_none()
             && self.cut.is_none()
             && self.ending.is_none()
-            && !self.line_held
+            && !self.is_on_hold()
             && self.turn.has_text()
             && self.turn.keys.is_empty()
             && !self.thinking.is_under_way()

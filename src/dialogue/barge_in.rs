@@ -114,6 +114,8 @@ impl BargeIn {
         let needed = if asked { self.words.0 } else { self.words.1 };
         if meaning.stop {
             Some("barge-in.stop-phrase")
+        } else if meaning.answer && meaning.real >= needed {
+            Some("barge-in.answer")
         } else if meaning.real >= needed {
             Some("barge-in.words")
         } else {

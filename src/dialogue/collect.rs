@@ -54,7 +54,7 @@ impl Dialogue {
 
     /// A key.
     pub(super) fn digit(&mut self, digit: Digit, now: Instant) {
-        if self.line_held || self.ending.as_ref().is_some_and(|ending| !ending.may_stay()) {
+        if self.is_on_hold() || self.ending.as_ref().is_some_and(|ending| !ending.may_stay()) {
             return;
         }
         self.words_at = now;
@@ -96,7 +96,8 @@ impl Dialogue {
     }
 
     pub(super) fn arm_collect(&mut self) {
-        let is_quiet = self.replies.is_empty() && !self.turn.is_open() && !self.voice.is_confirmed() && !self.line_held;
+        let is_quiet =
+            self.replies.is_empty() && !self.turn.is_open() && !self.voice.is_confirmed() && !self.is_on_hold();
         let is_free = self.tools.is_empty() && self.owed.is_none() && self.cut.is_none();
         let since = self.collect.asked.filter(|_| is_quiet && is_free && self.answered.is_some());
         let due = since.map(|(_, since)| since + self.spec.timing.key_total);

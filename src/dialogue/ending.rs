@@ -1,11 +1,14 @@
 //! How a call ends: last words, and the words that were still under way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::machine::{Dialogue, why};
-use super::reply::Purpose;
+use super::reply::{Purpose, Reply};
 use super::timer::Timer;
 use super::{Action, DialogueEvent, EndReason};
+
+/// Whoever is asked whether they are there has so long to say so, the question included.
+const TO_ANSWER: Duration = Duration::from_secs(5);
 
 /// A call that is about to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +20,8 @@ pub(super) struct Ending {
 /// What the end waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
-    /// A goodbye that is being heard; whether the caller may talk the agent out of it.
-    Goodbye { may_stay: bool },
+    /// A goodbye that is under way since then; whether the caller may talk the agent out of it.
+    Goodbye { may_stay: bool, since: Instant },
     /// The recogniser's last words.
     Words,
     /// Only what was heard of a reply that was cut.
@@ -28,7 +31,7 @@ enum Step {
 impl Ending {
     /// Whether the call may go on after all.
     pub(super) fn may_stay(&self) -> bool {
-        matches!(self.step, Step::Goodbye { may_stay: true })
+        matches!(self.step, Step::Goodbye { may_stay: true, .. })
     }
 }
 
@@ -64,8 +67,18 @@ impl Dialogue {
 
     /// From here a goodbye is under way.
     pub(super) fn drain_goodbye(&mut self, reason: EndReason, may_stay: bool, now: Instant) {
-        self.ending = Some(Ending { reason, step: Step::Goodbye { may_stay } });
-        self.timers.set(Timer::Drain, Some(now + self.spec.timing.goodbye_cap));
+        self.ending = Some(Ending { reason, step: Step::Goodbye { may_stay, since: now } });
+    }
+
+    /// A goodbye is waited for as long as it gets on, within a bound.
+    pub(super) fn arm_goodbye(&mut self) {
+        let Some(Ending { step: Step::Goodbye { since, .. }, .. }) = self.ending else { return };
+        let timing = &self.spec.timing;
+        let front = self.replies.front();
+        let spoken = front.and_then(|front| front.spoken).unwrap_or(since);
+        let idle = since.max(spoken).max(self.quiet_since) + timing.goodbye_cap;
+        let due = front.and_then(Reply::lasts_until).map_or(idle, |end| end.max(idle));
+        self.timers.set(Timer::Drain, Some(due.min(since + timing.goodbye_most)));
     }
 
     /// The caller has talked the agent out of hanging up.
@@ -99,6 +112,21 @@ impl Dialogue {
             self.ending = None;
             self.timers.stop(Timer::Drain);
         }
+    }
+
+    /// When something is to be said, or ended, because nobody has spoken for a while.
+    pub(super) fn idle_at(&self) -> Option<Instant> {
+        let timing = &self.spec.timing;
+        // Who is asked is given the time to answer: no prompt comes just before the silence ends the call.
+        let latest = self.words_at + timing.max_silence.saturating_sub(TO_ANSWER);
+        let silent = self.quiet_since;
+        if self.idle_prompts < timing.idle_prompts {
+            let at = silent + timing.idle_prompt;
+            // The first one is moved up rather than left out.
+            let at = if self.idle_prompts == 0 { at.min(latest) } else { at };
+            return (at <= latest && latest >= silent).then_some(at);
+        }
+        (timing.idle_prompts > 0 && !timing.idle_end.is_zero()).then_some(silent + timing.idle_end)
     }
 
     /// Nobody has spoken for a while.

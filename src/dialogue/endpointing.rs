@@ -185,6 +185,19 @@ impl Turn {
         !self.interim.is_empty() || (self.began.is_some() && self.final_at.is_none())
     }
 
+    /// Whether words of the voice that has stopped are still to come, or may still change.
+    pub(super) fn awaits_words(&self) -> bool {
+        let is_open = self.stopped.is_some_and(|stopped| self.final_at.is_none_or(|told| told < stopped));
+        !self.interim.is_empty() || is_open
+    }
+
+    /// Keeps all words of a turn that is broken off, also those that might still have changed.
+    pub(super) fn keep_words(&mut self, now: Instant) {
+        let interim = std::mem::take(&mut self.interim);
+        append(&mut self.finals, &interim);
+        self.keep_settled(now);
+    }
+
     /// From when on the caller's voice has not become final words; `None`: nothing is open.
     pub(super) fn unsettled_since(&self) -> Option<Instant> {
         let from = self.began?;

@@ -123,6 +123,10 @@ impl Dialogue {
         }
         if service == Service::Tts {
             if self.failures >= FAILURES {
+                if self.may_hand_over() {
+                    self.play_kept(Purpose::Apology, now);
+                    return self.hand_over("no voice is left", now);
+                }
                 return self.end_with_kept(EndReason::ServiceFailure, now);
             }
             if self.spec.backups.tts || purpose == Purpose::Filler {
@@ -133,6 +137,11 @@ impl Dialogue {
                 self.play_kept(Purpose::Apology, now);
                 return;
             }
+        }
+        if self.failures >= FAILURES && self.may_hand_over() {
+            let line = self.spec.handing_over.clone();
+            self.script(Purpose::Say, &line, now);
+            return self.hand_over("no answer could be made again", now);
         }
         if self.failures >= FAILURES {
             let line = self.spec.goodbye.clone();
@@ -146,6 +155,55 @@ impl Dialogue {
         let purpose = if purpose == Purpose::Greeting { purpose } else { Purpose::Apology };
         self.quiet_since = now;
         self.script(purpose, &line, now);
+    }
+
+    /// The model has ended without a word to speak, which is no failure of its service: it is asked once more, then the
+    /// caller is.
+    pub(super) fn model_mute(&mut self, why_ended: &str, now: Instant) {
+        let asks_caller = std::mem::replace(&mut self.has_asked_again, true);
+        let deed = if asks_caller { "the caller is asked again" } else { "the model is asked again" };
+        self.tell(DialogueEvent::Unstuck { why: why("llm.empty", format!("{why_ended}: {deed}")) });
+        if self.ending.is_some() {
+            return;
+        }
+        self.history.ask_again(!asks_caller);
+        if asks_caller {
+            self.quiet_since = now;
+            let line = self.spec.repeat_request.clone();
+            self.script(Purpose::Prompt, &line, now);
+        } else if self.owed.is_none() {
+            self.owed = Some(self.next_id());
+        }
+    }
+
+    /// Whether a caller for whom no answer can be made can be handed to a person, which is tried once.
+    fn may_hand_over(&self) -> bool {
+        self.spec.transfer_number.is_some() && !self.has_handed_over && self.transfer.is_none() && self.ending.is_none()
+    }
+
+    /// Hands the caller to a person, once what is under way was heard.
+    fn hand_over(&mut self, inputs: &str, now: Instant) {
+        self.has_handed_over = true;
+        self.failures = 0;
+        self.owed = None;
+        self.quiet_since = now;
+        self.tell(DialogueEvent::Unstuck { why: why("services.handed-over", inputs) });
+        self.transfer_ordered(None, now);
+    }
+
+    /// There is no recogniser any more: the caller is handed to a person, or told, and the call ends.
+    pub(super) fn end_deaf(&mut self, now: Instant) {
+        if self.may_hand_over() {
+            for reply in &mut self.replies {
+                reply.interruptible = true;
+            }
+            self.drop_replies(None);
+            let line = self.spec.handing_over.clone();
+            self.script(Purpose::Say, &line, now);
+            return self.hand_over("no recogniser is left", now);
+        }
+        let line = self.spec.apology.clone();
+        self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
     }
 
     /// Plays the sound that is kept for the case that every voice is down, as a reply of its own; `None`: there is none.

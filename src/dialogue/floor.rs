@@ -39,29 +39,35 @@ impl Dialogue {
         if matches!(self.floor, Floor::Held { .. }) || (self.floor == Floor::Ducked && self.voice.current.is_none()) {
             return self.decide(now);
         }
-        if let Some(rule) = self.barge_in.interrupts(meaning, front.asks()) {
+        if let Some(rule) = self.barge_in.interrupts(meaning, self.asks()) {
             return self.interrupt(rule, now);
         }
         let (id, age) = (front.id, front.sounding.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)));
         let Some((began, voiced)) = self.voice.current.filter(|_| !self.voice.is_noise) else { return };
         let under = self.voice.under();
-        let inputs = || format!("voiced {} ms{under}", voiced.as_millis());
         let over = self.voice.over;
-        if voiced >= self.barge_in.hold_after(over) && (age >= self.barge_in.boundary || meaning.real > 0) {
+        let (hold, duck) = (self.barge_in.hold_after(over), self.barge_in.duck_after(over));
+        let inputs =
+            |after: Duration| format!("voiced {} ms, enough is {} ms{under}", voiced.as_millis(), after.as_millis());
+        if voiced >= hold && (age >= self.barge_in.boundary || meaning.real > 0) {
             self.floor = Floor::Held { since: now, began };
-            if !self.line_held {
+            let verdict = self.spec.timing.verdict_cap.as_millis();
+            if !self.is_on_hold() {
                 self.act(Action::Hold);
             }
             self.tell(DialogueEvent::Held {
                 reply: id,
                 voice_began: self.since_begin(began),
-                why: why("barge-in.hold", inputs()),
+                why: why(
+                    "barge-in.hold",
+                    format!("{}, decided {verdict} ms after it ends at the latest", inputs(hold)),
+                ),
             });
             self.decide(now);
-        } else if voiced >= self.barge_in.duck_after(over) && self.floor == Floor::Free {
+        } else if voiced >= duck && self.floor == Floor::Free {
             self.floor = Floor::Ducked;
             self.act(Action::Duck);
-            self.tell(DialogueEvent::Ducked { reply: id, why: why("barge-in.duck", inputs()) });
+            self.tell(DialogueEvent::Ducked { reply: id, why: why("barge-in.duck", inputs(duck)) });
         }
     }
 
@@ -72,7 +78,7 @@ impl Dialogue {
             pending: !self.turn.interim().is_empty(),
             voiced: if self.voice.is_noise { Duration::ZERO } else { voiced },
             stopped: self.voice.stopped.filter(|_| self.voice.current.is_none() || self.voice.is_noise),
-            asked: self.replies.front().is_some_and(|reply| reply.asks()),
+            asked: self.asks(),
         }
     }
 
@@ -106,7 +112,7 @@ impl Dialogue {
         let inputs = format!("silent {} ms", self.voice.stopped.map_or(0, |at| (now - at.min(now)).as_millis()));
         self.go_on(since, now);
         self.tell(DialogueEvent::Resumed { reply: id, why: why(rule, inputs) });
-        self.drop_backchannel(now);
+        self.drop_backchannel(rule, now);
     }
 
     /// What was held since then is heard again from the beginning of its word.
@@ -123,10 +129,11 @@ impl Dialogue {
     }
 
     /// Drops words that were not meant to take the floor.
-    pub(super) fn drop_backchannel(&mut self, now: Instant) {
+    pub(super) fn drop_backchannel(&mut self, rule: &'static str, now: Instant) {
         let text = self.turn.text();
         if !text.is_empty() {
-            self.tell(DialogueEvent::Backchannel { text });
+            let inputs = format!("words {}, none of them takes the floor", text.split_whitespace().count());
+            self.tell(DialogueEvent::Backchannel { text, why: why(rule, inputs) });
         }
         self.turn.forget_words(now);
         self.quiet_since = now;

@@ -8,7 +8,7 @@ use crate::conversation::{Message, ReplyId, Role, ToolCall, ToolResult, WordTime
 /// The conversation as the language model is told it.
 ///
 /// A reply is written when it has been heard, or cut where it was heard; nothing heard, nothing written. A cut one ends
-/// in [`History::CUT`], so that the model knows that it was talked down. Tool calls and their results are kept whatever
+/// in [`History::CUT`], and as long as there is one the system prompt says what that means. Tool calls and their results are kept whatever
 /// was heard. The oldest entries are dropped beyond [`History::MAX_ENTRIES`] or [`History::MAX_BYTES`]; the system prompt
 /// never is.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(super) struct History {
     system: String,
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// Whether the model's last answer held nothing that could be spoken.
+    is_asked_again: bool,
 }
 
 /// Tools a reply asked for, with what they answered.
@@ -25,7 +27,13 @@ type Calls = Vec<(ToolCall, Option<String>)>;
 #[derive(Clone, Debug)]
 enum Entry {
     User(String),
-    Agent { reply: ReplyId, text: String, calls: Calls },
+    /// `cut`: more of it had been meant.
+    Agent {
+        reply: ReplyId,
+        text: String,
+        calls: Calls,
+        cut: bool,
+    },
 }
 
 impl Entry {
@@ -45,6 +53,12 @@ impl Entry {
 impl History {
     /// The mark at the end of a message that the caller talked down.
     pub(super) const CUT: &str = "—";
+    /// What the model is told of it.
+    pub(super) const CUT_NOTE: &str = "A message of yours that ends in \"—\" was interrupted there by the caller, who has \
+         not heard the rest of it. Do not write that mark yourself.";
+    /// What it is told when its last answer held nothing that could be spoken.
+    pub(super) const AGAIN_NOTE: &str = "Your last answer held nothing that can be spoken. Answer in plain words, without \
+         symbols or markup.";
     /// The most contributions kept.
     pub(super) const MAX_ENTRIES: usize = 200;
     /// The most text kept, in bytes.
@@ -54,12 +68,17 @@ impl History {
 
     /// A conversation that has not begun.
     pub(super) fn new(system: String) -> Self {
-        Self { system, entries: VecDeque::new(), bytes: 0 }
+        Self { system, entries: VecDeque::new(), bytes: 0, is_asked_again: false }
     }
 
     /// Other instructions to the model from here on.
     pub(super) fn instruct(&mut self, system: String) {
         self.system = system;
+    }
+
+    /// Whether the model is asked again for an answer that can be spoken.
+    pub(super) fn ask_again(&mut self, again: bool) {
+        self.is_asked_again = again;
     }
 
     /// The caller said this.
@@ -95,15 +114,17 @@ impl History {
             text.push_str(Self::CUT);
         }
         let added = text.len();
+        let cut = cut && !text.is_empty();
         match self.agent(reply) {
-            Some((place, _)) => {
+            Some((place, _, was_cut)) => {
+                *was_cut = cut;
                 let removed = std::mem::replace(place, text).len();
                 self.bytes = (self.bytes + added).saturating_sub(removed);
             }
             None if text.is_empty() => {}
             None => {
                 self.bytes += added;
-                self.entries.push_back(Entry::Agent { reply, text, calls: Vec::new() });
+                self.entries.push_back(Entry::Agent { reply, text, calls: Vec::new(), cut });
             }
         }
         self.bound();
@@ -113,11 +134,11 @@ impl History {
     pub(super) fn called(&mut self, reply: ReplyId, text: &str, call: ToolCall) {
         let mut added = call.id.len() + call.name.len() + call.arguments.len();
         match self.agent(reply) {
-            Some((_, calls)) => calls.push((call, None)),
+            Some((_, calls, _)) => calls.push((call, None)),
             None => {
                 let text = text.trim().to_owned();
                 added += text.len();
-                self.entries.push_back(Entry::Agent { reply, text, calls: vec![(call, None)] });
+                self.entries.push_back(Entry::Agent { reply, text, calls: vec![(call, None)], cut: false });
             }
         }
         self.bytes += added;
@@ -132,7 +153,7 @@ impl History {
             content.truncate(at);
         }
         let added = content.len();
-        let Some((_, calls)) = self.agent(reply) else { return };
+        let Some((_, calls, _)) = self.agent(reply) else { return };
         let open = calls.iter_mut().find(|(call, answer)| call.id == result.id && answer.is_none());
         if let Some((_, answer)) = open {
             *answer = Some(content);
@@ -144,8 +165,16 @@ impl History {
     /// What the model is told: the system prompt and the conversation.
     pub(super) fn prompt(&self) -> Vec<Message> {
         let mut messages = Vec::with_capacity(self.entries.len() + 1);
-        if !self.system.is_empty() {
-            messages.push(Message::text(Role::System, self.system.clone()));
+        let mut system = self.system.clone();
+        let notes = [(self.has_cut(), Self::CUT_NOTE), (self.is_asked_again, Self::AGAIN_NOTE)];
+        for (_, note) in notes.into_iter().filter(|(applies, _)| *applies) {
+            if !system.is_empty() {
+                system.push_str("\n\n");
+            }
+            system.push_str(note);
+        }
+        if !system.is_empty() {
+            messages.push(Message::text(Role::System, system));
         }
         for entry in &self.entries {
             match entry {
@@ -177,9 +206,13 @@ impl History {
         })
     }
 
-    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Calls)> {
+    fn has_cut(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Agent { cut: true, .. }))
+    }
+
+    fn agent(&mut self, of: ReplyId) -> Option<(&mut String, &mut Calls, &mut bool)> {
         self.entries.iter_mut().rev().find_map(|entry| match entry {
-            Entry::Agent { reply, text, calls } if *reply == of => Some((text, calls)),
+            Entry::Agent { reply, text, calls, cut } if *reply == of => Some((text, calls, cut)),
             _ => None,
         })
     }
@@ -352,8 +385,10 @@ mod tests {
         history.user("hello".into());
         history.heard(R, " ", true);
         assert_eq!(history.prompt().len(), 2);
+        assert_eq!(history.prompt()[0].content, "be kind");
         history.heard(R, "I can book ", true);
         assert_eq!(history.prompt()[2], Message::text(Role::Assistant, "I can book—"));
+        assert_eq!(history.prompt()[0].content, format!("be kind\n\n{}", History::CUT_NOTE));
         assert_eq!(history.last_said(), Some("I can book—"));
     }
 
@@ -380,10 +415,10 @@ mod tests {
         history.result(R, &ToolResult { id: "b".into(), content: "again".into() });
         let prompt = history.prompt();
         let roles: Vec<Role> = prompt.iter().map(|message| message.role).collect();
-        assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Tool, Role::User]);
-        assert_eq!(prompt[1].content, "Let me—");
-        assert_eq!(prompt[1].tool_calls.len(), 2);
-        assert_eq!((prompt[3].content.as_str(), prompt[3].tool_call_id.as_deref()), ("42", Some("b")));
+        assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::Tool, Role::Tool, Role::User]);
+        assert_eq!(prompt[2].content, "Let me—");
+        assert_eq!(prompt[2].tool_calls.len(), 2);
+        assert_eq!((prompt[4].content.as_str(), prompt[4].tool_call_id.as_deref()), ("42", Some("b")));
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Backdrop, Failure, Service, Transcript, TranscriptKind};
 
+use super::DialogueEvent;
 use super::endpointing::{CONFIRMED, Endpoint, Turn, append};
 use super::machine::{Committed, Dialogue, Floor, why};
 use super::reply::Purpose;
 use super::speculation::Thought;
 use super::timer::Timer;
 use super::words::normalise;
-use super::{DialogueEvent, EndReason};
 
 /// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
 const LATE_WORDS: Duration = Duration::from_secs(3);
@@ -20,7 +20,7 @@ const ONSET: Duration = Duration::from_millis(100);
 impl Dialogue {
     /// A voiced hop.
     pub(super) fn voice(&mut self, began: Instant, voiced: Duration, over: Backdrop, now: Instant) {
-        if self.line_held {
+        if self.is_on_hold() {
             return;
         }
         self.voice.over = over;
@@ -69,8 +69,8 @@ impl Dialogue {
 
     /// The recogniser's words.
     pub(super) fn transcript(&mut self, transcript: &Transcript, now: Instant) {
-        if self.line_held {
-            return;
+        if let Some(since) = self.line_held {
+            return self.words_on_hold(since, transcript, now);
         }
         let settled = matches!(transcript.kind, TranscriptKind::Final | TranscriptKind::EndOfTurn);
         let text = self.without_own_words(transcript.text.clone(), now);
@@ -169,7 +169,7 @@ impl Dialogue {
     pub(super) fn arm_listening(&mut self, now: Instant) {
         let timing = self.spec.timing;
         self.timers.set(Timer::VoiceLost, self.voice_lost_at());
-        let listens = !self.line_held && self.cut.is_none();
+        let listens = !self.is_on_hold() && self.cut.is_none();
         let onset = self.voice.current.filter(|_| !self.voice.is_noise).map(|(began, _)| began + ONSET);
         let endpoint = self
             .endpoint()
@@ -235,7 +235,7 @@ impl Dialogue {
             }
             Some(_) if is_backchannel => {
                 self.withheld = false;
-                self.drop_backchannel(now);
+                self.drop_backchannel("barge-in.backchannel", now);
             }
             // Words that came without enough voice to hold the agent; the commit follows when the cut is known.
             Some((_, true, _)) if self.turn.has_text() => self.interrupt("barge-in.text", now),
@@ -264,8 +264,10 @@ impl Dialogue {
         self.turns = self.turns.saturating_add(1);
         self.idle_prompts = 0;
         self.tools.new_turn();
+        self.has_asked_again = false;
+        self.history.ask_again(false);
         self.quiet_since = now;
-        let usual = self.pauses.usual().as_millis();
+        let longer = self.pauses.longer().as_millis();
         let inputs = format!(
             "delay {} ms, decided {} ms ago, words {}, confidence {:.2}{}{}",
             endpoint.delay.as_millis(),
@@ -273,7 +275,7 @@ impl Dialogue {
             text.split_whitespace().count(),
             turn.confidence(),
             if endpoint.promoted { ", interim taken as final" } else { "" },
-            if usual > 0 { format!(", usual pause {usual} ms") } else { String::new() },
+            if longer > 0 { format!(", {longer} ms for this caller's pauses") } else { String::new() },
         );
         self.pauses.turn_ended();
         self.tell(DialogueEvent::TurnCommitted {
@@ -298,7 +300,7 @@ impl Dialogue {
 
     /// Commits what there is of a turn, for the record: nobody will answer it.
     pub(super) fn commit_record(&mut self, now: Instant) {
-        if !self.turn.has_text() && self.turn.keys.is_empty() {
+        if !self.turn.is_open() {
             return;
         }
         self.drop_thought("speculation.overtaken", "the call ends");
@@ -326,11 +328,10 @@ impl Dialogue {
         if !std::mem::take(&mut self.has_stt) {
             return;
         }
-        let why = why("stt.failed", "no recogniser is left: apology, then the end");
+        let why = why("stt.failed", "no recogniser is left");
         self.tell(DialogueEvent::ServiceFailed { service: Service::Stt, failure, why });
         self.words_settled(now);
-        let line = self.spec.apology.clone();
-        self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
+        self.end_deaf(now);
     }
 }
 

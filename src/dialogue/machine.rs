@@ -78,16 +78,21 @@ pub struct Dialogue {
     last_reply: u32,
     pub(super) turns: u32,
     pub(super) answered: Option<Instant>,
-    pub(super) line_held: bool,
+    /// Since when the other side holds us.
+    pub(super) line_held: Option<Instant>,
     /// Since when nobody has spoken.
     pub(super) quiet_since: Instant,
-    /// When the caller's words last came.
+    /// Since when the caller could have said something: their last words, or the end of what the agent last said.
     pub(super) words_at: Instant,
     pub(super) idle_prompts: u32,
     /// Whether the caller was told that the longest call is about to end.
     pub(super) is_warned: bool,
     /// Services that failed since an answer was last heard.
     pub(super) failures: u32,
+    /// Whether the caller was handed to a person because they failed.
+    pub(super) has_handed_over: bool,
+    /// Whether the model was asked again because it gave nothing to speak.
+    pub(super) has_asked_again: bool,
     pub(super) slow: Slow,
     /// Whether the caller has talked the agent out of hanging up.
     pub(super) has_stayed: bool,
@@ -168,12 +173,14 @@ impl Dialogue {
             last_reply: 0,
             turns: 0,
             answered: None,
-            line_held: false,
+            line_held: None,
             quiet_since: now,
             words_at: now,
             idle_prompts: 0,
             is_warned: false,
             failures: 0,
+            has_handed_over: false,
+            has_asked_again: false,
             slow: Slow::default(),
             has_stayed: false,
             has_stt: true,
@@ -329,6 +336,7 @@ impl Dialogue {
     }
 
     fn arm(&mut self, now: Instant) {
+        self.arm_goodbye();
         if let Some(ending) = &self.ending
             && !ending.may_stay()
         {
@@ -348,10 +356,11 @@ impl Dialogue {
         self.arm_answer(now);
         let timing = &self.spec.timing;
         let is_quiet = self.is_idle();
-        let idle = (is_quiet && self.answered.is_some()).then_some(self.quiet_since + timing.idle_prompt);
-        let silence = (self.answered.is_some() && self.ending.is_none() && !self.line_held && self.replies.is_empty())
-            .then_some(self.words_at + timing.max_silence)
-            .filter(|_| self.transfer.is_none());
+        let idle = self.idle_at().filter(|_| is_quiet && self.answered.is_some());
+        let silence =
+            (self.answered.is_some() && self.ending.is_none() && !self.is_on_hold() && self.replies.is_empty())
+                .then_some(self.words_at + timing.max_silence)
+                .filter(|_| self.transfer.is_none());
         let duration = self.answered.filter(|_| self.ending.is_none()).map(|answered| answered + timing.max_duration);
         let warning = self.duration_warning_at().filter(|_| is_quiet).map(|at| at.max(now));
         let greeting = self.greeting_at().filter(|&at| at > now);
@@ -373,7 +382,7 @@ impl Dialogue {
             && self.ending.is_none()
             && !self.turn.is_open()
             && !self.voice.is_confirmed()
-            && !self.line_held
+            && !self.is_on_hold()
             && !self.answer.is_machine()
     }
 

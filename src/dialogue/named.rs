@@ -76,6 +76,7 @@ named_timings!(
     audio_stall,
     segment_flush,
     idle_prompt,
+    idle_end,
     max_silence,
     max_duration,
     duration_warning,
@@ -96,7 +97,8 @@ named_timings!(
     machine_wait,
     hold_wait,
     drain,
-    goodbye_cap
+    goodbye_cap,
+    goodbye_most
     ;
     idle_prompts,
     turn_words

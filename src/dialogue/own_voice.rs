@@ -139,7 +139,7 @@ impl Dialogue {
         let inputs = format!("voiced {} ms", voiced.as_millis());
         self.tell(DialogueEvent::Ignored { why: why("echo.sound", inputs) });
         match self.floor {
-            Floor::Held { since, .. } if is_wordless && !self.line_held => self.resume("barge-in.echo", since, now),
+            Floor::Held { since, .. } if is_wordless && !self.is_on_hold() => self.resume("barge-in.echo", since, now),
             _ => self.decide(now),
         }
     }

@@ -6,14 +6,17 @@ use super::Timing;
 use super::machine::Dialogue;
 use super::profile::{Manner, Sounds};
 
-/// What is known of the caller's own pauses.
+/// What is known of the caller's own pauses: a moving average to which each pause adds a tenth, and which a turn without
+/// any brings a tenth nearer to the shortest that counts.
 ///
-/// One that ends a wait too early is worth more than one that does not: of a longer pause the estimate takes in nine
-/// tenths at once, of a shorter one, or of a turn without any, a tenth. Only pauses behind words that sounded finished
-/// count; who gives a number or stops in mid-sentence is waited for anyway.
+/// What it is above that one lengthens the wait after words that may be finished, by at most the ceiling. A wait after
+/// words that sound finished, or that the recogniser takes for finished, stays as it is: the caller who goes on after it all
+/// the same takes the answer back before it is heard. Only pauses behind words that sounded finished count; who gives a
+/// number or stops in mid-sentence is waited for anyway.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Pauses {
-    usual: Duration,
+    /// How much longer than the shortest that counts they are.
+    longer: Duration,
     /// Whether the turn that goes on had such a pause.
     had_one: bool,
 }
@@ -29,27 +32,24 @@ impl Pauses {
             return;
         }
         self.had_one = true;
-        self.usual = if after > self.usual { (after * 9 + self.usual) / 10 } else { (self.usual * 9 + after) / 10 };
+        self.longer = (self.longer * 9 + (after - timing.pause_floor)) / 10;
     }
 
     /// A turn is over.
     pub(super) fn turn_ended(&mut self) {
         if !std::mem::take(&mut self.had_one) {
-            self.usual = self.usual * 9 / 10;
+            self.longer = self.longer * 9 / 10;
         }
     }
 
-    /// A wait that this caller's usual pause does not end: with a margin, and longer by at most the ceiling.
+    /// A wait that this caller's usual pause does not end.
     pub(super) fn outlast(&self, wait: Duration, timing: &Timing) -> Duration {
-        if self.usual < timing.pause_floor {
-            return wait;
-        }
-        wait.max(self.usual + MARGIN).min(wait + timing.pause_ceiling)
+        wait + self.longer.min(timing.pause_ceiling)
     }
 
-    /// The estimate.
-    pub(super) fn usual(&self) -> Duration {
-        self.usual
+    /// By how much a wait is lengthened.
+    pub(super) fn longer(&self) -> Duration {
+        self.longer
     }
 }
 
@@ -91,9 +91,6 @@ impl Dialogue {
     }
 }
 
-/// Pauses differ: a wait is longer than the usual one by this.
-const MARGIN: Duration = Duration::from_millis(150);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,32 +98,22 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     #[test]
-    fn one_pause_is_enough_to_wait_longer_and_turns_without_any_let_it_go() {
+    fn each_pause_adds_a_tenth_and_turns_without_any_let_it_go() {
         let timing = Timing::default();
         let mut pauses = Pauses::default();
-        assert_eq!(pauses.outlast(MS(250), &timing), MS(250));
-        pauses.went_on(MS(400), &timing);
-        assert_eq!(pauses.usual(), MS(360));
-        assert_eq!(pauses.outlast(MS(250), &timing), MS(510));
-        assert_eq!(pauses.outlast(MS(700), &timing), MS(700));
+        assert_eq!(pauses.outlast(MS(500), &timing), MS(500));
+        pauses.went_on(MS(700), &timing);
+        assert_eq!(pauses.outlast(MS(500), &timing), MS(550));
         // The turn that had the pause does not count against it; the ones without do.
         pauses.turn_ended();
-        assert_eq!(pauses.usual(), MS(360));
-        for _ in 0..6 {
-            pauses.turn_ended();
+        assert_eq!(pauses.longer(), MS(50));
+        pauses.turn_ended();
+        assert_eq!(pauses.longer(), MS(45));
+        for _ in 0..40 {
+            pauses.went_on(MS(700), &timing);
         }
-        assert_eq!(pauses.outlast(MS(250), &timing), MS(250));
-    }
-
-    #[test]
-    fn longer_pauses_weigh_more_than_shorter_ones() {
-        let timing = Timing::default();
-        let mut pauses = Pauses::default();
-        pauses.went_on(MS(800), &timing);
-        pauses.went_on(MS(300), &timing);
-        assert_eq!(pauses.usual(), MS(678));
-        pauses.went_on(MS(1_000), &timing);
-        assert!(pauses.usual() > MS(950));
+        let waits = pauses.outlast(MS(500), &timing);
+        assert!(waits > MS(700) + MS(200) && waits < MS(1_000), "who always pauses is outlasted: {waits:?}");
     }
 
     #[test]
@@ -135,12 +122,12 @@ mod tests {
         let mut pauses = Pauses::default();
         pauses.went_on(MS(199), &timing);
         pauses.went_on(MS(801), &timing);
-        assert_eq!(pauses.usual(), Duration::ZERO);
-        pauses.went_on(MS(800), &timing);
-        assert_eq!(pauses.outlast(MS(250), &timing), MS(550));
+        assert_eq!(pauses.longer(), Duration::ZERO);
+        (0..40).for_each(|_| pauses.went_on(MS(800), &timing));
+        assert_eq!(pauses.outlast(MS(500), &timing), MS(800));
         let off = Timing { pause_ceiling: Duration::ZERO, ..Timing::default() };
         let mut pauses = Pauses::default();
         pauses.went_on(MS(400), &off);
-        assert_eq!(pauses.usual(), Duration::ZERO);
+        assert_eq!(pauses.longer(), Duration::ZERO);
     }
 }

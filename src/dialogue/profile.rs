@@ -81,9 +81,9 @@ impl Manner<'_> {
             return profile("endpoint.unsure", timing.endpoint_unsure, Sounds::Unfinished);
         }
         if ended {
-            profile("endpoint.recogniser", outlast(timing.endpoint_confident), Sounds::Finished)
+            profile("endpoint.recogniser", timing.endpoint_confident, Sounds::Finished)
         } else if text.ends_with(FULL_STOPS) {
-            profile("endpoint.complete", outlast(timing.endpoint_confident), Sounds::Finished)
+            profile("endpoint.complete", timing.endpoint_confident, Sounds::Finished)
         } else {
             profile("endpoint.normal", outlast(timing.endpoint_normal), Sounds::Finished)
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn learned_pauses_lengthen_what_sounds_finished_and_nothing_else() {
+    fn learned_pauses_lengthen_the_normal_wait_and_nothing_else() {
         let timing = Timing::default();
         let mut pauses = Pauses::default();
         pauses.went_on(MS(700), &timing);
@@ -213,9 +213,9 @@ mod tests {
             agent_said: None,
         };
         for (text, ended, delay) in [
-            ("Book a table.", false, 780),
-            ("book a table", false, 780),
-            ("book a table", true, 780),
+            ("Book a table.", false, 250),
+            ("book a table", false, 550),
+            ("book a table", true, 250),
             ("I would like to", true, 1_200),
             ("four one five", true, 900),
         ] {

@@ -16,7 +16,7 @@ impl Dialogue {
         let timing = &self.spec.timing;
         let may = !self.turn.reheard && !self.turn.is_open() && self.turn.voiced >= timing.interrupt_after;
         let is_free = self.replies.is_empty() && self.tools.is_empty() && self.owed.is_none();
-        let listens = !self.line_held && self.cut.is_none() && !self.voice.is_noise;
+        let listens = !self.is_on_hold() && self.cut.is_none() && !self.voice.is_noise;
         let lives = self.has_stt && self.ending.is_none();
         Some(self.turn.longest.filter(|_| may && is_free && listens && lives)? + timing.rehear_after)
     }

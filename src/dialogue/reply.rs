@@ -217,17 +217,17 @@ impl Reply {
     /// When it should long have been heard: its own length and some seconds, or, while that is not known, a third of the
     /// pace of slow speech.
     pub(super) fn overdue(&self) -> Option<Instant> {
+        self.closed.then(|| self.lasts_until())?
+    }
+
+    /// The same of what there is of it, whether or not more is to come.
+    pub(super) fn lasts_until(&self) -> Option<Instant> {
         const SLOWEST: Duration = Duration::from_millis(200);
-        let begun = self.started.filter(|_| self.closed)? + self.held;
+        let begun = self.started? + self.held;
         Some(match self.length {
             Some(length) => begun + length + Duration::from_secs(2),
             None => begun + SLOWEST * u32::try_from(self.text.len()).unwrap_or(u32::MAX) + Duration::from_secs(5),
         })
-    }
-
-    /// Whether the agent asked something in what it has said.
-    pub(super) fn asks(&self) -> bool {
-        self.text.contains('?')
     }
 }
 

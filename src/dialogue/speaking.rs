@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conversation::{Failure, GenerationEnd, ReplyId, Service, WordTime};
+use crate::conversation::{Failure, GenerationEnd, ReplyId, WordTime};
 
 use super::machine::{Cut, Dialogue, Floor, why};
 use super::reply::{Purpose, Reply};
@@ -192,6 +192,7 @@ impl Dialogue {
         let (is_mute, calls, hangs_up) = (reply.text.is_empty(), reply.calls, reply.hangs_up);
         self.close_text(id, now);
         if !is_mute {
+            self.history.ask_again(false);
             return;
         }
         // Nothing to speak: only tools, only the wish to hang up, or nothing at all.
@@ -204,9 +205,7 @@ impl Dialogue {
             // A menu may be left to go on.
             None if calls > 0 || self.answer.is_menu() => {}
             None => {
-                let inputs = format!("the model ended ({end:?}) without a word: apology");
-                self.tell(DialogueEvent::Unstuck { why: why("llm.empty", inputs) });
-                self.apologise(Service::Llm, Purpose::Answer, now);
+                self.model_mute(&format!("the model ended ({end:?}) without a word"), now);
             }
         }
     }
@@ -261,7 +260,7 @@ impl Dialogue {
     /// Lets the first reply be heard, if nothing speaks against it.
     pub(super) fn play_next(&mut self, now: Instant) {
         let is_caller_on = self.voice.is_confirmed();
-        if self.answered.is_none() || self.line_held || self.cut.is_some() {
+        if self.answered.is_none() || self.is_on_hold() || self.cut.is_some() {
             return;
         }
         if self.replies.front().is_some_and(|front| !self.may_be_heard(front, now)) {
@@ -274,7 +273,11 @@ impl Dialogue {
         let withheld = self.withheld;
         let Some(front) = self.replies.front_mut().filter(|front| front.ready && !front.playing) else { return };
         if front.interruptible && (is_caller_on || withheld) {
-            self.withheld = true;
+            if !std::mem::replace(&mut self.withheld, true) {
+                let (reply, voiced) = (front.id, self.voice.current.map_or(0, |(_, voiced)| voiced.as_millis()));
+                let inputs = format!("voiced {voiced} ms, the answer is ready");
+                self.tell(DialogueEvent::Withheld { reply, why: why("floor.withheld", inputs) });
+            }
             return;
         }
         front.playing = true;
@@ -315,6 +318,9 @@ impl Dialogue {
         self.floor = Floor::Free;
         self.withheld = false;
         self.quiet_since = now;
+        if !matches!(reply.purpose, Purpose::Prompt | Purpose::Filler) {
+            self.words_at = now;
+        }
         if reply.generating {
             self.act(Action::Cancel { reply: reply.id });
         }
@@ -354,7 +360,9 @@ impl Dialogue {
             self.own_words.said(&text, now);
             if !text.is_empty() {
                 let text = self.without_keys(&text, SECRET_KEYS);
-                self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted: true });
+                let inputs = format!("heard {} ms: too little to count", heard.as_millis());
+                let why = why("heard.taken-back", inputs);
+                self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted: true, why });
             }
             return;
         }
@@ -374,7 +382,11 @@ impl Dialogue {
         // A single key is no secret, and would be found in any answer.
         let text = self.without_keys(text.trim(), SECRET_KEYS);
         if !text.is_empty() {
-            self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted });
+            let by = if reply.words.is_empty() { "the share that was played" } else { "word times" };
+            let count = |text: &str| text.split_whitespace().count();
+            let inputs = format!("{} of {} words, by {by}", count(&text), count(&reply.text));
+            let why = why(if interrupted { "heard.cut" } else { "heard.whole" }, inputs);
+            self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted, why });
         }
     }
 
@@ -446,46 +458,13 @@ impl Dialogue {
         !ids.is_empty()
     }
 
-    /// The other side has put us on hold, or has taken us back.
-    pub(super) fn line_hold(&mut self, held: bool, now: Instant) {
-        if std::mem::replace(&mut self.line_held, held) == held {
-            return;
-        }
-        let is_held_already = matches!(self.floor, Floor::Held { .. });
-        let is_sounding = self.replies.front().is_some_and(|front| front.playing);
-        if held {
-            self.voice = super::endpointing::Voice::default();
-            if self.turn.keys.is_empty()
-                && self.replies.front().is_some_and(|front| front.interruptible && front.is_sounding())
-            {
-                // What could have taken the floor has not.
-                self.turn.forget_words(now);
-            } else {
-                self.turn.keep_settled(now);
-            }
-            if is_sounding && !is_held_already {
-                self.act(Action::Hold);
-            }
-            if is_sounding {
-                self.floor = Floor::Held { since: now, began: now };
-            }
-        } else {
-            self.quiet_since = now;
-            self.words_at = now;
-            self.turn.go_on(&self.spec.timing, now);
-            if let Floor::Held { since, .. } = self.floor {
-                self.go_on(since, now);
-            }
-        }
-    }
-
     pub(super) fn arm_replies(&mut self, now: Instant) {
         let timing = self.spec.timing;
         if let Some(front) = self.replies.front_mut() {
             front.first_since.get_or_insert(now);
         }
         let earliest = |due: &dyn Fn(&Reply) -> Option<Instant>| self.replies.iter().filter_map(due).min();
-        let is_held = self.line_held || matches!(self.floor, Floor::Held { .. });
+        let is_held = self.is_on_hold() || matches!(self.floor, Floor::Held { .. });
         let (backups, hedges) = (self.spec.backups, self.hedge_timing(now));
         // A service that has just been found slow shortens a wait that had begun.
         let from_now = |due: Option<Instant>| due.map(|at| at.max(now));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::conversation::{Pii, ToolSpec};
 
 use super::Screening;
+use super::language::Language;
 
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -94,6 +95,10 @@ pub struct DialogueSpec {
     pub transfer_failed: String,
     /// Said again and again while a transfer rings on; empty: nothing.
     pub transfer_wait: String,
+    /// Said before the caller is handed to [`transfer_number`](Self::transfer_number) because services fail again and again.
+    pub handing_over: String,
+    /// Said when the other side has taken us back after a long hold and nothing else is to be said; empty: nothing.
+    pub welcome_back: String,
     /// Whether the caller's keys are kept out of what is told, written and recorded; the model is told them.
     pub redact_keys: bool,
     /// Whether an outbound call finds out who answered it: a person, a voicemail, a screening, a menu, or a queue. (An
@@ -167,6 +172,7 @@ pub const LAST_RESORT: &str = "I'm sorry, I'm having technical trouble right now
 
 impl Default for DialogueSpec {
     fn default() -> Self {
+        let lines = &Language::of("en").lines;
         Self {
             direction: Direction::Inbound,
             language: "en".into(),
@@ -176,24 +182,26 @@ impl Default for DialogueSpec {
             begin_interruptible: true,
             tools: Vec::new(),
             interruption_sensitivity: 0.8,
-            apology: "I'm sorry, I'm having trouble right now. Could you say that again?".into(),
-            repeat_request: "Sorry, I didn't catch that. Could you say it again?".into(),
-            idle_prompt: "Are you still there?".into(),
-            goodbye: "I'll let you go now. Goodbye.".into(),
-            filler: "One moment, please.".into(),
+            apology: lines.apology.into(),
+            repeat_request: lines.repeat_request.into(),
+            idle_prompt: lines.idle_prompt.into(),
+            goodbye: lines.goodbye.into(),
+            filler: lines.filler.into(),
             tool_rules: Vec::new(),
             transfer_number: None,
-            transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?".into(),
-            transfer_wait: "I'm still trying to reach someone for you.".into(),
+            transfer_failed: lines.transfer_failed.into(),
+            transfer_wait: lines.transfer_wait.into(),
+            handing_over: lines.handing_over.into(),
+            welcome_back: lines.welcome_back.into(),
             redact_keys: false,
             answer_detection: true,
             voicemail_message: None,
             screening: None,
-            duration_warning: "We have about half a minute left on this call.".into(),
+            duration_warning: lines.duration_warning.into(),
             last_resort: LAST_RESORT.into(),
-            cut_in: "Sorry to interrupt you. Let me answer that first.".into(),
+            cut_in: lines.cut_in.into(),
             backchannel: false,
-            backchannels: ["mm-hmm", "uh-huh", "right"].map(str::to_owned).into(),
+            backchannels: lines.backchannels.map(str::to_owned).into(),
             backups: Backups::default(),
             speculation: Speculation::default(),
             timing: Timing::default(),
@@ -284,8 +292,10 @@ pub struct Timing {
     pub segment_flush: Duration,
     /// The caller is asked whether they are there after this silence.
     pub idle_prompt: Duration,
-    /// How often.
+    /// How often; 0: never.
     pub idle_prompts: u32,
+    /// After the last of these prompts the call ends with this silence; zero: it goes on until [`Timing::max_silence`].
+    pub idle_end: Duration,
     /// The caller's silence that ends the call.
     pub max_silence: Duration,
     /// The longest call.
@@ -327,8 +337,10 @@ pub struct Timing {
     pub hold_wait: Duration,
     /// Words still under way when the other side hangs up are waited for this long.
     pub drain: Duration,
-    /// A goodbye is played for at most this long.
+    /// A goodbye that does not get on for this long is over …
     pub goodbye_cap: Duration,
+    /// … and any goodbye after this.
+    pub goodbye_most: Duration,
 }
 
 impl Default for Timing {
@@ -376,6 +388,7 @@ impl Default for Timing {
             segment_flush: ms(300),
             idle_prompt: ms(8_000),
             idle_prompts: 2,
+            idle_end: ms(8_000),
             max_silence: ms(600_000),
             max_duration: ms(3_600_000),
             duration_warning: ms(30_000),
@@ -397,6 +410,7 @@ impl Default for Timing {
             hold_wait: ms(600_000),
             drain: ms(2_000),
             goodbye_cap: ms(8_000),
+            goodbye_most: ms(60_000),
         }
     }
 }

@@ -214,7 +214,7 @@ impl Dialogue {
         self.spec.speculation.enabled
             && self.answered.is_some()
             && self.ending.is_none()
-            && !self.line_held
+            && !self.is_on_hold()
             // What a machine says is no turn, or one for a scripted line.
             && !self.answer.is_machine()
             && self.replies.is_empty()

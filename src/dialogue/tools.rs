@@ -104,7 +104,8 @@ impl Dialogue {
         reply.calls += 1;
         let text = reply.text.clone();
         self.history.called(id, &text, call.clone());
-        self.tell(DialogueEvent::ToolStarted { name: call.name.clone() });
+        let inputs = format!("asked by reply {id}");
+        self.tell(DialogueEvent::ToolStarted { name: call.name.clone(), why: why("tool.asked", inputs) });
         match call.name.as_str() {
             TRANSFER_CALL => self.transfer_asked(id, &call, now),
             SEND_DTMF => self.keys_asked(id, &call, now),
@@ -123,7 +124,8 @@ impl Dialogue {
     /// A built-in tool has answered. `is_news`: the model is to go on with what it says.
     pub(super) fn built_in_result(&mut self, reply: ReplyId, call: &str, name: &str, content: &str, is_news: bool) {
         self.history.result(reply, &ToolResult { id: call.into(), content: content.into() });
-        self.tell(DialogueEvent::ToolEnded { name: name.into(), took: Duration::ZERO });
+        let why = why("tool.built-in", if is_news { "the model goes on with the result" } else { "" });
+        self.tell(DialogueEvent::ToolEnded { name: name.into(), took: Duration::ZERO, why });
         if is_news && self.owed.is_none() {
             self.owed = Some(self.next_id());
         }
@@ -131,13 +133,18 @@ impl Dialogue {
 
     /// A tool has answered.
     pub(super) fn tool_result(&mut self, result: &ToolResult, now: Instant) {
+        self.tool_ended(result, "tool.answered", now);
+    }
+
+    fn tool_ended(&mut self, result: &ToolResult, rule: &'static str, now: Instant) {
         let Some(at) = self.tools.running.iter().position(|tool| tool.id == result.id) else {
             return self.tell(DialogueEvent::Dropped { what: "result of no running tool" });
         };
         let tool = self.tools.running.swap_remove(at);
         self.history.result(tool.reply, result);
         let took = now.saturating_duration_since(tool.since);
-        self.tell(DialogueEvent::ToolEnded { name: tool.name, took });
+        let inputs = format!("{} bytes, {} more running", result.content.len(), self.tools.running.len());
+        self.tell(DialogueEvent::ToolEnded { name: tool.name, took, why: why(rule, inputs) });
         if self.tools.is_empty() {
             self.tools_done(now);
         }
@@ -171,7 +178,8 @@ impl Dialogue {
             let (failure, why) = (Failure::Timeout, why("tool.timeout", inputs));
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
             self.act(Action::CancelTool { call: id.clone() });
-            self.tool_result(&ToolResult { id, content: "error: the tool did not answer in time".into() }, now);
+            let result = ToolResult { id, content: "error: the tool did not answer in time".into() };
+            self.tool_ended(&result, "tool.timeout", now);
         }
     }
 
@@ -183,7 +191,8 @@ impl Dialogue {
             let why = why("tool.failed", "the model is told");
             self.tell(DialogueEvent::ServiceFailed { service: Service::Tool, failure, why });
             self.act(Action::CancelTool { call: id.clone() });
-            self.tool_result(&ToolResult { id, content: format!("error: {}", failure.name()) }, now);
+            let result = ToolResult { id, content: format!("error: {}", failure.name()) };
+            self.tool_ended(&result, "tool.failed", now);
         }
     }
 
@@ -201,7 +210,7 @@ impl Dialogue {
         let filler = self
             .tools
             .filler_at(&timing, self.quiet_since)
-            .filter(|_| is_silent && !self.line_held && self.cut.is_none() && self.transfer.is_none());
+            .filter(|_| is_silent && !self.is_on_hold() && self.cut.is_none() && self.transfer.is_none());
         self.timers.set(Timer::Filler, filler);
         self.timers.set(Timer::Tool, self.tools.due());
     }

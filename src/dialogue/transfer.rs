@@ -85,7 +85,7 @@ impl Dialogue {
         }
         let Some(transfer) = &self.transfer else { return };
         let is_caller_on = self.voice.is_confirmed() || self.turn.is_open();
-        let waits = transfer.ringing.is_some() || self.answered.is_none() || self.line_held;
+        let waits = transfer.ringing.is_some() || self.answered.is_none() || self.is_on_hold();
         if waits || is_caller_on || self.cut.is_some() {
             return;
         }
@@ -101,11 +101,13 @@ impl Dialogue {
             return;
         }
         let to = transfer.to.clone();
+        let waited = now.saturating_duration_since(transfer.asked).as_millis();
         if let Some(transfer) = &mut self.transfer {
             transfer.ringing = Some(now);
         }
         self.quiet_since = now;
-        self.tell(DialogueEvent::TransferStarted);
+        let inputs = format!("{waited} ms after it was asked for, nothing more to say");
+        self.tell(DialogueEvent::TransferStarted { why: why("transfer.rings", inputs) });
         self.act(Action::Transfer { to });
     }
 
@@ -135,6 +137,11 @@ impl Dialogue {
         self.drop_unheard(Purpose::Filler);
         self.quiet_since = now;
         self.words_at = now;
+        if !self.has_stt {
+            // Nobody hears the caller any more.
+            let line = self.spec.apology.clone();
+            return self.say_last(&line, EndReason::ServiceFailure, "stt.failed", false, now);
+        }
         let line = self.spec.transfer_failed.clone();
         self.script(Purpose::Prompt, &line, now);
     }
@@ -145,7 +152,8 @@ impl Dialogue {
         if let Some((reply, id)) = transfer.tool {
             self.history.result(reply, &ToolResult { id, content: content.into() });
             let took = now.saturating_duration_since(transfer.asked);
-            self.tell(DialogueEvent::ToolEnded { name: TRANSFER_CALL.into(), took });
+            let why = why("tool.built-in", "the transfer is over");
+            self.tell(DialogueEvent::ToolEnded { name: TRANSFER_CALL.into(), took, why });
         }
     }
 
@@ -165,7 +173,7 @@ impl Dialogue {
         self.timers.set(Timer::Transfer, ringing.map(|(since, _)| since + timing.transfer));
         let is_silent = self.replies.is_empty() && !self.voice.is_confirmed() && !self.turn.is_open();
         let comfort =
-            ringing.filter(|_| is_silent && !self.line_held && self.cut.is_none()).map(|(since, comforted)| {
+            ringing.filter(|_| is_silent && !self.is_on_hold() && self.cut.is_none()).map(|(since, comforted)| {
                 let wait = match comforted {
                     Some((_, turns)) if turns == self.turns => timing.transfer_comfort,
                     // The first time, and when the caller has said something since.

@@ -11,7 +11,7 @@ impl Dialogue {
     /// When the caller has had the floor for as long as they may, with words to be answered.
     fn turn_limit_at(&self) -> Option<Instant> {
         let (limit, words) = (self.spec.timing.turn_limit, self.spec.timing.turn_words as usize);
-        let is_free = self.replies.is_empty() && self.cut.is_none() && self.ending.is_none() && !self.line_held;
+        let is_free = self.replies.is_empty() && self.cut.is_none() && self.ending.is_none() && !self.is_on_hold();
         if !is_free || (limit.is_zero() && words == 0) || !self.turn.has_text() {
             return None;
         }

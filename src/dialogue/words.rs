@@ -22,6 +22,8 @@ pub(super) struct Meaning {
     pub(super) backchannel: usize,
     /// Whether there is a phrase that always stops the agent.
     pub(super) stop: bool,
+    /// Whether it is a yes to the question that the agent is still asking.
+    pub(super) answer: bool,
 }
 
 impl Meaning {
@@ -65,7 +67,10 @@ pub(super) fn is_short_answer(words: &[String], language: &Language) -> bool {
 /// Whether the end of a text is a question that yes or no answers.
 pub(super) fn is_closed_question(text: &str, language: &Language) -> bool {
     let Some(body) = text.trim_end().strip_suffix('?') else { return false };
-    let sentence = body.rsplit(['.', '!', '?']).next().unwrap_or_default();
+    // A point inside a number ends no sentence.
+    let mut stops = body.rmatch_indices(['.', '!', '?']).map(|(at, stop)| at + stop.len());
+    let from = stops.find(|&at| body.get(at..).is_some_and(|rest| rest.starts_with(char::is_whitespace)));
+    let sentence = body.get(from.unwrap_or(0)..).unwrap_or_default();
     let words = normalise(sentence.rsplit([',', ';', '—']).next().unwrap_or_default());
     let whole = normalise(sentence);
     let opens = |words: &[String]| words.first().is_some_and(|word| language.closed.contains(&word.as_str()));
@@ -162,6 +167,7 @@ mod tests {
     fn closed_questions_are_recognised() {
         for (text, closed) in [
             ("Shall I book it?", true),
+            ("Shall I book it for 7.30 on Tuesday?", true),
             ("I have a table at eight. Would that work for you?", true),
             ("So that is Tuesday, right?", true),
             ("How many people?", false),

@@ -177,6 +177,7 @@ impl Driver {
         self.tell_counters(now);
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
+        self.counters.score(&report.quality);
         let services = self.service_counters();
         if let Some(recording) = self.recording {
             recording.finish().await;

@@ -13,6 +13,7 @@ use super::files::Files;
 use super::handle::{Request, random_bytes};
 use super::registry::{Busy, Permit, Registry};
 use super::stats::{Counters, EngineStats};
+use super::threads::Threads;
 use super::{CallHandle, CallId, Outcome, ServiceCounters, Start};
 use crate::call::{EndReason, Event, EventKind, Report};
 use crate::gateway::LegCounters;
@@ -24,11 +25,13 @@ pub struct EngineConfig {
     pub max_calls: usize,
     /// What a refused caller is told to wait.
     pub retry_after: Duration,
+    /// Threads that drive calls and do nothing else; 0: calls run as tasks of the runtime they are started in.
+    pub media_threads: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_calls: 200, retry_after: Duration::from_secs(5) }
+        Self { max_calls: 200, retry_after: Duration::from_secs(5), media_threads: 0 }
     }
 }
 
@@ -44,6 +47,7 @@ struct Inner {
     registry: Arc<Registry>,
     counters: Arc<Counters>,
     files: Files,
+    threads: Threads,
     serial: AtomicU64,
     stop: watch::Sender<bool>,
 }
@@ -54,11 +58,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 impl Engine {
     /// An engine with no call.
     pub fn new(config: EngineConfig) -> Self {
+        let threads = Threads::start(config.media_threads).unwrap_or_else(|error| {
+            tracing::error!(%error, "no media threads: calls run as tasks");
+            Threads::none()
+        });
         let inner = Inner {
             registry: Registry::new(config.max_calls),
             config,
             counters: Arc::new(Counters::new()),
             files: Files::start(),
+            threads,
             serial: AtomicU64::new(0),
             stop: watch::Sender::new(false),
         };
@@ -73,7 +82,7 @@ impl Engine {
         })
     }
 
-    /// Starts a call in a task of its own. Must be called within a tokio runtime.
+    /// Starts a call in a task of its own, on a media thread if there are any. Must be called within a tokio runtime.
     pub fn start(&self, permit: Permit, mut start: Start) -> CallHandle {
         let inner = &self.inner;
         if start.call.seed == 0 {
@@ -91,7 +100,7 @@ impl Engine {
         let (registry, counters) = (Arc::clone(&inner.registry), Arc::clone(&inner.counters));
         let (files, stop) = (inner.files.clone(), inner.stop.subscribe());
         // Not detached: the permit it holds is what `drain` waits for.
-        tokio::spawn(async move {
+        inner.threads.spawn(async move {
             let ended = drive(start, receiver, stop, &counters, &files).await;
             let reason = ended.report.ended.map(|(_, reason)| reason.name());
             tracing::info!(call = %id, reason, "call ended");
@@ -132,6 +141,7 @@ impl Engine {
     /// What the engine has done so far.
     pub fn stats(&self) -> EngineStats {
         let Inner { registry, counters, files, .. } = &*self.inner;
+        let (mos_inbound, mos_outbound) = counters.scores();
         EngineStats {
             live: registry.live(),
             capacity: registry.capacity(),
@@ -145,6 +155,8 @@ impl Engine {
             answer_delay: counters.answer_delay.snapshot(),
             silence_delay: counters.silence_delay.snapshot(),
             pacing_lateness: counters.pacing_lateness.snapshot(),
+            mos_inbound,
+            mos_outbound,
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::quiet::Quiet;
 use super::replies::poll_once;
 use super::ring::Ring;
 use crate::audio::{Frame, SampleRate};
 use crate::provider::{SttEvent, SttStream};
 
 /// Everything a caller says goes through here on its way to a recogniser: at once while that one keeps up, from the
-/// [`Ring`] when it does not or when another one has to hear the last seconds again.
+/// [`Ring`] when it does not or when another one has to hear the last seconds again. While the caller has been quiet for a
+/// while it goes in larger pieces: most of a call is the other side speaking, and 50 messages a second about it cost more
+/// than the rest of the packet's way.
 #[derive(Debug)]
 pub(super) struct Hearing {
     ring: Ring,
@@ -23,6 +26,9 @@ pub(super) struct Hearing {
     next: u64,
     /// The stream is to be asked for what it has once it has been given all there is.
     finalize: bool,
+    quiet: Quiet,
+    /// What waits is not to go yet: nothing is said in it.
+    held: bool,
     /// Sound that no recogniser was given and none can be given any more, in samples.
     missed: u64,
 }
@@ -31,10 +37,14 @@ impl Hearing {
     /// Sound handed over at a time, when it is not handed over as it comes.
     const PIECE: Duration = Duration::from_millis(60);
 
+    /// How much of a quiet caller is handed over at once.
+    const QUIET_PIECE: Duration = Duration::from_millis(120);
+
     /// The first choice hears the call from its beginning.
     pub(super) fn new(rate: SampleRate, stream: SttStream) -> Self {
         let (ring, base) = (Ring::new(rate), Duration::ZERO);
-        Self { ring, stream: Some(stream), rank: 0, base, next: 0, finalize: false, missed: 0 }
+        let stream = Some(stream);
+        Self { ring, stream, rank: 0, base, next: 0, finalize: false, quiet: Quiet::new(), held: false, missed: 0 }
     }
 
     /// Which recogniser is at work, or was last.
@@ -53,6 +63,11 @@ impl Hearing {
     pub(super) fn hear(&mut self, frame: Frame, at: Duration) {
         let up_to_date = self.next == self.ring.end();
         self.ring.push(&frame, at);
+        let waiting = self.ring.time(self.ring.end() - self.next);
+        self.held = self.quiet.hear(&frame) && waiting < Self::QUIET_PIECE && !self.finalize;
+        if self.held {
+            return;
+        }
         match &mut self.stream {
             Some(stream) if up_to_date && stream.has_room() => {
                 stream.send(frame);
@@ -65,6 +80,7 @@ impl Hearing {
     /// Asks the recogniser for what it has, behind the sound that waits for it.
     pub(super) fn finalize(&mut self) {
         self.finalize = self.stream.is_some();
+        self.held = false;
         self.feed();
     }
 
@@ -91,7 +107,7 @@ impl Hearing {
         self.skip_to(position);
         self.next = position;
         self.base = self.ring.time(self.next);
-        (self.stream, self.rank, self.finalize) = (Some(stream), rank, false);
+        (self.stream, self.rank, self.finalize, self.held) = (Some(stream), rank, false, false);
         self.feed();
     }
 
@@ -114,7 +130,7 @@ impl Hearing {
 
     /// Waits until the recogniser has room for what waits; `None` when nothing does. To be kept while it waits.
     pub(super) fn room(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let waits = self.next < self.ring.end() || self.finalize;
+        let waits = (self.next < self.ring.end() && !self.held) || self.finalize;
         self.stream.as_ref().filter(|_| waits).map(SttStream::room)
     }
 
@@ -128,6 +144,7 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::g711::ulaw_to_linear;
     use crate::conversation::{Transcript, TranscriptKind};
     use crate::provider::SttCommand;
     use std::future::poll_fn;
@@ -136,7 +153,7 @@ mod tests {
     const PTIME: Duration = Duration::from_millis(20);
 
     fn frame(n: u32) -> Frame {
-        Frame::from_samples(SampleRate::HZ_8000, &[n as i16; 160]).unwrap()
+        Frame::from_samples(SampleRate::HZ_8000, &[ulaw_to_linear(n as u8); 160]).unwrap()
     }
 
     /// A recogniser that passes on what it is told, as long as `told` has room.
@@ -180,7 +197,7 @@ mod tests {
     }
 
     fn values(range: std::ops::Range<u32>) -> Vec<i16> {
-        range.flat_map(|n| [n as i16; 160]).collect()
+        range.flat_map(|n| [ulaw_to_linear(n as u8); 160]).collect()
     }
 
     #[tokio::test]
@@ -197,7 +214,7 @@ mod tests {
         assert!(matches!(heard.recv().await, Some(SttCommand::Finalize)));
         assert!(hearing.room().is_none());
         hear(&mut hearing, 905..906);
-        assert!(matches!(heard.recv().await, Some(SttCommand::Audio(now)) if now == frame(905)), "as it comes");
+        assert!(matches!(heard.recv().await, Some(SttCommand::Audio(now)) if *now == frame(905)), "as it comes");
         assert_eq!(hearing.unheard(), Duration::ZERO);
     }
 
@@ -216,6 +233,36 @@ mod tests {
         expected.extend(values(2_500 - kept..2_500));
         assert!(samples(&mut hearing, &mut heard, expected.len()).await == expected);
         assert_eq!(hearing.unheard(), PTIME * (1_600 - queued - kept));
+    }
+
+    #[tokio::test]
+    async fn a_quiet_caller_is_heard_in_larger_pieces_and_a_voice_at_once() {
+        let (told, mut heard) = mpsc::channel(256);
+        let mut hearing = Hearing::new(SampleRate::HZ_8000, ears(told));
+        let loud = Frame::from_samples(SampleRate::HZ_8000, &[2_000; 160]).unwrap();
+        let mut pieces = async |hearing: &mut Hearing, frame: &Frame, frames: u32| {
+            for _ in 0..frames {
+                hearing.hear(frame.clone(), Duration::ZERO);
+                tokio::task::yield_now().await;
+            }
+            let mut lengths = Vec::new();
+            while let Ok(SttCommand::Audio(piece)) = heard.try_recv() {
+                lengths.push(piece.samples().len() / 160);
+            }
+            lengths
+        };
+        let silence = Frame::silence(SampleRate::HZ_8000, PTIME);
+        assert_eq!(pieces(&mut hearing, &loud, 10).await, [1; 10]);
+        assert_eq!(pieces(&mut hearing, &silence, 75).await, [1; 75], "a recogniser waits for the end of the turn");
+        assert_eq!(pieces(&mut hearing, &silence, 12).await, [3, 3, 3, 3]);
+        assert_eq!(pieces(&mut hearing, &silence, 2).await, [0; 0]);
+        assert!(hearing.room().is_none(), "it is not for want of room");
+        assert_eq!(pieces(&mut hearing, &loud, 2).await, [3, 1], "with the voice all of it");
+        pieces(&mut hearing, &silence, 89).await;
+        hearing.finalize();
+        tokio::task::yield_now().await;
+        assert_eq!(pieces(&mut hearing, &silence, 0).await, [2], "all there is before the question");
+        assert_eq!(hearing.unheard(), Duration::ZERO);
     }
 
     #[tokio::test]

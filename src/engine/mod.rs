@@ -18,6 +18,7 @@ mod handle;
 mod hearing;
 mod journal;
 mod log;
+mod quiet;
 mod recording;
 mod registry;
 mod replies;
@@ -28,6 +29,7 @@ mod start;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod wake;
 
 pub use crate::audio::{Codec, OpusSettings, SampleRate};
@@ -46,4 +48,4 @@ pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use registry::{Busy, Permit};
 pub use start::{LlmSettings, Providers, Standby, Start};
-pub use stats::{EngineStats, Histogram, ServiceCounters, Totals};
+pub use stats::{EngineStats, Histogram, Scores, ServiceCounters, Totals};

@@ -40,7 +40,9 @@ impl Replies {
     /// The model works for this reply from here on. An earlier stream of it is dropped. `Err`: there are too many replies,
     /// and the model is not asked.
     pub(super) fn generate(&mut self, id: ReplyId, open: impl FnOnce() -> LlmStream) -> Result<(), ProviderError> {
-        self.reply(id)?.llm = Some(open());
+        // In two steps: the model must not be asked before there is room.
+        let reply = self.reply(id)?;
+        reply.llm = Some(open());
         Ok(())
     }
 

@@ -3,14 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::audio::g711::{linear_to_ulaw, ulaw_to_linear};
 use crate::audio::{Frame, SampleRate};
 
 /// Sound of one call with its time, from up to [`Ring::LENGTH`] ago to the newest. Positions count samples since the call
 /// began. All room is taken at the start; the oldest sound makes room for the newest.
+///
+/// It is kept as µ-law, half the room of its samples: what comes from a telephone has been that before, and a recogniser that
+/// hears wideband again does not mind.
 #[derive(Debug)]
 pub(super) struct Ring {
     rate: SampleRate,
-    samples: Box<[i16]>,
+    /// µ-law.
+    samples: Box<[u8]>,
     /// Where the next sample goes.
     end: u64,
     /// Where each frame ended and when it came, oldest first.
@@ -26,7 +31,7 @@ impl Ring {
     /// An empty ring for sound at `rate`.
     pub(super) fn new(rate: SampleRate) -> Self {
         let samples = vec![0; rate.samples_in(Self::LENGTH)].into_boxed_slice();
-        Self { rate, samples, end: 0, frames: VecDeque::with_capacity(Self::FRAMES) }
+        Self { rate, samples, end: 0, frames: VecDeque::new() }
     }
 
     /// Keeps a frame that came `at`, since the call began. Sound at another rate than the ring's is not kept.
@@ -34,14 +39,15 @@ impl Ring {
         if frame.rate() != self.rate || frame.is_empty() || self.samples.is_empty() {
             return;
         }
-        for &sample in frame.samples() {
-            let place = (self.end % self.samples.len() as u64) as usize;
-            if let Some(kept) = self.samples.get_mut(place) {
-                *kept = sample;
-            }
-            self.end += 1;
+        let place = (self.end % self.samples.len() as u64) as usize;
+        // The ring's end, and once around its beginning.
+        let (before, after) = self.samples.split_at_mut(place);
+        for (kept, &sample) in after.iter_mut().chain(before).zip(frame.samples()) {
+            *kept = linear_to_ulaw(sample);
         }
-        if self.frames.len() == Self::FRAMES {
+        self.end += frame.samples().len() as u64;
+        // Of sound that is gone nobody asks; one older end tells where the oldest sound begins.
+        while self.frames.len() == Self::FRAMES || self.frames.get(1).is_some_and(|(end, _)| *end <= self.begin()) {
             self.frames.pop_front();
         }
         self.frames.push_back((self.end, at));
@@ -76,8 +82,11 @@ impl Ring {
         // Twice: the sound may go on at the ring's beginning.
         for _ in 0..2 {
             let piece = self.samples.get(place..).unwrap_or_default();
-            let taken = frame.push(piece.get(..left.min(piece.len())).unwrap_or_default());
-            (left, place) = (left - taken, 0);
+            let room = left.min(piece.len()).min(Frame::CAPACITY - frame.samples().len());
+            for (sample, &kept) in frame.grow(room).iter_mut().zip(piece) {
+                *sample = ulaw_to_linear(kept);
+            }
+            (left, place) = (left - room, 0);
         }
         frame
     }
@@ -99,16 +108,16 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// 20 ms of one value.
-    fn frame(value: i16) -> Frame {
-        Frame::from_samples(RATE, &[value; 160]).unwrap()
+    /// 20 ms of one value, one of the 256 a telephone has.
+    fn frame(n: u32) -> Frame {
+        Frame::from_samples(RATE, &[ulaw_to_linear(n as u8); 160]).unwrap()
     }
 
     /// A ring with frames 0, 1, 2 … that came each 20 ms, the first at 20 ms.
     fn ring(frames: u32) -> Ring {
         let mut ring = Ring::new(RATE);
         for n in 0..frames {
-            ring.push(&frame(n as i16), PTIME * (n + 1));
+            ring.push(&frame(n), PTIME * (n + 1));
         }
         ring
     }
@@ -163,15 +172,17 @@ mod tests {
 
     #[test]
     fn keeping_sound_takes_no_more_room() {
-        let mut ring = ring(10);
+        let mut ring = ring(2_000);
         let room = ring.frames.capacity();
-        for n in 0..5_000u32 {
+        assert!(room <= 1_024 && ring.frames.len() <= 1_001, "{room} for {}", ring.frames.len());
+        for n in 0..9_000u32 {
             // Frames of 2 ms: more of them than have room.
-            ring.push(&Frame::from_samples(RATE, &[1; 16]).unwrap(), ms(200) + ms(2) * n);
+            ring.push(&Frame::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
         }
-        assert_eq!((ring.frames.len(), ring.frames.capacity()), (Ring::FRAMES, room));
-        ring.push(&Frame::empty(SampleRate::HZ_16000), ms(11_000));
-        ring.push(&Frame::silence(SampleRate::HZ_16000, PTIME), ms(11_000));
-        assert_eq!(ring.end(), 10 * 160 + 5_000 * 16, "sound at another rate is not kept");
+        assert_eq!(ring.frames.len(), Ring::FRAMES);
+        let end = ring.end();
+        ring.push(&Frame::empty(SampleRate::HZ_16000), ms(60_000));
+        ring.push(&Frame::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
+        assert_eq!(ring.end(), end, "sound at another rate is not kept");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::call::Report;
+use crate::call::{Quality, Report};
 use crate::gateway::LegCounters;
 
 /// A snapshot of an engine's numbers. Everything but `live` and `capacity` only grows.
@@ -34,6 +34,28 @@ pub struct EngineStats {
     pub silence_delay: Histogram,
     /// How late packets left.
     pub pacing_lateness: Histogram,
+    /// How good the callers sounded, over the calls that are over.
+    pub mos_inbound: Scores,
+    /// How good the agents sounded, over the calls that are over and were reported on.
+    pub mos_outbound: Scores,
+}
+
+/// Mean opinion scores, summed up.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct Scores {
+    /// How many.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+}
+
+impl Scores {
+    fn add(&mut self, score: Option<f32>) {
+        if let Some(score) = score {
+            self.count += 1;
+            self.sum += f64::from(score);
+        }
+    }
 }
 
 /// How the services of one call did, in numbers.
@@ -161,11 +183,25 @@ pub(super) struct Counters {
     pub(super) answer_delay: LiveHistogram,
     pub(super) silence_delay: LiveHistogram,
     pub(super) pacing_lateness: LiveHistogram,
+    /// Of both directions, inbound first.
+    scores: Mutex<(Scores, Scores)>,
 }
 
 const ANSWER_BOUNDS: [Duration; 10] = millis([200, 400, 600, 800, 1_000, 1_250, 1_500, 2_000, 3_000, 5_000]);
 const SILENCE_BOUNDS: [Duration; 8] = millis([60, 80, 100, 120, 150, 200, 300, 500]);
-const PACING_BOUNDS: [Duration; 9] = millis([1, 2, 3, 4, 5, 10, 20, 50, 100]);
+const PACING_BOUNDS: [Duration; 11] = [
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(3),
+    Duration::from_millis(4),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
 
 const fn millis<const N: usize>(values: [u64; N]) -> [Duration; N] {
     let mut bounds = [Duration::ZERO; N];
@@ -188,7 +224,19 @@ impl Counters {
             answer_delay: LiveHistogram::new(&ANSWER_BOUNDS),
             silence_delay: LiveHistogram::new(&SILENCE_BOUNDS),
             pacing_lateness: LiveHistogram::new(&PACING_BOUNDS),
+            scores: Mutex::default(),
         }
+    }
+
+    /// Takes in how good a call has sounded that is over.
+    pub(super) fn score(&self, quality: &Quality) {
+        let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        scores.0.add(quality.inbound);
+        scores.1.add(quality.outbound);
+    }
+
+    pub(super) fn scores(&self) -> (Scores, Scores) {
+        *self.scores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what one call's numbers have grown by.
@@ -243,8 +291,17 @@ mod tests {
             live.observe(Duration::from_millis(millis));
         }
         let histogram = live.snapshot();
-        assert_eq!(histogram.counts, [2, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
+        assert_eq!(histogram.counts, [1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
         assert_eq!((histogram.count(), histogram.sum), (5, Duration::from_millis(1_009)));
+    }
+
+    #[test]
+    fn scores_are_summed_where_they_are_known() {
+        let counters = Counters::new();
+        for (inbound, outbound) in [(Some(4.0), None), (Some(3.0), Some(2.5)), (None, None)] {
+            counters.score(&Quality { inbound, outbound, ..Quality::default() });
+        }
+        assert_eq!(counters.scores(), (Scores { count: 2, sum: 7.0 }, Scores { count: 1, sum: 2.5 }));
     }
 
     #[test]

@@ -497,6 +497,7 @@ fn replay(path: &PathBuf) -> u64 {
                 assert_eq!((count, digest.value()), (logged, expected));
                 count = 0;
             }
+            Record::Decision(_) => {}
             Record::Full => break,
         }
         drain(&mut call, &mut count, &mut digest);
@@ -521,7 +522,7 @@ async fn a_transfer_reaches_the_line_and_its_end_the_call() {
         let mut subscription = handle.subscribe().await.unwrap();
         sound(&mut peer).await;
         assert!(handle.command(Command::Transfer { to: Some(Pii::new("+14155550100".into())) }));
-        let rings = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferStarted));
+        let rings = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::TransferStarted { .. }));
         quiet_caller(&mut peer, event(&mut subscription, rings)).await;
         let to = timeout(PATIENCE, peer.transfer_wanted()).await.expect("the line is asked");
         assert_eq!(to.as_deref(), Some("+14155550100"));

@@ -40,3 +40,6 @@ pub use quality::Quality;
 pub use recorder::Recorder;
 pub use report::{InboundReport, OutboundReport};
 pub use rtcp::{Reports, RtcpSpec};
+
+#[cfg(test)]
+mod bad_line;

@@ -448,7 +448,7 @@ impl Outbound {
             }
             Deed::Noise | Deed::Send { .. } => Some(PacketBuf::write(header, |payload| self.encode(&frame, payload))),
         };
-        self.book(frame, taken, packet.is_some());
+        self.book(frame, taken, deed != Deed::Nothing);
         packet
     }
 

@@ -43,8 +43,8 @@ pub struct SttSpec {
 /// What the owner tells the task behind an [`SttStream`].
 #[derive(Clone, Debug)]
 pub enum SttCommand {
-    /// More of the caller's sound.
-    Audio(Frame),
+    /// More of the caller's sound; boxed, since a channel keeps room for some dozens of them.
+    Audio(Box<Frame>),
     /// Give what you have.
     Finalize,
 }
@@ -94,7 +94,7 @@ impl SttStream {
     /// Hands over sound. Never waits: when the task is more than two seconds behind, the frame is dropped and counted,
     /// here and in `agentphone_stt_audio_dropped_total`.
     pub fn send(&mut self, frame: Frame) {
-        if self.commands.try_send(SttCommand::Audio(frame)).is_err() {
+        if self.commands.try_send(SttCommand::Audio(Box::new(frame))).is_err() {
             self.dropped += 1;
             count_dropped_audio();
         }

@@ -49,7 +49,7 @@ pub(super) async fn listen(
         return bad(&mut session, "this simulator recognises streams: open a WebSocket");
     };
     let stream = Stream::new(session, asked, request_id.clone());
-    let upgrade = upgrade.protocols(["token", "bearer"]).max_message_size(LARGEST_MESSAGE);
+    let upgrade = upgrade.protocols(["token", "bearer"]).max_message_size(LARGEST_MESSAGE).read_buffer_size(READ);
     let mut response = upgrade.on_upgrade(move |socket| stream.serve(socket));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("dg-request-id", id);
@@ -416,6 +416,8 @@ const DEFAULT_ENDPOINTING: Duration = Duration::from_millis(10);
 const MOST_PARAMETERS: usize = 200;
 /// More than a minute of any encoding at once is not streaming.
 const LARGEST_MESSAGE: usize = 1 << 20;
+/// Bytes read at a time: the library fills so many with zeros before each look.
+pub(super) const READ: usize = 4 << 10;
 const CLOSING: Duration = Duration::from_secs(1);
 const CONFIDENCE: f64 = 0.98;
 const MODEL_UUID: &str = "51a00000-aaaa-4000-8000-000000000000";

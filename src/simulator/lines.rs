@@ -111,6 +111,9 @@ impl Lines {
                 if let Some(used) = place.used.get_mut(n) {
                     *used = true;
                 }
+                if self.script.endless && place.used.iter().all(|used| *used) {
+                    place.used.fill(false);
+                }
             }
             LineId::Generic(n) => place.generic = n + 1,
             LineId::Cued(n) if n == place.cues => place.cue = None,
@@ -249,6 +252,17 @@ mod tests {
         assert_eq!(lines.fit(ms(1_000)), Some(LineId::Generic(0)));
         lines.take(LineId::Generic(0));
         assert_eq!(lines.fit(ms(1_000)), Some(LineId::Generic(1)));
+    }
+
+    #[test]
+    fn an_endless_script_begins_again() {
+        let script = LineScript { endless: true, ..LineScript::new([Line::new("one"), Line::new("two")]) };
+        let lines = Lines::new(Arc::new(script));
+        for expected in [0, 1, 0, 1, 0] {
+            let fit = lines.fit(ms(1_000)).unwrap();
+            assert_eq!(fit, LineId::Scripted(expected));
+            lines.take(fit);
+        }
     }
 
     #[test]

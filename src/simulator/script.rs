@@ -65,12 +65,14 @@ pub struct LineScript {
     pub shared: bool,
     /// There are no lines: what is said is told with [`Simulators::cue`](super::Simulators::cue), for all connections.
     pub prompted: bool,
+    /// After the last line it begins again from the first.
+    pub endless: bool,
 }
 
 impl LineScript {
     /// A script of `lines`, each connection from the first; nothing after the last.
     pub fn new(lines: impl IntoIterator<Item = Line>) -> Self {
-        Self { lines: lines.into_iter().collect(), generic: false, shared: false, prompted: false }
+        Self { lines: lines.into_iter().collect(), generic: false, shared: false, prompted: false, endless: false }
     }
 
     /// No lines: what is said is told as it is said.
@@ -88,7 +90,7 @@ impl LineScript {
 impl Default for LineScript {
     /// Generic sentences for ever.
     fn default() -> Self {
-        Self { lines: Vec::new(), generic: true, shared: false, prompted: false }
+        Self { lines: Vec::new(), generic: true, shared: false, prompted: false, endless: false }
     }
 }
 

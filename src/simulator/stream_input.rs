@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::conversation::Service;
 
-use super::deepgram::close;
+use super::deepgram::{READ, close};
 use super::elevenlabs::{Asked, VoicePath, VoiceSettings, key, refused};
 use super::fault::Cut;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
@@ -51,7 +51,7 @@ pub(super) async fn open(
         return (StatusCode::UPGRADE_REQUIRED, "open a WebSocket").into_response();
     };
     let is_known = matches!(key, Key::Given(_)) || state.config.key.is_none();
-    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE);
+    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).read_buffer_size(READ);
     match asked {
         Ok(asked) => {
             let stream = Stream {

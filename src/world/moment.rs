@@ -70,16 +70,16 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::Resumed { reply, why } => ("resumed", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::TakenBack { reply, why } => ("taken-back", format!("reply {reply} [{}]", why.rule)),
-        DialogueEvent::Backchannel { text } => ("backchannel", format!("\"{text}\"")),
+        DialogueEvent::Backchannel { text, .. } => ("backchannel", format!("\"{text}\"")),
         DialogueEvent::AgentBackchannel { reply, text, why } => {
             ("agent-backchannel", format!("reply {reply} \"{text}\" [{}]", why.rule))
         }
-        DialogueEvent::AgentSaid { reply, text, interrupted } => {
+        DialogueEvent::AgentSaid { reply, text, interrupted, .. } => {
             ("said", format!("reply {reply} \"{text}\"{}", if *interrupted { " (cut)" } else { "" }))
         }
-        DialogueEvent::ToolStarted { name } => ("tool", format!("{name} starts")),
-        DialogueEvent::ToolEnded { name, took } => ("tool", format!("{name} took {} ms", took.as_millis())),
-        DialogueEvent::TransferStarted => ("transfer", "rings".into()),
+        DialogueEvent::ToolStarted { name, .. } => ("tool", format!("{name} starts")),
+        DialogueEvent::ToolEnded { name, took, .. } => ("tool", format!("{name} took {} ms", took.as_millis())),
+        DialogueEvent::TransferStarted { .. } => ("transfer", "rings".into()),
         DialogueEvent::TransferFailed { end, why } => ("transfer", format!("{} [{}]", end.name(), why.rule)),
         DialogueEvent::ServiceFailed { service, failure, why } => {
             ("failed", format!("{} {} [{}]", service.name(), failure.name(), why.rule))
@@ -90,6 +90,10 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
             ("hedged", format!("{}{}{} [{}]", service.name(), by(reply, "reply"), by(backup, "as"), why.rule))
         }
         DialogueEvent::Unstuck { why } => ("unstuck", format!("[{}]", why.rule)),
+        DialogueEvent::LineHeld { held, why } => {
+            ("hold", format!("{} [{}]", if *held { "begins" } else { "ends" }, why.rule))
+        }
+        DialogueEvent::Withheld { reply, why } => ("withheld", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,
         DialogueEvent::AnsweredBy { by, why } => ("answered-by", format!("{} [{}]", by.name(), why.rule)),
         DialogueEvent::Ending { reason } => ("ending", reason.name().into()),

@@ -28,12 +28,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["call", "gateway", "provider", "audio", "rtp", "conversation"]),
     ("world", &["call", "rtp", "audio", "conversation"]),
     ("store", &[]),
-    ("config", &["conversation::Pii"]),
+    ("config", &["conversation::Pii", "call::Timing"]),
     ("control", &["engine", "store"]),
     ("demo", &["engine", "simulator", "gateway", "provider", "config", "audio", "rtp", "world", "rehearsal"]),
     ("rehearsal", &["engine", "world", "simulator", "gateway", "provider", "audio", "rtp", "conversation"]),
-    ("cli", &["engine", "world", "rehearsal", "config", "control", "provider", "simulator", "conversation"]),
-    ("bench", &["engine", "world", "simulator", "gateway"]),
+    ("cli", &["engine", "world", "rehearsal", "bench", "config", "control", "provider", "simulator", "conversation"]),
+    ("bench", &["engine", "world", "simulator", "gateway", "audio", "rtp"]),
 ];
 
 /// Rooms that live in virtual time: no runtime, no socket, no thread.
@@ -44,7 +44,7 @@ const NO_CLOCK: &[&str] = &["audio", "rtp", "conversation", "media", "dialogue",
 const NO_SHARING: &[&str] = &["media", "dialogue", "call"];
 /// Where JSON and TOML may be known, as prefixes of paths.
 const SERDE: &[&str] =
-    &["control/", "provider/", "simulator/", "gateway/websocket/", "store", "config", "demo/", "main.rs"];
+    &["control/", "provider/", "simulator/", "gateway/websocket/", "store", "config", "bench/", "demo/", "main.rs"];
 /// The files of `provider` that hold its traits: no vendor's JSON.
 const SEAMS: &[&str] =
     &["provider/mod.rs", "provider/llm.rs", "provider/stt.rs", "provider/tts.rs", "provider/tools.rs"];

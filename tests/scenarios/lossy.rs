@@ -8,24 +8,33 @@ use agentphone::world::{Outcome, Scenario, run};
 
 use super::PLAYED;
 
-/// Scenarios whose own network is worse, or that are about single packets.
-const WORSE: [&str; 3] = ["46-packet-loss-10", "46b-duplicates-and-a-law", "47-burst-reorder"];
+/// As much is lost, and so late is what comes.
+const LOSS: f64 = 0.05;
+const JITTER: Duration = Duration::from_millis(40);
 
-/// Who said what, in order. What the caller was left with of words that were cut differs by when they were cut.
-fn turns(outcome: &Outcome) -> Vec<String> {
+/// Who said what, in order. What the caller was left with of words that were cut differs by when they were cut. The
+/// scripted model gives its answers in the order it is asked, so its words are compared only `in_step`.
+fn turns(outcome: &Outcome, in_step: bool) -> Vec<String> {
     let line = |line: &agentphone::call::Line| match (line.speaker, line.interrupted) {
         (Speaker::Caller, _) => format!("caller: {}", line.text),
-        (Speaker::Agent, false) => format!("agent: {}", line.text),
+        (Speaker::Agent, false) if in_step => format!("agent: {}", line.text),
+        (Speaker::Agent, false) => "agent: …".to_owned(),
         (Speaker::Agent, true) => "agent: … cut".to_owned(),
     };
     let ended = outcome.report.ended.map(|(_, reason)| format!("ended: {}", reason.name()));
     outcome.report.lines.iter().map(line).chain(ended).collect()
 }
 
+/// How often the model was asked, and how often for nothing.
+fn asked(outcome: &Outcome) -> (usize, usize) {
+    let taken_back = outcome.moments.iter().filter(|moment| moment.kind == "taken-back").count();
+    (outcome.generations, taken_back)
+}
+
 fn over_a_bad_line(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
-    scenario.network.loss = 0.05;
-    scenario.network.jitter = Duration::from_millis(40);
+    scenario.network.loss = LOSS;
+    scenario.network.jitter = JITTER;
     scenario.expectations.clear();
     scenario
 }
@@ -33,11 +42,15 @@ fn over_a_bad_line(scenario: &Scenario) -> Scenario {
 #[test]
 fn five_percent_loss_and_40_ms_jitter_leave_every_turn_as_it_is() {
     let mut report = String::new();
-    for (scenario, clean) in PLAYED.iter().filter(|(scenario, _)| !WORSE.contains(&scenario.name.as_str())) {
+    // Some have a worse line of their own.
+    let worse = |scenario: &Scenario| scenario.network.loss > LOSS || scenario.network.jitter > JITTER;
+    for (scenario, clean) in PLAYED.iter().filter(|(scenario, _)| !worse(scenario)) {
         let lossy = run(&over_a_bad_line(scenario));
-        if turns(&lossy) != turns(clean) || !lossy.failures.is_empty() {
+        let in_step = asked(&lossy) == asked(clean);
+        let (clean, heard) = (turns(clean, in_step), turns(&lossy, in_step));
+        if heard != clean || !lossy.failures.is_empty() {
             let _ = writeln!(report, "\n{}: {:?}", scenario.name, lossy.failures);
-            let _ = writeln!(report, "  clean {:#?}\n  lossy {:#?}", turns(clean), turns(&lossy));
+            let _ = writeln!(report, "  clean {clean:#?}\n  lossy {heard:#?}");
             let _ = writeln!(report, "{}", lossy.timeline());
         }
     }

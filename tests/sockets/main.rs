@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
 
+mod bench;
 mod calls;
 mod gateways;
 mod providers;

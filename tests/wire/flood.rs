@@ -20,7 +20,8 @@ const BEYOND: Duration = Duration::from_secs(1);
 /// A flood of packets that look like a caller's, `per_second` of them; gives how many were sent.
 fn flood(target: SocketAddr, per_second: u64, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
     thread::spawn(move || {
-        let socket = Socket::bind("127.0.0.1:0").unwrap();
+        // Another host than the caller's: another port of that one may be believed.
+        let socket = Socket::bind("127.0.0.2:0").unwrap();
         let (begin, mut sent) = (Instant::now(), 0);
         while !stop.load(Ordering::Relaxed) {
             let due = begin.elapsed().as_micros() as u64 * per_second / 1_000_000;

@@ -86,6 +86,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         transfer_number,
         transfer_failed,
         transfer_wait,
+        handing_over,
+        welcome_back,
         redact_keys,
         answer_detection,
         voicemail_message,
@@ -144,6 +146,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "ambience", ambience.name());
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
+    put_option(line, "handing_over", handing_over);
+    put_option(line, "welcome_back", welcome_back);
     if !answer_detection {
         put_option(line, "answer-detection", "0");
     }
@@ -211,6 +215,8 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "redact_keys" => dialogue.redact_keys = value == "1",
         "transfer_failed" => value.clone_into(&mut dialogue.transfer_failed),
         "transfer_wait" => value.clone_into(&mut dialogue.transfer_wait),
+        "handing_over" => value.clone_into(&mut dialogue.handing_over),
+        "welcome_back" => value.clone_into(&mut dialogue.welcome_back),
         "answer-detection" => dialogue.answer_detection = value == "1",
         "voicemail-message" => dialogue.voicemail_message = Some(value.to_owned()),
         "screening-identity" => screening(dialogue).identity = value.to_owned(),
@@ -338,6 +344,8 @@ mod tests {
         dialogue.transfer_number = Some(Pii::new("+1 415 555 0100".into()));
         dialogue.transfer_failed = String::new();
         dialogue.redact_keys = true;
+        dialogue.handing_over = "One moment, I will put you through.".into();
+        dialogue.welcome_back = String::new();
         let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();

@@ -76,6 +76,18 @@ impl Page {
         ] {
             self.histogram(name, help, histogram);
         }
+        for (name, help, scores) in [
+            (
+                "call_mos_inbound",
+                "Mean opinion scores of callers' sound, estimated by the E-model.",
+                &stats.mos_inbound,
+            ),
+            ("call_mos_outbound", "Those of the agents' sound, where RTCP tells.", &stats.mos_outbound),
+        ] {
+            self.head(name, help, "summary");
+            self.line(name, "_sum", scores.sum);
+            self.line(name, "_count", scores.count);
+        }
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: impl Display) {

@@ -18,6 +18,8 @@ use super::segment::Segment;
 
 /// The largest message a carrier may send: a frame is about 300 bytes, the start a few kilobytes.
 const LARGEST_MESSAGE: usize = 64 << 10;
+/// Bytes read at a time: some messages. The library fills so many with zeros before each look.
+const READ: usize = 2 << 10;
 /// Twilio's names have 34 characters.
 const LONGEST_NAME: usize = 64;
 
@@ -47,7 +49,7 @@ fn attach(api: Arc<Api>, agent_id: String, upgrade: Upgrade) -> Result<Response,
     }
     let upgrade = upgrade.map_err(|_| Refusal::upgrade_required())?;
     let permit = legs::admit(&api)?;
-    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
+    let upgrade = upgrade.read_buffer_size(READ).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(move |socket| stream(api, agent_id, permit, socket)))
 }
 

@@ -92,16 +92,23 @@ enum What<'e> {
         content: &'e str,
         reply: u32,
         interrupted: bool,
+        why: Reason<'e>,
     },
     Text {
         text: &'e str,
+        why: Reason<'e>,
     },
     ToolStarted {
         name: &'e str,
+        why: Reason<'e>,
     },
     ToolEnded {
         name: &'e str,
         took_ms: f64,
+        why: Reason<'e>,
+    },
+    Decided {
+        why: Reason<'e>,
     },
     TransferFailed {
         end: &'static str,
@@ -270,16 +277,23 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
         DialogueEvent::Resumed { reply, why } => ("resumed", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::TakenBack { reply, why } => ("taken-back", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::Interrupted { reply, why } => ("interrupted", What::Reply { reply: reply.0, why: reason(why) }),
-        DialogueEvent::Backchannel { text } => ("backchannel", What::Text { text }),
+        DialogueEvent::Backchannel { text, why } => ("backchannel", What::Text { text, why: reason(why) }),
         DialogueEvent::AgentBackchannel { reply, text, why } => {
             ("agent-backchannel", What::Said { reply: reply.0, text, why: reason(why) })
         }
-        DialogueEvent::AgentSaid { reply, text, interrupted } => {
-            ("turn", What::AgentTurn { role: "agent", content: text, reply: reply.0, interrupted: *interrupted })
+        DialogueEvent::AgentSaid { reply, text, interrupted, why } => {
+            let (role, interrupted) = ("agent", *interrupted);
+            ("turn", What::AgentTurn { role, content: text, reply: reply.0, interrupted, why: reason(why) })
         }
-        DialogueEvent::ToolStarted { name } => ("tool-started", What::ToolStarted { name }),
-        DialogueEvent::ToolEnded { name, took } => ("tool-ended", What::ToolEnded { name, took_ms: ms(*took) }),
-        DialogueEvent::TransferStarted => ("transfer-started", What::Nothing {}),
+        DialogueEvent::ToolStarted { name, why } => ("tool-started", What::ToolStarted { name, why: reason(why) }),
+        DialogueEvent::ToolEnded { name, took, why } => {
+            ("tool-ended", What::ToolEnded { name, took_ms: ms(*took), why: reason(why) })
+        }
+        DialogueEvent::TransferStarted { why } => ("transfer-started", What::Decided { why: reason(why) }),
+        DialogueEvent::LineHeld { held, why } => {
+            (if *held { "line-held" } else { "line-resumed" }, What::Decided { why: reason(why) })
+        }
+        DialogueEvent::Withheld { reply, why } => ("withheld", What::Reply { reply: reply.0, why: reason(why) }),
         DialogueEvent::TransferFailed { end, why } => {
             ("transfer-failed", What::TransferFailed { end: end.name(), why: reason(why) })
         }

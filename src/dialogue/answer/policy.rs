@@ -76,7 +76,7 @@ impl Dialogue {
         if self.answer.is_on && meaning.real > 0 && !meaning.stop && greets() && Signs::of(&text).is_hello {
             return Meaning { backchannel: meaning.backchannel + meaning.real, real: 0, ..meaning };
         }
-        meaning
+        self.with_answer(meaning)
     }
 
     /// New words: a machine is recognised in the middle of its announcement.
@@ -351,7 +351,7 @@ impl Dialogue {
     /// When something is to be done about whoever has answered, if nothing happens before.
     fn answer_due(&self) -> Option<Instant> {
         let timing = &self.spec.timing;
-        self.answered.filter(|_| self.answer.is_on && self.ending.is_none() && !self.line_held)?;
+        self.answered.filter(|_| self.answer.is_on && self.ending.is_none() && !self.is_on_hold())?;
         let since = self.answer.since;
         let last = since.map(|since| since.max(self.words_at).max(self.quiet_since));
         match self.answer.by {

@@ -1,6 +1,6 @@
 //! German.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -26,7 +26,8 @@ pub(super) static LANGUAGE: Language = Language {
     ],
     yes_no: &[
         "ja", "nein", "nee", "ne", "jo", "doch", "genau", "gerne", "klar", "okay", "ok", "richtig", "stimmt",
-        "bitte", "danke", "natürlich", "sicher", "korrekt", "gern",
+        "bitte", "danke", "natürlich", "sicher", "korrekt", "gern", "gut",
+        "super", "einverstanden", "passt",
     ],
     closed: &[
         "ist", "sind", "haben", "hat", "kann", "können", "soll", "sollen", "darf", "dürfen", "möchten", "wollen",
@@ -62,4 +63,18 @@ pub(super) static LANGUAGE: Language = Language {
         "november", "dezember",
     ],
     phone: &[],
+    lines: Lines {
+        apology: "Entschuldigung, ich habe gerade ein Problem. Könnten Sie das bitte noch einmal sagen?",
+        repeat_request: "Entschuldigung, das habe ich nicht verstanden. Könnten Sie es bitte wiederholen?",
+        idle_prompt: "Sind Sie noch da?",
+        goodbye: "Ich lege jetzt auf. Auf Wiederhören.",
+        filler: "Einen Moment, bitte.",
+        transfer_failed: "Es tut mir leid, ich konnte niemanden erreichen. Sie sind weiter mit mir verbunden. Wie kann ich Ihnen sonst helfen?",
+        transfer_wait: "Ich versuche weiter, jemanden für Sie zu erreichen.",
+        handing_over: "Ich verbinde Sie mit jemandem, der Ihnen weiterhelfen kann.",
+        welcome_back: "Ich bin noch da.",
+        duration_warning: "Für dieses Gespräch haben wir noch etwa eine halbe Minute.",
+        cut_in: "Entschuldigen Sie die Unterbrechung. Lassen Sie mich zuerst darauf antworten.",
+        backchannels: ["mhm", "aha", "ja"],
+    },
 };

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -41,7 +41,7 @@ pub(super) static LANGUAGE: Language = Language {
     yes_no: &[
         "yes", "yeah", "yep", "yup", "no", "nope", "nah", "sure", "okay", "ok", "correct", "right", "please",
         "absolutely", "exactly", "definitely", "uh-huh", "mm-hmm", "mhm", "thanks", "sir", "ma'am", "perfect",
-        "that's",
+        "that's", "fine", "alright", "great", "good",
     ],
     closed: &[
         "shall", "should", "do", "does", "did", "is", "are", "am", "was", "were", "can", "could", "will", "would",
@@ -83,4 +83,18 @@ pub(super) static LANGUAGE: Language = Language {
     ],
     // North America (no area code begins with 0 or 1; 1 is its country code) and Britain.
     phone: &[(10, "23456789"), (11, "10")],
+    lines: Lines {
+        apology: "I'm sorry, I'm having trouble right now. Could you say that again?",
+        repeat_request: "Sorry, I didn't catch that. Could you say it again?",
+        idle_prompt: "Are you still there?",
+        goodbye: "I'll let you go now. Goodbye.",
+        filler: "One moment, please.",
+        transfer_failed: "I'm sorry, I couldn't reach anyone. You are still with me. How else can I help?",
+        transfer_wait: "I'm still trying to reach someone for you.",
+        handing_over: "Let me connect you with someone who can help.",
+        welcome_back: "I'm still here.",
+        duration_warning: "We have about half a minute left on this call.",
+        cut_in: "Sorry to interrupt you. Let me answer that first.",
+        backchannels: ["mm-hmm", "uh-huh", "right"],
+    },
 };

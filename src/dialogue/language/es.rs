@@ -1,6 +1,6 @@
 //! Spanish.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -57,4 +57,18 @@ pub(super) static LANGUAGE: Language = Language {
         "noviembre", "diciembre",
     ],
     phone: &[(9, "6789")],
+    lines: Lines {
+        apology: "Lo siento, ahora mismo tengo un problema. ¿Podría repetirlo, por favor?",
+        repeat_request: "Perdone, no le he entendido. ¿Podría repetirlo?",
+        idle_prompt: "¿Sigue ahí?",
+        goodbye: "Voy a colgar. Hasta luego.",
+        filler: "Un momento, por favor.",
+        transfer_failed: "Lo siento, no he podido localizar a nadie. Sigue conmigo. ¿En qué más puedo ayudarle?",
+        transfer_wait: "Sigo intentando localizar a alguien para usted.",
+        handing_over: "Le paso con alguien que puede ayudarle.",
+        welcome_back: "Sigo aquí.",
+        duration_warning: "Nos queda más o menos medio minuto de llamada.",
+        cut_in: "Perdone que le interrumpa. Permítame responder primero a eso.",
+        backchannels: ["ajá", "mm", "claro"],
+    },
 };

@@ -1,6 +1,6 @@
 //! French.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -56,4 +56,18 @@ pub(super) static LANGUAGE: Language = Language {
         "décembre",
     ],
     phone: &[(10, "0")],
+    lines: Lines {
+        apology: "Je suis désolé, j'ai un problème en ce moment. Pourriez-vous répéter, s'il vous plaît ?",
+        repeat_request: "Pardon, je n'ai pas compris. Pourriez-vous répéter ?",
+        idle_prompt: "Vous êtes toujours là ?",
+        goodbye: "Je vais raccrocher. Au revoir.",
+        filler: "Un instant, s'il vous plaît.",
+        transfer_failed: "Je suis désolé, je n'ai pu joindre personne. Vous êtes toujours avec moi. Comment puis-je vous aider autrement ?",
+        transfer_wait: "J'essaie toujours de joindre quelqu'un pour vous.",
+        handing_over: "Je vous passe quelqu'un qui pourra vous aider.",
+        welcome_back: "Je suis toujours là.",
+        duration_warning: "Il nous reste environ une demi-minute pour cet appel.",
+        cut_in: "Excusez-moi de vous interrompre. Laissez-moi d'abord répondre.",
+        backchannels: ["mm", "d'accord", "oui"],
+    },
 };

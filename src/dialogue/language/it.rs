@@ -1,6 +1,6 @@
 //! Italian.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -58,4 +58,18 @@ pub(super) static LANGUAGE: Language = Language {
         "novembre", "dicembre",
     ],
     phone: &[],
+    lines: Lines {
+        apology: "Mi dispiace, in questo momento ho un problema. Può ripetere, per favore?",
+        repeat_request: "Mi scusi, non ho capito. Può ripetere?",
+        idle_prompt: "È ancora in linea?",
+        goodbye: "Ora chiudo la chiamata. Arrivederci.",
+        filler: "Un momento, per favore.",
+        transfer_failed: "Mi dispiace, non sono riuscito a trovare nessuno. È ancora in linea con me. Come posso aiutarla?",
+        transfer_wait: "Sto ancora cercando qualcuno per lei.",
+        handing_over: "Le passo qualcuno che può aiutarla.",
+        welcome_back: "Sono ancora qui.",
+        duration_warning: "Ci resta circa mezzo minuto per questa chiamata.",
+        cut_in: "Mi scusi se la interrompo. Mi lasci prima rispondere.",
+        backchannels: ["mm", "sì", "certo"],
+    },
 };

@@ -60,6 +60,25 @@ pub(super) struct Language {
     pub(super) months: &'static [&'static str],
     /// Digits of a telephone number: how many, and what they then begin with.
     pub(super) phone: &'static [(usize, &'static str)],
+    /// What the agent says that is not the model's.
+    pub(super) lines: Lines,
+}
+
+/// What the agent says that is not the model's, by the names of [`DialogueSpec`](super::DialogueSpec).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines {
+    pub(super) apology: &'static str,
+    pub(super) repeat_request: &'static str,
+    pub(super) idle_prompt: &'static str,
+    pub(super) goodbye: &'static str,
+    pub(super) filler: &'static str,
+    pub(super) transfer_failed: &'static str,
+    pub(super) transfer_wait: &'static str,
+    pub(super) handing_over: &'static str,
+    pub(super) welcome_back: &'static str,
+    pub(super) duration_warning: &'static str,
+    pub(super) cut_in: &'static str,
+    pub(super) backchannels: [&'static str; 3],
 }
 
 impl Language {
@@ -97,6 +116,7 @@ static OTHER: Language = Language {
     joiners: &[],
     months: &[],
     phone: &[],
+    lines: en::LANGUAGE.lines,
 };
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dutch.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -57,4 +57,18 @@ pub(super) static LANGUAGE: Language = Language {
         "november", "december",
     ],
     phone: &[(10, "0")],
+    lines: Lines {
+        apology: "Sorry, er gaat bij mij even iets mis. Kunt u dat nog een keer zeggen?",
+        repeat_request: "Sorry, dat heb ik niet verstaan. Kunt u het nog een keer zeggen?",
+        idle_prompt: "Bent u er nog?",
+        goodbye: "Ik hang nu op. Tot ziens.",
+        filler: "Een ogenblik, alstublieft.",
+        transfer_failed: "Het spijt me, ik kon niemand bereiken. U bent nog met mij verbonden. Waarmee kan ik u verder helpen?",
+        transfer_wait: "Ik probeer nog steeds iemand voor u te bereiken.",
+        handing_over: "Ik verbind u door met iemand die u kan helpen.",
+        welcome_back: "Ik ben er nog.",
+        duration_warning: "We hebben nog ongeveer een halve minuut voor dit gesprek.",
+        cut_in: "Sorry dat ik u onderbreek. Laat me daar eerst op antwoorden.",
+        backchannels: ["mm", "ja", "oké"],
+    },
 };

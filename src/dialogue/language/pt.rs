@@ -1,6 +1,6 @@
 //! Portuguese.
 
-use super::{Kind, Language};
+use super::{Kind, Language, Lines};
 
 #[rustfmt::skip]
 pub(super) static LANGUAGE: Language = Language {
@@ -58,4 +58,18 @@ pub(super) static LANGUAGE: Language = Language {
         "novembro", "dezembro",
     ],
     phone: &[],
+    lines: Lines {
+        apology: "Peço desculpa, estou com um problema neste momento. Pode repetir, por favor?",
+        repeat_request: "Desculpe, não entendi. Pode repetir?",
+        idle_prompt: "Ainda está aí?",
+        goodbye: "Vou desligar agora. Até logo.",
+        filler: "Um momento, por favor.",
+        transfer_failed: "Desculpe, não consegui falar com ninguém. Continua comigo. Como mais posso ajudar?",
+        transfer_wait: "Ainda estou tentando falar com alguém para si.",
+        handing_over: "Vou passar a chamada a alguém que pode ajudar.",
+        welcome_back: "Ainda estou aqui.",
+        duration_warning: "Temos cerca de meio minuto para esta chamada.",
+        cut_in: "Desculpe interromper. Deixe-me responder primeiro a isso.",
+        backchannels: ["mm", "sim", "certo"],
+    },
 };

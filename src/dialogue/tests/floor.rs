@@ -55,8 +55,10 @@ fn words_take_the_floor_and_history_is_what_was_heard() {
     assert_eq!(stage.commits(), [(3_750, "endpoint.complete", "no wait I meant Tuesday.".to_owned())]);
     assert_eq!(stage.when("generate").len(), 1);
     // 1946 ms were heard: six words.
-    assert_eq!(stage.prompts[0][0].role, Role::Assistant);
-    assert_eq!(stage.prompts[0][0].content, "one two three four five six—");
+    assert_eq!(stage.prompts[0][0].role, Role::System);
+    assert!(stage.prompts[0][0].content.contains("interrupted there by the caller"));
+    assert_eq!(stage.prompts[0][1].role, Role::Assistant);
+    assert_eq!(stage.prompts[0][1].content, "one two three four five six—");
     assert_eq!(stage.said()[0], ("one two three four five six".to_owned(), true));
     assert_eq!(stage.said()[1], ("Very well, Tuesday it is.".to_owned(), false));
 }
@@ -84,7 +86,7 @@ fn words_without_voice_take_the_floor_too() {
 
 #[test]
 fn an_answer_barely_heard_is_taken_back_and_one_heard_longer_is_not() {
-    for (from, messages) in [(3_000, 1), (3_600, 3)] {
+    for (from, messages) in [(3_000, 1), (3_600, 4)] {
         let answers = &["Seven words are in this answer here.", "Very well, all of it."];
         let mut stage = Stage::new(DialogueSpec::default(), answers);
         stage.says(1_000, 2_000, "Book a table.");

@@ -68,24 +68,32 @@ fn a_value_cut_in_two_is_known_to_go_on_and_its_longer_gaps_are_waited_for() {
 }
 
 #[test]
-fn a_caller_who_pauses_behind_finished_words_is_answered_too_early_only_once() {
-    let answers = ["Never heard by anyone.", "For Tuesday, very well.", "And a window seat, fine."];
-    let mut stage = Stage::new(DialogueSpec::default(), &answers);
-    let clauses =
-        [(1_000, "I want a table."), (2_400, "For Tuesday."), (8_000, "One more thing."), (9_400, "A window.")];
-    for (from, text) in clauses {
+fn a_callers_own_pauses_lengthen_the_normal_wait_little_by_little() {
+    let mut stage = Stage::new(DialogueSpec::default(), &["For Tuesday, very well.", "And a window seat, fine."]);
+    for (from, text) in
+        [(1_000, "I want a table"), (2_400, "on Tuesday"), (8_000, "one more thing"), (9_400, "a window")]
+    {
         stage.voice(from, from + 1_000);
         stage.words(from + 1_200, Final, text);
     }
     stage.run(16_000);
-    // 400 ms of pause: cut at 250 the first time. Nine tenths of it and 150 ms more are waited from then on.
+    // 400 ms of pause are 200 more than the shortest that counts: a tenth of that, then a tenth nearer.
     let commits: Vec<_> = stage.commits().into_iter().map(|commit| commit.0).collect();
-    assert_eq!(commits, [2_250, 3_400 + 510, 10_400 + 546]);
-    assert_eq!(stage.commits()[2].2, "One more thing. A window.");
-    assert_eq!(stage.when("generate").len(), 3);
-    assert!(inputs(&stage)[1].ends_with("usual pause 360 ms"), "{:?}", inputs(&stage));
-    assert!(inputs(&stage)[2].contains("delay 546 ms"), "{:?}", inputs(&stage));
-    assert!(!inputs(&stage)[0].contains("usual"));
+    assert_eq!(commits, [3_400 + 520, 10_400 + 538]);
+    assert!(inputs(&stage)[0].ends_with("20 ms for this caller's pauses"), "{:?}", inputs(&stage));
+}
+
+#[test]
+fn a_pause_behind_a_full_stop_makes_no_later_turn_slower() {
+    let mut stage = Stage::new(DialogueSpec::default(), &["Never heard by anyone.", "Very well.", "Fine."]);
+    for (from, text) in [(1_000, "I want a table."), (2_400, "For Tuesday."), (8_000, "One more thing.")] {
+        stage.voice(from, from + 1_000);
+        stage.words(from + 1_200, Final, text);
+    }
+    stage.run(16_000);
+    let commits: Vec<_> = stage.commits().into_iter().map(|commit| commit.0).collect();
+    assert_eq!(commits, [2_250, 3_650, 9_250]);
+    assert_eq!(stage.said().len(), 2, "the answer that came too early is never heard");
 }
 
 #[test]

@@ -46,10 +46,18 @@ fn a_dead_voice_ends_the_call_within_the_bound() {
 }
 
 #[test]
-fn an_empty_answer_is_not_silence() {
-    let mut stage = asked(vec![Answer { text: "**", ..Answer::default() }]);
+fn an_answer_of_marks_alone_is_asked_for_again_and_is_no_failure_of_the_service() {
+    let marks = || Answer { text: "**", ..Answer::default() };
+    let mut stage = asked(vec![marks(), Answer { text: "Gladly.", ..Answer::default() }]);
     stage.run(9_000);
-    assert_eq!(stage.said(), [(DialogueSpec::default().apology, false)]);
+    assert_eq!(stage.said(), [("Gladly.".to_owned(), false)]);
+    assert!(stage.prompts[1][0].content.contains("plain words"), "{:?}", stage.prompts[1]);
+    let mut stage = asked(vec![marks(), marks()]);
+    stage.says(9_000, 10_000, "Hello?");
+    stage.run(16_000);
+    assert_eq!(stage.said()[0], (DialogueSpec::default().repeat_request, false));
+    assert_eq!((stage.prompts.len(), stage.ended), (3, None));
+    assert!(!stage.prompts[2][0].content.contains("plain words"), "a new turn begins anew");
 }
 
 #[test]

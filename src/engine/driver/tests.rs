@@ -46,7 +46,7 @@ impl Stt for Service3 {
                 let event = if is_deaf {
                     SttEvent::Failed(ProviderError::new(Failure::Unavailable, "deaf"))
                 } else {
-                    told.send(Told::Heard(name, frame)).await.unwrap();
+                    told.send(Told::Heard(name, *frame)).await.unwrap();
                     let text = name.to_owned();
                     SttEvent::Transcript(Transcript { kind: Final, text, confidence: 1.0, audio_end: Some(PTIME) })
                 };
@@ -155,7 +155,8 @@ impl Bench {
 }
 
 fn frame(value: i16) -> Frame {
-    Frame::from_samples(SampleRate::HZ_8000, &[value; 160]).unwrap()
+    // Of the values a telephone has: what is heard again was kept as µ-law.
+    Frame::from_samples(SampleRate::HZ_8000, &[value * 8; 160]).unwrap()
 }
 
 #[tokio::test]
@@ -168,7 +169,7 @@ async fn the_second_recogniser_hears_what_the_first_one_missed() {
     }
     bench.out(Output::Rehear { since: PTIME });
     let Told::Heard("second", again) = bench.told().await else { panic!("another recogniser") };
-    assert_eq!(again.samples(), [[2; 160], [3; 160]].concat(), "in one piece");
+    assert_eq!(again.samples(), [[16; 160], [24; 160]].concat(), "in one piece");
     bench.frame();
     assert_eq!(bench.told().await, Told::Heard("second", frame(4)));
     // Of the first one nothing is heard any more, and times are those of the call.
@@ -192,7 +193,7 @@ async fn a_recogniser_that_failed_is_replaced_without_a_gap() {
         bench.out(Output::Rehear { since: Duration::ZERO });
         if has_standby {
             let Told::Heard("second", again) = bench.told().await else { panic!("the second one") };
-            assert_eq!(again.samples(), [[1; 160], [2; 160]].concat());
+            assert_eq!(again.samples(), [[8; 160], [16; 160]].concat());
         } else {
             assert!(matches!(bench.wake().await, Wake::Stt(Some(SttEvent::Failed(_)))), "the same one, once more");
         }

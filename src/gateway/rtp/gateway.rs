@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
 
 use super::super::{Gateway, Leg, LegError, LegFuture, LegMedia, LegSpec, SrtpSpec};
 use super::gate::Gate;
@@ -81,7 +80,7 @@ impl RtpGateway {
         bind(SocketAddr::new(self.config.address, 0)).map(drop)
     }
 
-    async fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
+    fn open_line(&self, spec: &LegSpec) -> Result<Leg, LegError> {
         let config = &*self.config;
         if spec.remote.is_some_and(|remote| remote.is_ipv4() != config.address.is_ipv4()) {
             return Err(LegError::Unsupported("an address of the other IP version than ours"));
@@ -99,18 +98,13 @@ impl RtpGateway {
         let mut seed = [0; 2];
         fill(&mut seed)?;
         let now = Instant::now();
-        let bind = |port| UdpSocket::from_std(bind(SocketAddr::new(config.address, port))?);
+        let bind = |port| bind(SocketAddr::new(config.address, port));
         let bind = |port: u16| {
             // The port is even: it has one after it.
             let rtcp = if spec.rtcp_mux { None } else { Some(bind(port | 1)?) };
             Ok((bind(port)?, rtcp))
         };
         let ((socket, rtcp), lease) = self.ports.lease(u16::from_ne_bytes(seed), now, bind)?;
-        // A fresh socket is not known to be writable before the runtime has looked: the first packet would be refused.
-        socket.writable().await.map_err(LegError::Io)?;
-        if let Some(rtcp) = &rtcp {
-            rtcp.writable().await.map_err(LegError::Io)?;
-        }
         let bound = socket.local_addr().map_err(LegError::Io)?;
         let payload_type = spec.payload_type.unwrap_or(PayloadType(spec.codec.usual_payload_type()));
         let usual = if spec.codec.can_send(config.ptime) { config.ptime } else { LegMedia::PTIME };
@@ -139,7 +133,7 @@ impl RtpGateway {
 
 impl Gateway for RtpGateway {
     fn open(&self, spec: LegSpec) -> LegFuture<'_> {
-        Box::pin(async move { self.open_line(&spec).await })
+        Box::pin(std::future::ready(self.open_line(&spec)))
     }
 }
 

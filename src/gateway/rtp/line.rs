@@ -11,12 +11,13 @@ use tokio::net::UdpSocket;
 use super::super::{LegCounters, LegEvent, Line};
 use super::gate::{Gate, Port};
 use super::ports::Lease;
+use super::socket::MediaSocket;
 use crate::rtp::{PacketBuf, RtcpBuf, SrtpError, SrtpSender};
 
 /// One UDP socket for one call, two where RTCP has a port of its own.
 pub(super) struct RtpLine {
-    socket: UdpSocket,
-    rtcp: Option<UdpSocket>,
+    socket: MediaSocket,
+    rtcp: Option<MediaSocket>,
     gate: Gate,
     srtp: Option<Box<Protection>>,
     send_failed: u64,
@@ -43,19 +44,23 @@ const PROTECTED: usize = 2_048;
 impl RtpLine {
     /// A line on `socket`, with `rtcp` for the reports when they have a port of their own.
     pub(super) fn new(
-        (socket, rtcp): (UdpSocket, Option<UdpSocket>),
+        (socket, rtcp): (std::net::UdpSocket, Option<std::net::UdpSocket>),
         gate: Gate,
         srtp: Option<SrtpSender>,
         lease: Lease,
     ) -> Self {
         let srtp = srtp.map(|sender| Box::new(Protection { sender, buffer: [0; PROTECTED] }));
+        let (socket, rtcp) = (MediaSocket::Bound(socket), rtcp.map(MediaSocket::Bound));
         Self { socket, rtcp, gate, srtp, send_failed: 0, errors: 0, closed: false, _lease: lease }
     }
 
     async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
         let mut refused = 0;
         while !self.closed {
-            match datagram(&self.socket, self.rtcp.as_ref(), buffer).await {
+            let Some(socket) = self.socket.watch() else { break };
+            // Without reports there is still sound.
+            let rtcp = self.rtcp.as_mut().and_then(MediaSocket::watch);
+            match datagram(socket, rtcp, buffer).await {
                 (port, Ok((length, from))) => {
                     self.errors = 0;
                     let datagram = buffer.get_mut(..length).unwrap_or_default();
@@ -137,9 +142,9 @@ impl Line for RtpLine {
         // Until the other side is known there is nobody to send to: that is no failure.
         let Some(target) = self.gate.target() else { return };
         let sent = match &mut self.srtp {
-            None => self.socket.try_send_to(packet.as_bytes(), target),
+            None => self.socket.send_to(packet.as_bytes(), target),
             Some(srtp) => match srtp.protect(packet.as_bytes(), SrtpSender::protect) {
-                Ok(protected) => self.socket.try_send_to(protected, target),
+                Ok(protected) => self.socket.send_to(protected, target),
                 Err(error) => Err(io::Error::other(error)),
             },
         };
@@ -160,9 +165,9 @@ impl Line for RtpLine {
             }
         };
         let sent = match &mut self.srtp {
-            None => socket.try_send_to(report.as_bytes(), target),
+            None => socket.send_to(report.as_bytes(), target),
             Some(srtp) => match srtp.protect(report.as_bytes(), SrtpSender::protect_rtcp) {
-                Ok(protected) => socket.try_send_to(protected, target),
+                Ok(protected) => socket.send_to(protected, target),
                 Err(error) => Err(io::Error::other(error)),
             },
         };

@@ -9,5 +9,6 @@ mod latch;
 mod line;
 mod ports;
 mod rate;
+mod socket;
 
 pub use gateway::{RtpConfig, RtpGateway};

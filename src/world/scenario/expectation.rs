@@ -117,6 +117,8 @@ const KINDS: &[&str] = &[
     "unstuck",
     "ending",
     "answered-by",
+    "hold",
+    "withheld",
 ];
 
 fn kind(name: &str) -> Result<String, String> {
