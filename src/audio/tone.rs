@@ -107,6 +107,11 @@ impl KeyDetector {
         }
     }
 
+    /// Some sound is missing here: what was heard so far still counts, but what comes next does not follow on it.
+    pub fn skip(&mut self) {
+        self.piece.clear();
+    }
+
     /// Whether a key that was reported sounds on.
     pub const fn is_sounding(&self) -> bool {
         self.reported.is_some()

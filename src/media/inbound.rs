@@ -129,6 +129,8 @@ pub struct Inbound {
     reception: Reception,
     drift: Drift,
     length: Duration,
+    /// How much of the sound up to now was made up, without a break.
+    missing: Duration,
     lost_at: Option<Instant>,
     held: bool,
     now: Instant,
@@ -203,6 +205,7 @@ impl Inbound {
             reception: Reception::default(),
             drift: Drift::default(),
             length: Continuity::STEP,
+            missing: Duration::ZERO,
             lost_at: Some(now + Self::LOST_INITIALLY),
             held: false,
             now,
@@ -308,7 +311,7 @@ impl Inbound {
         let (mut frame, end) = self.next_frame()?;
         self.handed = Some(end);
         let had_key = self.keys.is_sounding();
-        if let Some(digit) = self.keys.hear(&mut frame, self.now) {
+        if let Some(digit) = self.keys.hear(&mut frame, self.missing, self.now) {
             self.report.digits += 1;
             self.note(Note::Digit(digit));
         }
@@ -541,6 +544,7 @@ impl Inbound {
                 self.due.silence -= piece;
                 self.report.filled += piece;
                 let end = self.dated(self.left_after());
+                self.missing = Duration::ZERO;
                 self.drift.made_up(piece);
                 return Some((self.decoders.quiet(piece), end));
             }
@@ -548,13 +552,14 @@ impl Inbound {
                 let decoded = self.decoders.decode(format, self.pending.payload());
                 let frame = match decoded {
                     Ok(mut frame) => {
+                        self.missing = Duration::ZERO;
                         self.drift.received(&mut frame, self.due.end);
                         frame
                     }
                     Err(_) => {
                         // It looked like a packet of its codec and is none: as good as lost.
                         self.report.undecodable += 1;
-                        self.drift.made_up(length);
+                        self.made_up(length);
                         self.decoders.lost(length, None)
                     }
                 };
@@ -565,10 +570,16 @@ impl Inbound {
                 let end = self.continuity.fill(self.now)?;
                 let concealed = filled < CONCEALABLE && !self.decoders.is_paused();
                 *(if concealed { &mut self.report.concealed } else { &mut self.report.filled }) += Continuity::STEP;
-                self.drift.made_up(Continuity::STEP);
+                self.made_up(Continuity::STEP);
                 return Some((self.decoders.lost(Continuity::STEP, None), self.dated(end)));
             }
         }
+    }
+
+    /// Sound is made up for what has not come.
+    fn made_up(&mut self, piece: Duration) {
+        self.missing = self.missing.saturating_add(piece);
+        self.drift.made_up(piece);
     }
 
     /// The next piece of what was lost before the pending packet. The last piece may be in that packet.
@@ -585,8 +596,8 @@ impl Inbound {
         self.due.conceal -= piece;
         self.report.concealed += piece;
         let end = self.dated(self.left_after());
+        self.made_up(piece);
         let next = copies.filter(|_| is_last).map(|(_, format)| (format, self.pending.payload()));
-        self.drift.made_up(piece);
         (self.decoders.lost(piece, next), end)
     }
 

@@ -24,6 +24,8 @@ pub(super) struct KeyEar {
 impl KeyEar {
     /// The same key from two sources within this is one key.
     const SAME: Duration = Duration::from_millis(150);
+    /// So much lost sound does not end a key.
+    const BRIDGED: Duration = Duration::from_millis(60);
 
     pub(super) fn new(rate: SampleRate) -> Self {
         Self { rate, detector: KeyDetector::new(rate), tone: None, event: None, is_sounding: false }
@@ -41,11 +43,17 @@ impl KeyEar {
         heard.is_none_or(|(tone, at)| tone != digit || now.saturating_duration_since(at) > Self::SAME)
     }
 
-    /// Takes the next frame of the sound, silences it where a key sounds, and gives the key that begins in it.
-    pub(super) fn hear(&mut self, frame: &mut Frame, now: Instant) -> Option<Digit> {
+    /// Takes the next frame of the sound, silences it where a key sounds, and gives the key that begins in it. `missing`
+    /// is how much sound up to the frame's end was made up: for a packet or three nothing follows from it, so that a key
+    /// goes on over a loss.
+    pub(super) fn hear(&mut self, frame: &mut Frame, missing: Duration, now: Instant) -> Option<Digit> {
         let was_sounding = self.detector.is_sounding();
         let mut key = None;
-        self.detector.push(frame, |begun| key = Digit::new(begun));
+        if missing > Duration::ZERO && missing <= Self::BRIDGED {
+            self.detector.skip();
+        } else {
+            self.detector.push(frame, |begun| key = Digit::new(begun));
+        }
         self.is_sounding = was_sounding || self.detector.is_sounding();
         if self.is_sounding {
             frame.samples_mut().fill(0);
@@ -92,7 +100,7 @@ mod tests {
             if n < 5 {
                 tone.fill(frame.samples_mut());
             }
-            keys.extend(ear.hear(&mut frame, from + (n + 1) * 20 * MS).map(Digit::as_char));
+            keys.extend(ear.hear(&mut frame, Duration::ZERO, from + (n + 1) * 20 * MS).map(Digit::as_char));
             loud += usize::from(frame.samples().iter().any(|&sample| sample != 0));
         }
         (keys, loud)
