@@ -197,12 +197,12 @@ impl Talk {
                 self.line = (self.line + 1) % self.script.lines.len().max(1);
                 self.doing = Doing::Listening(now);
             }
-            Doing::Saying { began, ref mut over, .. } if *over == Over::Not => {
-                // The agent may still be finishing while the caller begins.
-                if at(first) > began + PTIME * 5 && last - first >= CLICK {
-                    *over = Over::Failed;
-                    self.tally.fail(Fault::TalkedOver);
-                }
+            // The agent may still be finishing while the caller begins.
+            Doing::Saying { began, ref mut over, .. }
+                if *over == Over::Not && at(first) > began + PTIME * 5 && last - first >= CLICK =>
+            {
+                *over = Over::Failed;
+                self.tally.fail(Fault::TalkedOver);
             }
             _ => {}
         }
