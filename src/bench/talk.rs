@@ -50,7 +50,7 @@ enum Over {
 /// Why a turn did not happen as it should.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
-    /// No answer came in [`PATIENCE`].
+    /// No answer came in 5 s.
     NoAnswer,
     /// The agent spoke into the caller's line.
     TalkedOver,
