@@ -21,10 +21,11 @@ pub struct Simulate {
     /// Scenario files, or folders of them (`*.scn`). What may stand in one is in docs/scenarios.md.
     #[arg(required_unless_present = "random", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Run so many random calls besides: any caller, any line, any failure. What holds for every call is checked of them.
+    /// Run so many random calls besides, and as many that are composed of the situations of the numbered scenarios: any
+    /// caller, any line, any failure. What holds for every call is checked of them.
     #[arg(long, value_name = "N", default_value = "0")]
     pub random: u32,
-    /// The first random call is that of this seed.
+    /// The first of them are those of this seed.
     #[arg(long, value_name = "SEED", default_value = "0", requires = "random")]
     pub seed: u64,
     /// Run each file so often, each time with another voice of the caller and other fates of its packets.
@@ -70,8 +71,8 @@ struct Run {
     scenario: Scenario,
     /// Which repetition, from 1; `None` when there is only one.
     nth: Option<u32>,
-    /// The seed of a random call.
-    random: Option<u64>,
+    /// The file of a random call.
+    random: Option<String>,
 }
 
 /// Runs the files for this agent; whether all passed.
@@ -97,11 +98,12 @@ fn runs(args: &Simulate, agent: &DialogueSpec) -> Result<Vec<Run>, String> {
         })
         .collect();
     for seed in (args.seed..).take(args.random as usize) {
-        let name = format!("random-{seed}");
-        let mut scenario =
-            Scenario::parse_for(agent, &name, &world::random_call(seed)).map_err(|e| format!("{name}: {e}"))?;
-        change(&mut scenario, args)?;
-        runs.push(Run { scenario, random: Some(seed), nth: None });
+        for (kind, file) in [("random", world::random_call(seed)), ("composed", world::composed_call(seed))] {
+            let name = format!("{kind}-{seed}");
+            let mut scenario = Scenario::parse_for(agent, &name, &file).map_err(|e| format!("{name}: {e}"))?;
+            change(&mut scenario, args)?;
+            runs.push(Run { scenario, random: Some(file), nth: None });
+        }
     }
     Ok(runs)
 }
@@ -116,9 +118,9 @@ fn simulate_all(args: &Simulate, runs: &[Run]) -> Result<bool, String> {
         failed += usize::from(!outcome.failures.is_empty());
         called += outcome.lasted;
         tell(run, outcome, args);
-        if let (Some(seed), Some(folder), false) = (run.random, &args.save, outcome.failures.is_empty()) {
+        if let (Some(file), Some(folder), false) = (&run.random, &args.save, outcome.failures.is_empty()) {
             let path = folder.join(format!("{}.scn", run.scenario.name));
-            std::fs::write(&path, world::random_call(seed)).map_err(|error| format!("{}: {error}", path.display()))?;
+            std::fs::write(&path, file).map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
     let passed = outcomes.len() - failed;

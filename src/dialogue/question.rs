@@ -52,7 +52,7 @@ impl Dialogue {
 /// The sentence that is heard when `at` bytes of a text have been, and where it begins; one that has just ended still is.
 fn sentence(text: &str, at: usize) -> (usize, &str) {
     let heard = text.get(..at).unwrap_or(text).trim_end().trim_end_matches(STOPS);
-    let from = heard.match_indices(STOPS).filter(|(at, stop)| ends(heard, at + stop.len())).last();
+    let from = heard.match_indices(STOPS).filter(|(at, stop)| ends(heard, at + stop.len())).next_back();
     let from = from.map_or(0, |(at, stop)| at + stop.len());
     let rest = text.get(from..).unwrap_or_default();
     let from = from + rest.len() - rest.trim_start().len();

@@ -53,6 +53,7 @@ impl LogSink {
 
     /// Completes the file.
     pub(super) async fn finish(mut self) {
+        self.encoder.finish(&mut self.pending);
         self.flush();
         self.sink.close().await;
     }

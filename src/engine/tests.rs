@@ -497,6 +497,7 @@ fn replay(path: &PathBuf) -> u64 {
                 assert_eq!((count, digest.value()), (logged, expected));
                 count = 0;
             }
+            Record::Decision(_) => {}
             Record::Full => break,
         }
         drain(&mut call, &mut count, &mut digest);

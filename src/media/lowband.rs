@@ -11,10 +11,7 @@ use crate::audio::{Frame, SampleRate};
 #[derive(Clone, Debug)]
 pub(super) struct Lowband {
     factor: usize,
-    /// The low-pass filter, its latest coefficient first, and the sound it looks at: as much as the filter is long, then
-    /// room for a frame.
-    filter: Box<[f32]>,
-    window: Box<[f32]>,
+    filter: [Biquad; 2],
     phase: usize,
     before: f32,
     flat: f32,
@@ -36,11 +33,10 @@ impl Lowband {
     /// Nothing yet; times count from `origin`. `None` at a rate that is no multiple of [`Lowband::HZ`].
     pub(super) fn new(rate: SampleRate, origin: Instant) -> Option<Self> {
         let hz = rate.hz() as usize;
-        let factor = hz / Self::HZ;
         hz.is_multiple_of(Self::HZ).then(|| Self {
-            factor,
-            filter: low_pass(800.0 / hz as f32, TAPS * factor),
-            window: vec![0.0; TAPS * factor + Frame::CAPACITY].into_boxed_slice(),
+            factor: hz / Self::HZ,
+            // A Butterworth low-pass of the fourth order.
+            filter: [0.541_196_1, 1.306_563].map(|q| Biquad::low_pass(800.0 / hz as f32, q)),
             phase: 0,
             before: 0.0,
             flat: 0.0,
@@ -60,20 +56,20 @@ impl Lowband {
             (0..gap).for_each(|_| self.write(0.0));
             self.started = true;
         }
-        let (taps, new) = (self.filter.len(), frame.samples().len());
-        for (place, &sample) in self.window[taps..].iter_mut().zip(frame.samples()) {
-            *place = f32::from(sample);
+        for &sample in frame.samples() {
+            let mut value = f32::from(sample);
+            for stage in &mut self.filter {
+                value = stage.next(value);
+            }
+            self.phase += 1;
+            if self.phase == self.factor {
+                self.phase = 0;
+                // A voice falls towards the top; made flatter, two voices resemble each other less.
+                self.flat = value - self.before + 0.5 * self.flat;
+                self.before = value;
+                self.write(self.flat);
+            }
         }
-        // Only what is kept is computed.
-        for end in (self.factor - self.phase..=new).step_by(self.factor) {
-            let value = dot(&self.filter, &self.window[end..end + taps]);
-            // A voice falls towards the top; made flatter, two voices resemble each other less.
-            self.flat = value - self.before + 0.5 * self.flat;
-            self.before = value;
-            self.write(self.flat);
-        }
-        self.phase = (self.phase + new) % self.factor;
-        self.window.copy_within(new..new + taps, 0);
     }
 
     /// How many samples there have been, with [`Lowband::KEPT`] of silence before the origin.
@@ -98,13 +94,9 @@ impl Lowband {
 
     /// The energy of the `length` samples that end at `end`; zero where there are none.
     pub(super) fn energy(&self, end: u64, length: usize) -> f32 {
-        let end = end.min(self.count);
-        let begin = end.saturating_sub(length as u64).max(self.count.saturating_sub(Self::KEPT as u64)).min(end);
-        let (at, length) = ((begin % Self::KEPT as u64) as usize, (end - begin) as usize);
-        let (late, early) = self.ring.split_at(at);
-        let head = &early[..early.len().min(length)];
-        let tail = &late[..length - head.len()];
-        dot(head, head) + dot(tail, tail)
+        let kept = self.count.saturating_sub(Self::KEPT as u64);
+        let begin = end.saturating_sub(length as u64).max(kept);
+        (begin..end.min(self.count)).map(|at| self.ring[(at % Self::KEPT as u64) as usize].powi(2)).sum()
     }
 
     fn write(&mut self, value: f32) {
@@ -118,48 +110,35 @@ fn samples(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX) / (1_000_000 / Lowband::HZ as u64)
 }
 
-/// A Butterworth low-pass of the fourth order with its corner at `corner` of the sample rate (Bristow-Johnson's cookbook),
-/// as the first `length` samples of its impulse response, the last one first.
-///
-/// The recursion itself costs 50 instructions for each sample of the line, one waiting for the other; summed up like this
-/// only every fourth sample (at 8 kHz) costs that much.
-fn low_pass(corner: f32, length: usize) -> Box<[f32]> {
-    let mut response = vec![0.0; length];
-    response[0] = 1.0;
-    let (sin, cos) = (std::f64::consts::TAU * f64::from(corner)).sin_cos();
-    for q in [0.541_196_1, 1.306_563] {
+/// A filter of the second order, transposed direct form.
+#[derive(Clone, Copy, Debug)]
+struct Biquad {
+    b: [f32; 3],
+    a: [f32; 2],
+    state: [f32; 2],
+}
+
+impl Biquad {
+    /// A low-pass with its corner at `corner` of the sample rate (Bristow-Johnson's cookbook).
+    fn low_pass(corner: f32, q: f32) -> Self {
+        let (sin, cos) = (std::f32::consts::TAU * corner).sin_cos();
         let alpha = sin / (2.0 * q);
-        let b0 = (1.0 - cos) / (2.0 * (1.0 + alpha));
-        let (a1, a2) = (-2.0 * cos / (1.0 + alpha), (1.0 - alpha) / (1.0 + alpha));
-        let mut state = [0.0f64; 2];
-        for value in &mut response {
-            let input = *value;
-            *value = b0 * input + state[0];
-            state = [2.0 * b0 * input - a1 * *value + state[1], b0 * input - a2 * *value];
-        }
+        let a0 = 1.0 + alpha;
+        let b1 = (1.0 - cos) / a0;
+        Self { b: [b1 / 2.0, b1, b1 / 2.0], a: [-2.0 * cos / a0, (1.0 - alpha) / a0], state: [0.0; 2] }
     }
-    response.iter().rev().map(|&value| value as f32).collect()
-}
 
-/// The sum of products of two slices of one length, in lanes that the compiler can keep side by side.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 8;
-    let mut sums = [0.0f32; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+    fn next(&mut self, input: f32) -> f32 {
+        let output = self.b[0] * input + self.state[0];
+        self.state[0] = self.b[1] * input - self.a[0] * output + self.state[1];
+        self.state[1] = self.b[2] * input - self.a[1] * output;
+        // What has died away is gone: numbers near nothing are slow.
+        if self.state[0].abs() < 1e-6 && self.state[1].abs() < 1e-6 {
+            self.state = [0.0; 2];
         }
+        output
     }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    // Halves onto halves: one after the other each addition would wait for the one before.
-    let fours: [f32; 4] = std::array::from_fn(|n| sums[n] + sums[n + 4]);
-    (fours[0] + fours[2]) + (fours[1] + fours[3]) + rest
 }
-
-/// How long the filter is in kept samples: 6 ms, after which less than 1 part in 50 000 of it is left.
-const TAPS: usize = 12;
 
 #[cfg(test)]
 mod tests {

@@ -134,6 +134,7 @@ impl Account {
         let heard = ear.utterances().iter().map(|utterance| utterance.began.saturating_duration_since(began));
         Outcome {
             moments: self.moments,
+            decisions: Vec::new(),
             report,
             generations,
             // Counted in virtual time alone.

@@ -134,6 +134,9 @@ pub(super) async fn perform(
     // A busy machine may take a while to begin it: what the call tells is timed by its own clock.
     let began = watched.began;
     telephone.pick_up(local, began);
+    if part.acts.iter().any(|act| matches!(act.what, What::LineUp)) {
+        telephone.fall_silent();
+    }
     let account = Account::new(began);
     let mut play = Play { part, stage: &stage, telephone, handle: &handle, account, began, sounds: Vec::new() };
     play.run(watched, began, began + scenario.length).await;
@@ -320,10 +323,26 @@ impl Play<'_> {
                 telephone.act(at, |caller, at| caller.press(at, *key));
                 ("presses a key".to_owned(), true)
             }
-            What::Say(text) => {
-                let done = handle.command(Command::Say { text: text.clone(), interruptible: true });
+            What::Say { text, interruptible } => {
+                let done = handle.command(Command::Say { text: text.clone(), interruptible: *interruptible });
                 (String::new(), done)
             }
+            What::Keys { keys, events, tones } => {
+                telephone.act(at, |caller, at| caller.press_keys(at, keys, *events, *tones));
+                (format!("presses {} keys", keys.len()), true)
+            }
+            What::Babble { length, dbfs } => {
+                sounds.push(telephone.act(at, |caller, at| caller.babble(at, *length, *dbfs)));
+                (format!("is among people at {dbfs} dBFS for {} ms", length.as_millis()), true)
+            }
+            What::Beep { length, hz } => {
+                sounds.push(telephone.act(at, |caller, at| caller.beep(at, *length, hz)));
+                let pitch = hz.iter().map(f32::to_string).collect::<Vec<_>>().join("+");
+                (format!("beeps at {pitch} Hz for {} ms", length.as_millis()), true)
+            }
+            What::Transfer(to) => (String::new(), handle.command(Command::Transfer { to: to.clone() })),
+            What::Update(update) => (String::new(), handle.command(Command::Update(update.clone()))),
+            What::Collect(rules) => (String::new(), handle.command(Command::Collect(*rules))),
             What::Interrupt => (String::new(), handle.command(Command::Interrupt)),
             What::End => (String::new(), handle.command(Command::End)),
             What::Hangup => {
@@ -333,6 +352,14 @@ impl Play<'_> {
             What::LineDead => {
                 telephone.fall_silent();
                 (String::new(), true)
+            }
+            What::LineUp => {
+                telephone.speak_up(at);
+                (String::new(), true)
+            }
+            What::LineRestarts => {
+                telephone.act(at, |caller, _| caller.restart());
+                ("is sent as a new stream".to_owned(), true)
             }
             What::Voice { backup, trouble } => {
                 stage.ail_voice(*backup, *trouble);
@@ -351,7 +378,7 @@ impl Play<'_> {
                 (String::new(), true)
             }
             // Kept out by `skip`.
-            What::Other(deed) => (format!("cannot do {deed}"), false),
+            What::Hold(_) => (String::new(), false),
         };
         if !told.is_empty() {
             account.note(at, "caller", told);

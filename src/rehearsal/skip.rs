@@ -1,6 +1,6 @@
 //! What a scenario wants that cannot be had over RTP and the services' protocols.
 
-use crate::conversation::{Failure, TranscriptKind};
+use crate::conversation::{Failure, TranscriptKind, TransferEnd};
 use crate::world::{AnswerEnd, Part, Scenario, VoiceTrouble, What};
 
 /// Every reason for which `scenario` cannot be played over RTP, each once; empty: it can.
@@ -8,6 +8,16 @@ pub(super) fn reasons(scenario: &Scenario, part: &Part) -> Vec<String> {
     let mut reasons = Vec::new();
     if scenario.spec.line.far_buffer {
         reasons.push("not over rtp: `line buffered`: plain RTP is played as it comes".to_owned());
+    }
+    if scenario.network.echo.is_some() {
+        reasons.push(
+            "not over rtp: `network echo`: the caller's telephone sends nothing back of what it plays".to_owned(),
+        );
+    }
+    let transfers = part.acts.iter().any(|act| matches!(act.what, What::Transfer(_)))
+        || part.answers.iter().any(|answer| answer.tools.iter().any(|(name, _)| name == TRANSFER_TOOL));
+    if transfers && part.transfers.iter().any(|end| *end != Some(TransferEnd::Unsupported)) {
+        reasons.push("not over rtp: `transfer`: a plain RTP line hands nobody on and says so at once".to_owned());
     }
     reasons.extend(part.acts.iter().filter_map(|act| act_reason(&act.what)));
     let backup = part.backups.model.iter().flat_map(|model| &model.answers);
@@ -40,10 +50,15 @@ fn act_reason(what: &What) -> Option<String> {
             "a recogniser that is away is dialled again for 9 s before it counts as failed; `auth`, `quota` and \
              `bad-request` fail at once",
         ),
-        What::Other(deed) => because(deed, "neither the line nor a service's protocol can do that"),
+        What::Hold(held) => {
+            because(if *held { "hold" } else { "unhold" }, "a plain RTP line has no way to say that it is held")
+        }
         _ => None,
     }
 }
+
+/// The tool by which the model hands the caller on.
+const TRANSFER_TOOL: &str = "transfer_call";
 
 /// The HTTP status by which a service says that it fails so.
 pub(super) fn status(failure: Failure) -> Option<u16> {
@@ -75,18 +90,21 @@ mod tests {
     #[test]
     fn what_cannot_be_done_over_rtp_is_named_once_with_its_reason() {
         let found = reasons_of(
-            "line buffered\n0 hold\n900 hears eager \"x\"\n950 hears eager \"xy\"\n3000 stt fail unavailable\n\
+            "line buffered\n0 hold\n1 transfer\ntransfer 20s fail\nnetwork echo=180:-12\n900 hears eager \"x\"\n950 hears eager \"xy\"\n3000 stt fail unavailable\n\
              reply fail protocol\n0 says 300 \"fine\"\n",
         );
-        assert_eq!(found.len(), 5, "{found:?}");
+        assert_eq!(found.len(), 7, "{found:?}");
         assert!(found.iter().all(|reason| reason.starts_with("not over rtp: `")), "{found:?}");
+        // In words, not in the names of types.
+        assert!(!found.iter().any(|reason| reason.contains(['(', '{', '"'])), "{found:?}");
     }
 
     #[test]
     fn what_can_be_done_has_no_reason_against_it() {
         let file = "0 says 300 \"a\"\n0 cough 100\n0 hum 100\n0 noise 100\n0 hears final \"x\"\n0 digit 5\n0 say \"x\"\n\
                     0 interrupt\n0 end\n0 hangup\n0 line dead\n0 tts blackhole\n0 tts fail unavailable\n0 tts ok\n\
-                    0 stt fail auth\nreply fail timeout\nreply \"x\" then-stall\n";
+                    0 keys \"12#\" both\n0 babble 300\n0 beep 300 440+480hz\n0 transfer\n0 update prompt=\"x\"\n\
+                    0 collect most=2\n0 say \"x\" uninterruptible\n0 line up\n0 line restart\n0 stt fail auth\nreply fail timeout\nreply \"x\" then-stall\n";
         assert_eq!(reasons_of(file), [] as [String; 0]);
     }
 }

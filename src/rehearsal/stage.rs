@@ -1,7 +1,7 @@
 //! The services of one scenario: vendor simulators on loopback sockets that behave as its script says.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::conversation::{Service, ToolCall, ToolResult};
@@ -59,7 +59,7 @@ impl Stage {
 
     /// The services as an engine leans on them.
     pub(super) fn providers(&self) -> Result<Providers, ProviderError> {
-        let tools = Arc::new(ScriptedTools { tools: self.tools.clone() });
+        let tools = Arc::new(ScriptedTools { tools: self.tools.clone(), ran: Mutex::default() });
         providers(&self.simulators, tools)
     }
 
@@ -210,7 +210,14 @@ fn backup_config(part: &Part, voice: Voice) -> SimulatorConfig {
         Some(None) => ail(Service::Tts, FaultKind::Blackhole),
         None => {}
     }
-    let part = Part { acts: Vec::new(), answers, pace, tools: Vec::new(), backups: BackupPart::default() };
+    let part = Part {
+        acts: Vec::new(),
+        answers,
+        pace,
+        tools: Vec::new(),
+        backups: BackupPart::default(),
+        transfers: Vec::new(),
+    };
     SimulatorConfig { faults, ..config(&part, voice) }
 }
 
@@ -230,27 +237,41 @@ fn answer(request: usize, answered: &Answered) -> Answer {
         AnswerEnd::Fails(failure) => Ending::Refusal(status(failure).unwrap_or(500)),
     };
     let answer = Answer::new(When::Request(request), &answered.text).ending(ending);
-    match &answered.tool {
-        Some((name, arguments)) => answer.calling(name, arguments),
-        None => answer,
-    }
+    answered.tools.iter().fold(answer, |answer, (name, arguments)| answer.calling(name, arguments))
 }
 
 /// Tools that answer what the script says, when it says.
 #[derive(Debug)]
 struct ScriptedTools {
     tools: Vec<ToolAnswer>,
+    /// The tools that ran, in order.
+    ran: Mutex<Vec<String>>,
+}
+
+impl ScriptedTools {
+    /// How often a tool ran before; it runs once more.
+    fn runs_before(&self, name: &str) -> usize {
+        let mut ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = ran.iter().filter(|other| *other == name).count();
+        ran.push(name.to_owned());
+        before
+    }
 }
 
 impl Tools for ScriptedTools {
     fn open(&self, call: ToolCall) -> ToolStream {
-        let script = self.tools.iter().find(|tool| tool.name == call.name);
+        let before = self.runs_before(&call.name);
+        let mut scripts = self.tools.iter().filter(|tool| tool.name == call.name);
+        let script = scripts.clone().nth(before).or_else(|| scripts.next_back());
         let (takes, content) = script.map_or_else(
-            || (Duration::ZERO, format!("no such tool: {}", call.name)),
+            || (Some(Duration::ZERO), format!("no such tool: {}", call.name)),
             |tool| (tool.takes, tool.answer.clone()),
         );
         ToolStream::spawn(move |result| async move {
-            tokio::time::sleep(takes).await;
+            match takes {
+                Some(takes) => tokio::time::sleep(takes).await,
+                None => std::future::pending().await,
+            }
             // Fails only when nobody waits for the result.
             let _ = result.send(ToolResult { id: call.id, content }).await;
         })

@@ -142,6 +142,13 @@ impl Telephone {
         self.on_line = false;
     }
 
+    /// Sends again, from the packet on that is due next after `now`.
+    pub fn speak_up(&mut self, now: Instant) {
+        if !self.on_line {
+            (self.on_line, self.due) = (true, now + PTIME);
+        }
+    }
+
     /// Has the caller do something at the instant `at`, counted on its own clock; what should have begun before the packet
     /// under way begins with it, so that nothing is cut off. Gives the instant of its first sample.
     pub fn act(&mut self, at: Instant, deed: impl FnOnce(&mut Caller, Duration)) -> Instant {
@@ -205,8 +212,19 @@ impl Telephone {
     /// The caller's packet that was due.
     fn send(&mut self, now: Instant) {
         self.lateness.note(now.saturating_duration_since(self.due));
-        let packet = self.caller.packet(self.due - self.began);
+        let at = self.due - self.began;
+        let packet = self.caller.packet(at);
+        // Telephone events go behind the sound, in packets of their own.
+        let event = self.caller.event(at);
         self.due += PTIME;
+        self.dispatch(packet, now);
+        if let Some(event) = event {
+            self.dispatch(event, now);
+        }
+    }
+
+    /// Gives a packet to the network.
+    fn dispatch(&mut self, packet: PacketBuf, now: Instant) {
         self.sent += 1;
         for delay in self.network.send().into_iter().flatten() {
             if delay.is_zero() {

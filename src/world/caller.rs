@@ -109,7 +109,7 @@ impl Caller {
     }
 
     /// A tone from `start` on, or several at once.
-    pub(super) fn beep(&mut self, start: Duration, length: Duration, hz: &[f32]) {
+    pub fn beep(&mut self, start: Duration, length: Duration, hz: &[f32]) {
         for &hz in hz {
             let mut tone = vec![0; samples(length)];
             Tone::single(hz, BEEP_DBFS, SampleRate::HZ_8000).fill(&mut tone);
@@ -124,7 +124,7 @@ impl Caller {
     }
 
     /// Other people talking from `start` on.
-    pub(super) fn babble(&mut self, start: Duration, length: Duration, dbfs: f64) {
+    pub fn babble(&mut self, start: Duration, length: Duration, dbfs: f64) {
         let seed = self.next_seed();
         self.add(start, sound::babble(samples(length), dbfs, seed));
     }
@@ -164,7 +164,7 @@ impl Caller {
     }
 
     /// Keys from `start` on, 200 ms apart, as telephone events behind the sound, as tones in it, or both.
-    pub(super) fn press_keys(&mut self, start: Duration, keys: &[Digit], events: bool, tones: bool) {
+    pub fn press_keys(&mut self, start: Duration, keys: &[Digit], events: bool, tones: bool) {
         let mut start = start;
         for &key in keys {
             if events {
@@ -181,7 +181,7 @@ impl Caller {
 
     /// The telephone event that is sent at `now`, behind the packet of sound, if a key of
     /// [`press_keys`](Caller::press_keys) is down or its end is repeated.
-    pub(super) fn event(&mut self, now: Duration) -> Option<PacketBuf> {
+    pub fn event(&mut self, now: Duration) -> Option<PacketBuf> {
         self.keypad.retain(|key| now <= key.start + KEY + 2 * PTIME);
         let down = self.keypad.iter_mut().find(|key| now > key.start)?;
         let timestamp = *down.timestamp.get_or_insert(self.timestamp.wrapping_sub(self.units));

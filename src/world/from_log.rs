@@ -1,25 +1,27 @@
 //! The log of a real call, told again as a scenario.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Beep, BeepDetector, Decoder, Hop, Vad};
 use crate::call::log::{Owned, Record, Records, UnreadableLog};
-use crate::call::{
-    Call, CallSpec, Command, DialogueEvent, Event, EventKind, LineSpec, Output, Screening, Speculation, Timing,
-};
-use crate::conversation::{Failure, ReplyId, Service, ToolCall, TranscriptKind};
-use crate::rtp::{Packet, PayloadType};
+use crate::call::{Call, CallSpec, Command, DialogueEvent, Event, EventKind, KeyRules, Output, Update};
+use crate::conversation::{Service, TranscriptKind};
 
 use super::caller::PTIME;
+use caller::Heard;
+use services::{Services, Tool, Transfer, Trouble};
 
-/// Tells a log as a scenario file: the caller's voice as stretches of humming, the recogniser's words as they came, the
-/// model's answers in their order, and the services' delays as medians.
+mod agent;
+mod caller;
+mod services;
+
+/// Tells a log as a scenario file: the agent's settings, the caller's voice as stretches of humming, keys and beeps, the
+/// recogniser's words as they came, the answers of models and tools in their order, what ailed the services, and their
+/// delays as medians.
 ///
 /// The scenario is a closed loop, the log an open one: under another policy the model and the voice answer what they are
-/// then asked, while the caller still does the same at the same times. Texts lose their line breaks, and their double
-/// quotes become single ones.
+/// then asked, while the caller still does the same at the same times. It is an approximation:
+/// [`faith`](super::faith) tells how far it reproduces the decisions of the log. Texts lose their line breaks.
 pub fn scenario_of(log: &str) -> Result<String, UnreadableLog> {
     let mut records = Records::new(log)?;
     let mut telling = Telling::new(records.spec());
@@ -27,7 +29,7 @@ pub fn scenario_of(log: &str) -> Result<String, UnreadableLog> {
         match record? {
             Record::Input { at, input } => telling.input(at, &input),
             Record::Timeout { at } => telling.timeout(at),
-            Record::Outputs { .. } => {}
+            Record::Outputs { .. } | Record::Decision(_) => {}
             Record::Full => break,
         }
     }
@@ -42,35 +44,11 @@ struct Telling {
     call: Call,
     answered: Duration,
     last: Duration,
-    voice: Voice,
-    /// What the caller, the recogniser and the line did, by time.
+    line: Heard,
+    is_held: bool,
+    /// What the caller, the recogniser and others did, by time.
     deeds: Vec<(Duration, String)>,
-    replies: BTreeMap<ReplyId, Reply>,
-    tools: Vec<Tool>,
-}
-
-/// One run of the model, and its voice.
-#[derive(Default)]
-struct Reply {
-    /// By which model or voice: 0 is the first choice.
-    rank: u8,
-    asked: Option<Duration>,
-    tokens: Vec<Duration>,
-    text: String,
-    call: Option<ToolCall>,
-    failed: Option<Failure>,
-    ended: bool,
-    handed: Option<Duration>,
-    first_sound: Option<Duration>,
-    sound: Duration,
-    words: u32,
-    has_word_times: bool,
-}
-
-struct Tool {
-    call: ToolCall,
-    asked: Duration,
-    answer: Option<(Duration, String)>,
+    services: Services,
 }
 
 impl Telling {
@@ -86,100 +64,109 @@ impl Telling {
             call: Call::new(spec.clone(), base),
             answered: Duration::ZERO,
             last: Duration::ZERO,
-            voice: Voice::new(&spec.line),
+            line: Heard::new(&spec.line),
+            is_held: false,
             deeds: Vec::new(),
-            replies: BTreeMap::new(),
-            tools: Vec::new(),
+            services: Services::default(),
         };
         telling.drain(Duration::ZERO);
         telling
     }
 
     fn timeout(&mut self, at: Duration) {
+        self.last = at;
         self.call.handle_timeout(self.base + at);
         self.drain(at);
     }
 
     fn input(&mut self, at: Duration, input: &Owned) {
         self.last = at;
-        self.note(at, input);
+        if let Some(deed) = self.note(at, input) {
+            self.deeds.push((at, deed));
+        }
         self.call.handle_input(input.as_input(), self.base + at);
         self.drain(at);
     }
 
-    fn note(&mut self, at: Duration, input: &Owned) {
-        let reply = |replies: &mut BTreeMap<ReplyId, Reply>, id: ReplyId, what: &dyn Fn(&mut Reply)| {
-            what(replies.entry(id).or_default());
-        };
-        let deed = match input {
-            Owned::Answered => {
-                self.answered = at;
-                return;
-            }
-            Owned::Packet(datagram) => return self.voice.hear(datagram, at),
+    /// Takes note of an input; the statement it is told by, if it is one of its own.
+    fn note(&mut self, at: Duration, input: &Owned) -> Option<String> {
+        let services = &mut self.services;
+        match input {
+            Owned::Answered => self.answered = at,
+            Owned::Packet(datagram) => self.line.hear(datagram, at),
             Owned::Transcript(transcript) => {
-                format!("hears {} \"{}\"", kind_name(transcript.kind), quotable(&transcript.text))
+                return Some(format!("hears {} \"{}\"", kind_name(transcript.kind), quotable(&transcript.text)));
             }
-            Owned::Digit(digit) => format!("digit \"{}\"", digit.as_char()),
-            Owned::Command(Command::Say { text, .. }) => format!("say \"{}\"", quotable(text)),
-            Owned::Command(Command::Interrupt) => "interrupt".into(),
-            Owned::Command(Command::End) => "end".into(),
-            Owned::Held(true) => "hold".into(),
-            Owned::Held(false) => "unhold".into(),
-            Owned::Closed => "hangup".into(),
-            Owned::Failed(Service::Stt, _, failure) => format!("stt fail {}", failure.name()),
-            Owned::Failed(Service::Tts, _, failure) => format!("tts fail {}", failure.name()),
-            Owned::Failed(Service::Llm, Some(id), failure) => {
-                return reply(&mut self.replies, *id, &|reply| reply.failed = Some(*failure));
+            Owned::Digit(digit) => return Some(format!("digit \"{}\"", digit.as_char())),
+            Owned::Command(command) => return told(command),
+            Owned::Held(held) => {
+                self.is_held = *held;
+                return Some(if *held { "hold" } else { "unhold" }.into());
             }
+            Owned::Closed => return Some("hangup".into()),
+            Owned::Failed(Service::Stt, _, failure) => return Some(format!("stt fail {}", failure.name())),
+            Owned::Failed(Service::Tts, Some(id), failure) => {
+                services.reply(*id).voice_failed.get_or_insert((at, *failure));
+            }
+            Owned::Failed(Service::Llm, Some(id), failure) => services.reply(*id).failed = Some(*failure),
             Owned::Token(id, text) => {
-                return reply(&mut self.replies, *id, &|reply| {
-                    reply.tokens.push(at);
-                    reply.text.push_str(text);
-                });
+                let reply = services.reply(*id);
+                reply.tokens.push(at);
+                reply.text.push_str(text);
             }
-            Owned::ToolCall(id, call) => {
-                return reply(&mut self.replies, *id, &|reply| reply.call = Some(call.clone()));
-            }
-            Owned::GenerationEnded(id, _) => return reply(&mut self.replies, *id, &|reply| reply.ended = true),
+            Owned::ToolCall(id, call) => services.reply(*id).calls.push(call.clone()),
+            Owned::GenerationEnded(id, _) => services.reply(*id).ended = true,
             Owned::Speech(id, samples, rate) => {
-                return reply(&mut self.replies, *id, &|reply| {
-                    reply.first_sound.get_or_insert(at);
-                    reply.sound += rate.duration_of(samples.len());
-                });
+                let reply = services.reply(*id);
+                reply.first_sound.get_or_insert(at);
+                reply.last_sound = Some(at);
+                reply.sound += rate.duration_of(samples.len());
             }
-            Owned::WordTimes(id, _) => return reply(&mut self.replies, *id, &|reply| reply.has_word_times = true),
+            Owned::SpeechEnded(id) => services.reply(*id).spoken = true,
+            Owned::WordTimes(id, _) => services.reply(*id).has_word_times = true,
             Owned::ToolResult(result) => {
-                if let Some(tool) = self.tools.iter_mut().find(|tool| tool.call.id == result.id) {
+                let asked = |tool: &&mut Tool| tool.call.id == result.id && tool.answer.is_none();
+                if let Some(tool) = services.tools.iter_mut().find(asked) {
                     tool.answer = Some((at, result.content.clone()));
                 }
-                return;
             }
-            _ => return,
-        };
-        self.deeds.push((at, deed));
+            Owned::TransferEnded(end) => {
+                if let Some(transfer) = services.transfers.last_mut() {
+                    transfer.end.get_or_insert((at, *end));
+                }
+            }
+            Owned::Played(_) | Owned::Failed(..) => {}
+        }
+        None
     }
 
     fn drain(&mut self, at: Duration) {
+        let services = &mut self.services;
         while let Some(output) = self.call.poll_output() {
             match output {
                 Output::Generate { reply, rank, .. } => {
-                    let reply = self.replies.entry(reply).or_default();
+                    let reply = services.reply(reply);
                     (reply.asked, reply.rank) = (Some(at), rank);
                 }
                 Output::Synthesize { reply, rank, text } => {
-                    let reply = self.replies.entry(reply).or_default();
+                    let reply = services.reply(reply);
                     reply.rank = reply.rank.max(rank);
                     reply.handed.get_or_insert(at);
                     reply.words += u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
+                }
+                Output::Cancel { reply } | Output::CancelVoice { reply } => {
+                    if let Some(reply) = services.replies.get_mut(&reply) {
+                        reply.silenced.get_or_insert(at);
+                    }
                 }
                 // The world's model gives the answer of a dropped thought again.
                 Output::Event(Event {
                     kind: EventKind::Dialogue(DialogueEvent::ThoughtDropped { reply, .. }), ..
                 }) => {
-                    self.replies.remove(&reply);
+                    services.replies.remove(&reply);
                 }
-                Output::Invoke { call, .. } => self.tools.push(Tool { call, asked: at, answer: None }),
+                Output::Invoke { call, .. } => services.tools.push(Tool { call, asked: at, answer: None }),
+                Output::Transfer { .. } => services.transfers.push(Transfer { asked: at, end: None }),
                 _ => {}
             }
         }
@@ -188,17 +175,15 @@ impl Telling {
     fn file(mut self) -> String {
         let mut file =
             String::from("# Told from the log of a call. It holds what the caller said: treat it like a recording.\n");
-        self.put_agent(&mut file);
-        self.put_services(&mut file);
-        if let Some(first) = self.voice.first.filter(|&first| first > self.answered + PTIME) {
-            self.deeds.push((first, "line up".into()));
+        agent::put_agent(&mut file, &self.spec);
+        self.services.put(&mut file, &self.spec.dialogue);
+        self.put_line();
+        for Trouble { from, until, rank, what } in self.services.troubles(self.last) {
+            let whose = if rank == 0 { "tts" } else { "tts backup" };
+            self.deeds.push((from, format!("{whose} {what}")));
+            self.deeds.push((until, format!("{whose} ok")));
         }
-        for (began, beep) in std::mem::take(&mut self.voice.beeps) {
-            self.deeds.push((began, format!("beep {} {:.0}hz", beep.length.as_millis(), beep.hz)));
-        }
-        for (began, length) in std::mem::take(&mut self.voice).stretches() {
-            self.deeds.push((began, format!("hum {}", length.as_millis())));
-        }
+        self.deeds.extend(self.line.deeds());
         self.deeds.sort_by_key(|(at, _)| *at);
         for (at, deed) in &self.deeds {
             let since = at.saturating_sub(self.answered);
@@ -208,153 +193,54 @@ impl Telling {
         file
     }
 
-    fn put_agent(&self, file: &mut String) {
-        let dialogue = &self.spec.dialogue;
-        let _ = writeln!(
-            file,
-            "agent begin=\"{}\" prompt=\"{}\" sensitivity={} direction={}",
-            quotable(&dialogue.begin_message),
-            quotable(&dialogue.system_prompt),
-            dialogue.interruption_sensitivity,
-            if dialogue.direction == crate::call::Direction::Outbound { "outbound" } else { "inbound" },
-        );
-        if !dialogue.answer_detection {
-            let _ = writeln!(file, "agent detect=no");
+    /// When the line was there at all.
+    fn put_line(&mut self) {
+        match self.line.first {
+            Some(first) if first > self.answered + PTIME => self.deeds.push((first, "line up".into())),
+            None if self.last > self.answered + DEAD => self.deeds.push((self.answered, "line dead".into())),
+            _ => {}
         }
-        if let Some(message) = &dialogue.voicemail_message {
-            let _ = writeln!(file, "agent voicemail=\"{}\"", quotable(message));
-        }
-        if let Some(Screening { identity, purpose }) = &dialogue.screening {
-            let _ = writeln!(file, "agent identity=\"{}\" purpose=\"{}\"", quotable(identity), quotable(purpose));
-        }
-        let backchannel = if dialogue.backchannel { "yes" } else { "no" };
-        let _ = writeln!(
-            file,
-            "agent language=\"{}\" stt={} backchannel={backchannel}",
-            quotable(&dialogue.language),
-            dialogue.stt_mode.name(),
-        );
-        let defaults = Timing::default();
-        for ((name, value), (_, default)) in dialogue.timing.named().zip(defaults.named()) {
-            if value != default {
-                // Counts are small; no wait of less than a microsecond means anything.
-                let _ = match value {
-                    0..1_000 => writeln!(file, "set {name}={value}"),
-                    _ => writeln!(file, "set {name}={}ms", millis(Duration::from_nanos(value))),
-                };
-            }
-        }
-        let Speculation { enabled, tries, share } = dialogue.speculation;
-        if dialogue.speculation != Speculation::default() {
-            let enabled = if enabled { "yes" } else { "no" };
-            let _ = writeln!(file, "set speculation={enabled} speculation_tries={tries} speculation_share={share}");
-        }
-        let line = &self.spec.line;
-        let _ = writeln!(file, "line {}", line.codec.name());
-        if line.far_buffer {
-            let _ = writeln!(file, "line buffered");
-        }
-    }
-
-    fn put_services(&self, file: &mut String) {
-        let replies = || self.replies.values();
-        let of_rank = |rank: u8| replies().filter(move |reply| reply.rank == rank);
-        let first_token = |rank| median(of_rank(rank).filter_map(|reply| Some(*reply.tokens.first()? - reply.asked?)));
-        let per_token = median(replies().flat_map(|reply| reply.tokens.windows(2)).map(|pair| pair[1] - pair[0]));
-        let first_sound =
-            |rank| median(of_rank(rank).filter_map(|reply| reply.first_sound?.checked_sub(reply.handed?)));
-        let whole = replies().filter(|reply| reply.ended || reply.asked.is_none()).filter(|reply| reply.words > 0);
-        let per_word = median(whole.map(|reply| reply.sound / reply.words));
-        let _ = writeln!(file, "llm first={} token={}", millis(first_token(0)), millis(per_token));
-        let times = if replies().any(|reply| reply.has_word_times) { "yes" } else { "no" };
-        let per_word = if per_word.is_zero() { Duration::from_millis(300) } else { per_word };
-        let _ =
-            writeln!(file, "tts first={} word={} times={times}", millis(first_sound(0)), per_word.as_millis().max(20));
-        let backups = self.spec.dialogue.backups;
-        if backups.llm {
-            let _ = writeln!(file, "llm backup={}", millis(first_token(1)));
-        }
-        if backups.tts {
-            let _ = writeln!(file, "tts backup={}", millis(first_sound(1)));
-        }
-        if backups.stt {
-            file.push_str("stt backup=ok\n");
-        }
-        for reply in replies().filter(|reply| reply.asked.is_some()) {
-            let text = quotable(&reply.text);
-            file.push_str(if reply.rank == 0 { "reply " } else { "backup " });
-            let _ = match (&reply.call, reply.failed) {
-                (Some(call), _) => {
-                    let spoken = if text.is_empty() { String::new() } else { format!("\"{text}\" ") };
-                    writeln!(file, "{spoken}tool {} \"{}\"", quotable(&call.name), quotable(&call.arguments))
-                }
-                (None, Some(failure)) if text.is_empty() => writeln!(file, "fail {}", failure.name()),
-                (None, None) if !text.is_empty() || reply.ended => writeln!(file, "\"{text}\""),
-                (None, _) => writeln!(file, "\"{text}\" then-stall"),
-            };
-        }
-        for tool in &self.tools {
-            let (at, answer) = tool.answer.clone().unwrap_or((self.last, String::new()));
-            let takes = at.saturating_sub(tool.asked).as_millis();
-            let _ = writeln!(file, "tool {} {takes} \"{}\"", quotable(&tool.call.name), quotable(&answer));
+        // Nobody sends while we are held.
+        if let Some(last) = self.line.last.filter(|&last| !self.is_held && last + DEAD < self.last) {
+            self.deeds.push((last, "line dead".into()));
         }
     }
 }
 
 /// How long the scenario goes on after the last thing that happened.
 const REST: Duration = Duration::from_millis(500);
+/// A line is dead when nothing came of it for so long before the log ends.
+const DEAD: Duration = Duration::from_secs(2);
 
-/// Stretches of the caller's voice.
-#[derive(Default)]
-struct Voice {
-    decoder: Option<(PayloadType, Decoder, Vad, BeepDetector)>,
-    /// When the first packet came.
-    first: Option<Duration>,
-    pushed: u64,
-    /// Where each stretch began and where its last voiced hop ended.
-    found: Vec<(Duration, Duration)>,
-    /// Where each beep began.
-    beeps: Vec<(Duration, Beep)>,
-}
-
-impl Voice {
-    /// Of what comes in the line's first codec.
-    fn new(line: &LineSpec) -> Self {
-        let (codec, rate) = (line.codec, line.codec.sample_rate());
-        let detectors = (line.payload_type, Decoder::new(codec), Vad::new(rate), BeepDetector::new(rate));
-        Self { decoder: Some(detectors), ..Self::default() }
-    }
-
-    fn hear(&mut self, datagram: &[u8], at: Duration) {
-        let Self { decoder: Some((agreed, decoder, vad, detector)), first, pushed, found, beeps } = self else {
-            return;
-        };
-        let Ok(packet) = Packet::parse(datagram) else { return };
-        if packet.header.payload_type != *agreed {
-            return;
+/// A command as a statement.
+fn told(command: &Command) -> Option<String> {
+    Some(match command {
+        Command::Say { text, interruptible: true } => format!("say \"{}\"", quotable(text)),
+        Command::Say { text, interruptible: false } => format!("say \"{}\" uninterruptible", quotable(text)),
+        Command::Interrupt => "interrupt".into(),
+        Command::End => "end".into(),
+        Command::Transfer { to: None } => "transfer".into(),
+        Command::Transfer { to: Some(to) } => format!("transfer \"{}\"", quotable(to.reveal())),
+        Command::Collect(KeyRules { terminator, most, redact }) => {
+            let terminator = terminator.map_or("none".into(), |key| key.as_char().to_string());
+            let redact = if *redact { "yes" } else { "no" };
+            format!("collect most={most} terminator={terminator} redact={redact}")
         }
-        first.get_or_insert(at);
-        let Ok(frame) = decoder.decode(packet.payload) else { return };
-        *pushed += frame.samples().len() as u64;
-        let (end, rate) = (*pushed, frame.rate());
-        detector.push(&frame, |beep| beeps.push((at.saturating_sub(beep.ago + beep.length), beep)));
-        vad.push(&frame, |hop: Hop| {
-            if !hop.heard {
-                return;
+        Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity }) => {
+            let mut statement = String::from("update");
+            for (name, text) in [("prompt", system_prompt), ("voice", voice)] {
+                if let Some(text) = text {
+                    let _ = write!(statement, " {name}=\"{}\"", quotable(text));
+                }
             }
-            let after = rate.duration_of(usize::try_from(end.saturating_sub(hop.end)).unwrap_or(0));
-            let end = at.saturating_sub(after);
-            let began = end.saturating_sub(Vad::HOP);
-            match found.last_mut() {
-                Some((_, last)) if began <= *last + Vad::HANGOVER => *last = end.max(*last),
-                _ => found.push((began, end)),
+            for (name, number) in [("speed", voice_speed), ("sensitivity", interruption_sensitivity)] {
+                if let Some(number) = number {
+                    let _ = write!(statement, " {name}={number}");
+                }
             }
-        });
-    }
-
-    fn stretches(self) -> impl Iterator<Item = (Duration, Duration)> {
-        self.found.into_iter().map(|(began, end)| (began, end - began))
-    }
+            statement
+        }
+    })
 }
 
 const fn kind_name(kind: TranscriptKind) -> &'static str {
@@ -369,19 +255,18 @@ const fn kind_name(kind: TranscriptKind) -> &'static str {
 
 /// A text as it can stand between double quotes on one line.
 fn quotable(text: &str) -> String {
-    text.replace('"', "'").replace(char::is_control, " ")
+    let mut text = text.replace(char::is_control, " ").replace('"', "\\\"");
+    // A backslash before the closing quote would be read with it.
+    if text.ends_with('\\') {
+        text.push(' ');
+    }
+    text
 }
 
 /// Milliseconds with as many digits as they need.
 fn millis(time: Duration) -> String {
     let micros = time.as_micros();
     if micros.is_multiple_of(1_000) { (micros / 1_000).to_string() } else { format!("{:.3}", micros as f64 / 1_000.0) }
-}
-
-fn median(values: impl Iterator<Item = Duration>) -> Duration {
-    let mut values: Vec<Duration> = values.collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@
 
 mod caller;
 mod check;
+mod composed_call;
 mod ear;
+mod faith;
 mod from_log;
 mod minimize;
 mod moment;
@@ -21,6 +23,7 @@ mod random;
 mod random_call;
 mod receiver;
 mod replay;
+mod rerun;
 mod scenario;
 mod services;
 mod sound;
@@ -28,7 +31,10 @@ mod words;
 #[expect(clippy::module_inception, reason = "the world is the room's one type")]
 mod world;
 
+pub use crate::call::log::Decision;
 pub use caller::Caller;
+pub use composed_call::composed_call;
+pub use faith::{Faith, faith};
 pub use from_log::scenario_of;
 pub use minimize::minimize;
 pub use moment::{Failure, Moment};
@@ -41,6 +47,7 @@ pub use policy::set;
 pub use random::Random;
 pub use random_call::random_call;
 pub use receiver::Receiver;
-pub use replay::{Divergence, Replayed, replay};
+pub use replay::{Changed, Divergence, Replayed, replay};
+pub use rerun::{Rerun, rerun};
 pub use scenario::{BadScenario, Expectation, Scenario};
 pub use world::{Outcome, run};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::call::DialogueEvent;
-use crate::conversation::{Digit, Failure, TranscriptKind};
+use crate::call::{DialogueEvent, KeyRules, Update};
+use crate::conversation::{Digit, Failure, Pii, TranscriptKind, TransferEnd};
 
 use super::scenario::{Deed, Ear, Fault, ReplyScript, Scenario};
 use super::{Outcome, check, moment};
@@ -21,6 +21,8 @@ pub struct Part {
     pub tools: Vec<ToolAnswer>,
     /// What there is to fall back on.
     pub backups: BackupPart,
+    /// What comes of each transfer in turn; `None`: nobody ever says. Beyond them the line has no way to hand a caller on.
+    pub transfers: Vec<Option<TransferEnd>>,
 }
 
 /// What a call falls back on.
@@ -89,14 +91,48 @@ pub enum What {
         /// How loud.
         dbfs: f64,
     },
+    /// Other people talk at the caller's side.
+    Babble {
+        /// For how long.
+        length: Duration,
+        /// How loud.
+        dbfs: f64,
+    },
+    /// One tone from the caller's side, or several at once.
+    Beep {
+        /// For how long.
+        length: Duration,
+        /// How high, in hertz.
+        hz: Vec<f32>,
+    },
     /// The caller makes a recorded sound.
     Plays(Recorded),
     /// The recogniser says this, whatever it heard.
     Hears(TranscriptKind, String),
     /// The caller presses a key.
     Digit(Digit),
+    /// The caller presses keys one after the other.
+    Keys {
+        /// Which.
+        keys: Vec<Digit>,
+        /// As telephone events (RFC 4733).
+        events: bool,
+        /// As tones in the sound.
+        tones: bool,
+    },
     /// Somebody outside has the agent say this.
-    Say(String),
+    Say {
+        /// The words.
+        text: String,
+        /// Whether the caller may talk it down.
+        interruptible: bool,
+    },
+    /// Somebody outside hands the caller on, to this number; `None`: to the agent's.
+    Transfer(Option<Pii<String>>),
+    /// Somebody outside changes settings of the agent.
+    Update(Update),
+    /// Somebody outside asks for keys.
+    Collect(KeyRules),
     /// Somebody outside silences the agent.
     Interrupt,
     /// Somebody outside ends the call.
@@ -105,6 +141,12 @@ pub enum What {
     Hangup,
     /// No packet comes from the caller any more.
     LineDead,
+    /// The caller's first packet comes only then.
+    LineUp,
+    /// The caller's stream begins anew.
+    LineRestarts,
+    /// The caller's side puts us on hold, or takes us back.
+    Hold(bool),
     /// From here on a voice is well, or not.
     Voice {
         /// The backup, not the first choice.
@@ -118,8 +160,6 @@ pub enum What {
     RecogniserDeaf,
     /// The recogniser fails for good.
     RecogniserFails(Failure),
-    /// Something that only the virtual body can do.
-    Other(String),
 }
 
 /// A recorded sound of the caller.
@@ -155,8 +195,8 @@ pub enum VoiceTrouble {
 pub struct Answered {
     /// What it says.
     pub text: String,
-    /// The tool it asks for after that, with its arguments.
-    pub tool: Option<(String, String)>,
+    /// The tools it asks for after that, with their arguments.
+    pub tools: Vec<(String, String)>,
     /// How it ends.
     pub end: AnswerEnd,
 }
@@ -177,8 +217,8 @@ pub enum AnswerEnd {
 pub struct ToolAnswer {
     /// Its name.
     pub name: String,
-    /// How long it takes.
-    pub takes: Duration,
+    /// How long it takes; `None`: for ever.
+    pub takes: Option<Duration>,
     /// What it answers.
     pub answer: String,
 }
@@ -227,6 +267,7 @@ impl Scenario {
             },
             tools: tools.collect(),
             backups: self.backups(),
+            transfers: self.transfers.iter().map(|transfer| transfer.end).collect(),
         }
     }
 
@@ -255,12 +296,21 @@ impl Scenario {
             Deed::Hum(length) => What::Hum(*length),
             Deed::Noise { length, dbfs } => What::Noise { length: *length, dbfs: *dbfs },
             Deed::Hears(kind, text) => What::Hears(*kind, text.clone()),
+            Deed::Babble { length, dbfs } => What::Babble { length: *length, dbfs: *dbfs },
+            Deed::Beep { length, hz } => What::Beep { length: *length, hz: hz.clone() },
             Deed::Digit(digit) => What::Digit(*digit),
-            Deed::Say { text, interruptible: true } => What::Say(text.clone()),
+            Deed::Keys { keys, events, tones } => What::Keys { keys: keys.clone(), events: *events, tones: *tones },
+            Deed::Transfer(to) => What::Transfer(to.clone()),
+            Deed::Update(update) => What::Update(update.clone()),
+            Deed::Collect(rules) => What::Collect(*rules),
+            Deed::Say { text, interruptible } => What::Say { text: text.clone(), interruptible: *interruptible },
             Deed::Interrupt => What::Interrupt,
             Deed::End => What::End,
             Deed::Hangup => What::Hangup,
             Deed::LineDead => What::LineDead,
+            Deed::LineUp => What::LineUp,
+            Deed::LineRestarts => What::LineRestarts,
+            Deed::Hold(held) => What::Hold(*held),
             Deed::Tts { rank, fault } => {
                 let trouble = match fault {
                     Fault::None => None,
@@ -274,7 +324,6 @@ impl Scenario {
             Deed::SttDrops(outage) => What::RecogniserDrops(*outage),
             Deed::SttDeaf => What::RecogniserDeaf,
             Deed::SttFails(failure) => What::RecogniserFails(*failure),
-            other => What::Other(format!("{other:?}")),
         }
     }
 
@@ -290,15 +339,13 @@ pub fn read(event: &DialogueEvent) -> Option<(&'static str, String)> {
 }
 
 fn answered(reply: &ReplyScript) -> Answered {
-    let (text, tool, end) = match reply {
-        ReplyScript::Text(text) => (text.clone(), None, AnswerEnd::Whole),
-        ReplyScript::TextThenStall(text) => (text.clone(), None, AnswerEnd::Stall),
-        ReplyScript::Tool { text, name, arguments } => {
-            (text.clone(), Some((name.clone(), arguments.clone())), AnswerEnd::Whole)
-        }
-        ReplyScript::Fail(failure) => (String::new(), None, AnswerEnd::Fails(*failure)),
+    let (text, tools, end) = match reply {
+        ReplyScript::Text(text) => (text.clone(), Vec::new(), AnswerEnd::Whole),
+        ReplyScript::TextThenStall(text) => (text.clone(), Vec::new(), AnswerEnd::Stall),
+        ReplyScript::Tools { text, calls } => (text.clone(), calls.clone(), AnswerEnd::Whole),
+        ReplyScript::Fail(failure) => (String::new(), Vec::new(), AnswerEnd::Fails(*failure)),
     };
-    Answered { text, tool, end }
+    Answered { text, tools, end }
 }
 
 #[cfg(test)]
@@ -319,7 +366,7 @@ mod tests {
         let silent = What::Voice { backup: false, trouble: Some(VoiceTrouble::Silent) };
         let expected = [(0, 0, says(1_000, "hello", Some(300))), (1, 200, says(500, "you", None)), (0, 900, silent)];
         assert_eq!(acts, expected);
-        assert_eq!((part.answers[0].end, part.answers[1].tool.is_some()), (AnswerEnd::Stall, true));
-        assert_eq!(part.tools[0].takes, Duration::from_secs(2));
+        assert_eq!((part.answers[0].end, part.answers[1].tools.len() == 1), (AnswerEnd::Stall, true));
+        assert_eq!(part.tools[0].takes, Some(Duration::from_secs(2)));
     }
 }

@@ -1,8 +1,8 @@
 //! Runs the log of a call through the current code.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::call::log::{Digest, Record, Records, UnreadableLog};
+use crate::call::log::{Decision, Digest, Record, Records, UnreadableLog};
 use crate::call::{Call, Event, Output, Report};
 
 /// What a replay came to.
@@ -14,19 +14,52 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
     /// The events of the replayed call.
     pub events: Vec<Event>,
+    /// The decisions of the call as the log names them; none in logs of versions that did not name them.
+    pub logged: Vec<Decision>,
+    /// The decisions of the replayed call.
+    pub decided: Vec<Decision>,
+    /// Whether the log goes to the call's end: it is neither full nor cut off, and hides no keys.
+    pub is_whole: bool,
+    /// When the last input or deadline came, since the call began.
+    pub last: Duration,
     /// Its record.
     pub report: Report,
 }
 
 /// Where a replay first differs from the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Divergence {
     /// After this many inputs and deadlines.
     pub inputs: usize,
     /// At this time of the call.
-    pub at: std::time::Duration,
+    pub at: Duration,
     /// How many outputs the log has there, and how many came.
     pub outputs: (u32, u32),
+    /// The first decision from there on that is another, as the log has it and as it came; `None`: the log names no
+    /// decisions, or all are the same and only the sound or what services were asked is not.
+    pub decision: Option<Changed>,
+}
+
+/// A decision that is another one; `None` on one side: there is none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// How many decisions before it are the same.
+    pub after: usize,
+    /// As it was.
+    pub was: Option<Decision>,
+    /// As it is.
+    pub is: Option<Decision>,
+}
+
+/// The first of two series' decisions that differ, in what they say or only in what was decided.
+pub(super) fn first_changed(
+    was: &[Decision],
+    is: &[Decision],
+    same: fn(&Decision, &Decision) -> bool,
+) -> Option<Changed> {
+    let after = was.iter().zip(is).take_while(|(was, is)| same(was, is)).count();
+    let (was, is) = (was.get(after).cloned(), is.get(after).cloned());
+    (was.is_some() || is.is_some()).then_some(Changed { after, was, is })
 }
 
 /// Replays a log to its end, or to where it is cut off. What the current code does after the last input is compared
@@ -36,10 +69,11 @@ pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
     let mut records = Records::new(log)?;
     let base = Instant::now();
     let mut call = Call::new(records.spec().clone(), base);
-    let mut replay = Tape { digest: Digest::default(), outputs: 0, events: Vec::new() };
+    let mut replay = Tape::default();
+    let mut logged = Vec::new();
     let mut inputs = 0;
     let mut divergence = None;
-    let mut last = std::time::Duration::ZERO;
+    let mut last = Duration::ZERO;
     let mut is_whole = log.ends_with('\n');
     replay.drain(&mut call);
     for record in &mut records {
@@ -52,10 +86,14 @@ pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
                 call.handle_timeout(base + at);
                 (inputs, last) = (inputs + 1, at);
             }
+            Record::Decision(decision) => {
+                logged.push(decision);
+                continue;
+            }
             Record::Outputs { count, digest } => {
                 let outputs = std::mem::take(&mut replay.outputs);
                 if divergence.is_none() && (outputs, replay.digest.value()) != (count, digest) {
-                    divergence = Some(Divergence { inputs, at: last, outputs: (count, outputs) });
+                    divergence = Some(Divergence { inputs, at: last, outputs: (count, outputs), decision: None });
                 }
                 continue;
             }
@@ -67,15 +105,23 @@ pub fn replay(log: &str) -> Result<Replayed, UnreadableLog> {
         replay.drain(&mut call);
     }
     if is_whole && divergence.is_none() && replay.outputs > 0 {
-        divergence = Some(Divergence { inputs, at: last, outputs: (0, replay.outputs) });
+        divergence = Some(Divergence { inputs, at: last, outputs: (0, replay.outputs), decision: None });
     }
-    Ok(Replayed { inputs, divergence, events: replay.events, report: call.report() })
+    if let (Some(divergence), false) = (&mut divergence, logged.is_empty()) {
+        // Where a log is cut its last decisions may be missing.
+        let changed = first_changed(&logged, &replay.decided, Decision::eq);
+        divergence.decision = changed.filter(|changed| is_whole || changed.was.is_some());
+    }
+    let Tape { events, decided, .. } = replay;
+    Ok(Replayed { inputs, divergence, events, logged, decided, is_whole, last, report: call.report() })
 }
 
+#[derive(Default)]
 struct Tape {
     digest: Digest,
     outputs: u32,
     events: Vec<Event>,
+    decided: Vec<Decision>,
 }
 
 impl Tape {
@@ -84,6 +130,7 @@ impl Tape {
             self.outputs += 1;
             self.digest.add(&output);
             if let Output::Event(event) = output {
+                self.decided.extend(Decision::of(&event));
                 self.events.push(event);
             }
         }
@@ -92,11 +139,10 @@ impl Tape {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::call::log::Encoder;
     use crate::call::{CallSpec, DialogueSpec, Input};
+    use crate::world::{Scenario, run};
 
     /// The log of a call that is answered and then waits; with the outputs of the answer, or without.
     #[expect(clippy::disallowed_methods, reason = "virtual time is counted from some instant")]
@@ -138,5 +184,31 @@ mod tests {
         let full = log(until_answer as u64 - 1, true);
         assert!(full.ends_with("! full\n") && full.contains("answered"), "{full}");
         assert_eq!(replay(&full).unwrap().divergence, None);
+    }
+
+    /// A call with a hold and an interruption.
+    const CALL: &str = "reply \"On Monday at seven, a table for two by the window.\"\nreply \"Very well.\"\n\
+                        0 says 1200 \"book a table\"\na1+1200 says 1200 \"no wait I meant Tuesday\"\nrun 9000\n";
+
+    #[test]
+    fn a_divergence_names_the_first_decision_that_is_another() {
+        let log = run(&Scenario::parse("t", CALL).unwrap()).log;
+        let other = log.replacen("endpoint_normal=500000000", "endpoint_normal=600000000", 1);
+        assert_ne!(log, other);
+        let changed = replay(&other).unwrap().divergence.unwrap().decision.unwrap();
+        let (was, is) = (changed.was.unwrap(), changed.is.unwrap());
+        assert_eq!((was.kind.as_ref(), is.kind.as_ref()), ("commit", "commit"));
+        assert_eq!((is.at - was.at).as_millis(), 100, "{was} / {is}");
+        assert!(was.rule == "endpoint.normal" && !was.inputs.is_empty() && was.inputs != is.inputs, "{was} / {is}");
+        assert!(changed.after > 0);
+    }
+
+    #[test]
+    fn a_log_that_names_no_decisions_still_replays_and_diverges() {
+        let log = run(&Scenario::parse("t", CALL).unwrap()).log;
+        let bare: String = log.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        assert_eq!(replay(&bare).unwrap().divergence, None);
+        let other = bare.replacen("endpoint_normal=500000000", "endpoint_normal=600000000", 1);
+        assert_eq!(replay(&other).unwrap().divergence.unwrap().decision, None);
     }
 }

@@ -11,6 +11,8 @@
 //! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
+//! agent goodbye="Bye." idle="Still there?"   what it says of its own accord: apology repeat idle goodbye filler cut-in
+//!                                          transfer-failed transfer-wait warning last-resort; backchannels="uh-huh|mm-hmm"
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
@@ -25,10 +27,12 @@
 //! reply "Sure. What time?"                 the model's answers, in the order it is asked …
 //! reply "Well" then-stall                  … sends this and then nothing
 //! reply tool end_call "{}"                 … asks for a tool; `reply "Bye." tool end_call "{}"` after a text
+//! reply "…" tool a "{}" tool b "{}"       … asks for two
 //! reply fail unavailable                   … fails
 //! backup "Sure."                           the backup model's answers, as above; without: those of the first choice
-//! tool end_call 500 "done"                 how long a tool takes and what it answers; timeout=15s filler="…"
-//! transfer 20s fail                        what comes of a transfer: ok fail refused unsupported never
+//! tool look 500 "done"                     how long a tool takes (or `never`) and what it answers; timeout=15s filler="…"
+//!                                          the n-th such line for its n-th run, the last for all after it
+//! transfer 20s fail                        what comes of a transfer: ok fail refused unsupported never; each in turn
 //!
 //! 0 says 1200 "book a table for two"       the caller speaks for 1200 ms; the recogniser hears these words
 //! 0 says 1200 "book a table" final=900     … with its own lag; `final=never`
@@ -37,10 +41,10 @@
 //! 9000 beep 400 1000hz                     a tone; `440+480hz`: two at once
 //! 1450 hears final "book a"                what the recogniser says, by hand (interim final eager resumed end-of-turn)
 //! 3000 say "…" | 3000 say "…" uninterruptible
-//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer | 3000 end | 9000 hangup | 0 hold | 900 unhold
+//! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer "+14155550100" | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
-//! 2000 update prompt="…" voice="…" sensitivity=0.5   other settings for what comes next
+//! 2000 update prompt="…" voice="…" speed=1.2 sensitivity=0.5   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 700 line restart                         the caller's stream begins anew: other SSRC, sequence and timestamps
 //! 50 line up                               the line's first packet comes then, not with the answer
@@ -65,7 +69,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
 use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode, ToolRule};
-use crate::conversation::{Pii, ToolSpec, TransferEnd};
+use crate::conversation::{Pii, ToolSpec};
 
 use super::caller::PTIME;
 use super::words::{Args, Word, split};
@@ -97,7 +101,8 @@ pub struct Scenario {
     pub(super) llm: LlmScript,
     pub(super) tts: TtsScript,
     pub(super) tools: Vec<ToolScript>,
-    pub(super) transfer: TransferScript,
+    /// What comes of each transfer in turn; the last holds for all after it.
+    pub(super) transfers: Vec<TransferScript>,
     pub(super) steps: Vec<Step>,
     /// What must come of it.
     pub expectations: Vec<Expectation>,
@@ -154,7 +159,7 @@ impl Scenario {
                 word_times: true,
             },
             tools: Vec::new(),
-            transfer: TransferScript { takes: Duration::ZERO, end: Some(TransferEnd::Unsupported) },
+            transfers: Vec::new(),
             steps: Vec::new(),
             expectations: Vec::new(),
             length: Duration::from_secs(10),
@@ -282,13 +287,15 @@ impl Scenario {
             }
             "tool" => {
                 let name = args.word()?.bare()?.to_owned();
-                let takes = duration(args.word()?.bare()?)?;
+                let takes = duration_or_never(args.word()?.bare()?)?;
                 let answer = args.word()?.text.clone();
-                self.spec.dialogue.tools.push(ToolSpec {
-                    name: name.clone(),
-                    description: name.clone(),
-                    parameters: "{\"type\":\"object\"}".into(),
-                });
+                if self.tools.iter().all(|tool| tool.name != name) {
+                    self.spec.dialogue.tools.push(ToolSpec {
+                        name: name.clone(),
+                        description: name.clone(),
+                        parameters: "{\"type\":\"object\"}".into(),
+                    });
+                }
                 let mut rule = ToolRule { name: name.clone(), ..ToolRule::default() };
                 while let Some((setting, value)) = args.setting() {
                     match setting {
@@ -297,12 +304,13 @@ impl Scenario {
                         _ => return Err(format!("a tool has no `{setting}`")),
                     }
                 }
-                if (&rule.timeout, &rule.filler) != (&None, &None) {
+                let rules = &self.spec.dialogue.tool_rules;
+                if (&rule.timeout, &rule.filler) != (&None, &None) && !rules.contains(&rule) {
                     self.spec.dialogue.tool_rules.push(rule);
                 }
                 self.tools.push(ToolScript { name, takes, answer });
             }
-            "transfer" => self.transfer = script::transfer(&mut args)?,
+            "transfer" => self.transfers.push(script::transfer(&mut args)?),
             "run" => self.length = duration(args.word()?.bare()?)?,
             "expect" => {
                 let what = expectation::expectation(&mut args)?;
@@ -348,11 +356,46 @@ impl Scenario {
                 "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
                 "speculation" => dialogue.speculation.enabled = value == "yes",
-                _ => return Err(format!("an agent has no `{name}`")),
+                "backchannels" => dialogue.backchannels = value.split('|').map(str::to_owned).collect(),
+                _ => match spoken(dialogue, name) {
+                    Some(text) => value.clone_into(text),
+                    None => return Err(format!("an agent has no `{name}`")),
+                },
             }
         }
         Ok(())
     }
+}
+
+/// What the agent says of its own accord, by name.
+pub(super) const SPOKEN: [&str; 10] = [
+    "apology",
+    "repeat",
+    "idle",
+    "goodbye",
+    "filler",
+    "cut-in",
+    "transfer-failed",
+    "transfer-wait",
+    "warning",
+    "last-resort",
+];
+
+/// One of [`SPOKEN`].
+pub(super) fn spoken<'a>(dialogue: &'a mut DialogueSpec, name: &str) -> Option<&'a mut String> {
+    Some(match name {
+        "apology" => &mut dialogue.apology,
+        "repeat" => &mut dialogue.repeat_request,
+        "idle" => &mut dialogue.idle_prompt,
+        "goodbye" => &mut dialogue.goodbye,
+        "filler" => &mut dialogue.filler,
+        "cut-in" => &mut dialogue.cut_in,
+        "transfer-failed" => &mut dialogue.transfer_failed,
+        "transfer-wait" => &mut dialogue.transfer_wait,
+        "warning" => &mut dialogue.duration_warning,
+        "last-resort" => &mut dialogue.last_resort,
+        _ => return None,
+    })
 }
 
 fn screening(dialogue: &mut DialogueSpec) -> &mut Screening {

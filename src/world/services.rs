@@ -51,7 +51,10 @@ pub(super) struct Services {
     llm: LlmScript,
     tts: TtsScript,
     tools: Vec<ToolScript>,
-    transfer: TransferScript,
+    transfers: Vec<TransferScript>,
+    /// How often each tool ran, and how often the caller was handed on.
+    ran: BTreeMap<String, usize>,
+    transferred: usize,
     utterances: Vec<Utterance>,
     /// The recogniser's connections so far.
     connections: u32,
@@ -88,7 +91,9 @@ impl Services {
             llm: scenario.llm.clone(),
             tts: scenario.tts,
             tools: scenario.tools.clone(),
-            transfer: scenario.transfer,
+            transfers: scenario.transfers.clone(),
+            ran: BTreeMap::new(),
+            transferred: 0,
             utterances: Vec::new(),
             connections: 0,
             connected: Duration::ZERO,
@@ -213,13 +218,16 @@ impl Services {
                     say(at, Owned::GenerationEnded(reply, GenerationEnd::Stop));
                 }
             }
-            ReplyScript::Tool { text, name, arguments } => {
+            ReplyScript::Tools { text, calls } => {
                 for token in tokens(&text) {
                     say(at, Owned::Token(reply, token));
                     at += self.llm.per_token;
                 }
-                let call = ToolCall { id: format!("call_{}", reply.0), name, arguments };
-                say(at, Owned::ToolCall(reply, call));
+                for (nth, (name, arguments)) in calls.into_iter().enumerate() {
+                    let id =
+                        if nth == 0 { format!("call_{}", reply.0) } else { format!("call_{}_{}", reply.0, nth + 1) };
+                    say(at, Owned::ToolCall(reply, ToolCall { id, name, arguments }));
+                }
                 say(at, Owned::GenerationEnded(reply, GenerationEnd::ToolCalls));
             }
             ReplyScript::Fail(failure) => say(at, Owned::Failed(Service::Llm, Some(reply), failure)),
@@ -303,17 +311,24 @@ impl Services {
     }
 
     /// What a tool answers.
-    pub(super) fn invoke(&self, call: &ToolCall, now: Duration) -> Said {
-        let script = self.tools.iter().find(|tool| tool.name == call.name);
-        let (takes, content) = script
-            .map_or((Duration::ZERO, format!("no such tool: {}", call.name)), |tool| (tool.takes, tool.answer.clone()));
-        let result = ToolResult { id: call.id.clone(), content };
-        Said { at: now + takes, reply: None, input: Owned::ToolResult(result) }
+    pub(super) fn invoke(&mut self, call: &ToolCall, now: Duration) -> Vec<Said> {
+        let runs = self.ran.entry(call.name.clone()).or_default();
+        let mut scripts = self.tools.iter().filter(|tool| tool.name == call.name);
+        let script = scripts.clone().nth(*runs).or_else(|| scripts.next_back());
+        *runs += 1;
+        let (takes, content) = script.map_or_else(
+            || (Some(Duration::ZERO), format!("no such tool: {}", call.name)),
+            |tool| (tool.takes, tool.answer.clone()),
+        );
+        let result = Owned::ToolResult(ToolResult { id: call.id.clone(), content });
+        takes.map(|takes| Said { at: now + takes, reply: None, input: result }).into_iter().collect()
     }
 
     /// What comes of a transfer.
-    pub(super) fn transfer(&self, now: Duration) -> Vec<Said> {
-        let TransferScript { takes, end } = self.transfer;
+    pub(super) fn transfer(&mut self, now: Duration) -> Vec<Said> {
+        let script = self.transfers.get(self.transferred).or(self.transfers.last()).copied();
+        self.transferred += 1;
+        let TransferScript { takes, end } = script.unwrap_or(TransferScript::UNSUPPORTED);
         end.map(|end| Said { at: now + takes, reply: None, input: Owned::TransferEnded(end) }).into_iter().collect()
     }
 

@@ -72,6 +72,13 @@ impl<'a> Args<'a> {
         Some(&word.text)
     }
 
+    /// The next word when it is a text.
+    pub(super) fn next_quoted(&mut self) -> Option<&'a str> {
+        let word = self.words.get(self.at).filter(|word| word.quoted && word.name.is_none())?;
+        self.at += 1;
+        Some(&word.text)
+    }
+
     /// The next word when it is `name=value` or `name="value"`.
     pub(super) fn setting(&mut self) -> Option<(&'a str, &'a str)> {
         let word = self.words.get(self.at)?;

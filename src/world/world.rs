@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::audio::level;
-use crate::call::log::{Digest, Encoder, Owned};
+use crate::call::log::{Decision, Digest, Encoder, Owned};
 use crate::call::{Call, Command, DialogueEvent, Event, EventKind, Output, Report};
 use crate::conversation::{ReplyId, Service};
 use crate::rtp::Packet;
@@ -24,6 +24,8 @@ use super::sound;
 pub struct Outcome {
     /// What happened, in order.
     pub moments: Vec<Moment>,
+    /// What was decided, in order; noted in virtual time alone.
+    pub decisions: Vec<Decision>,
     /// The call's record.
     pub report: Report,
     /// Runs of the language model.
@@ -110,6 +112,7 @@ struct World<'a> {
     log: String,
     digest: Digest,
     moments: Vec<Moment>,
+    decisions: Vec<Decision>,
     answered: BTreeSet<u32>,
     violations: Vec<Failure>,
 }
@@ -204,6 +207,7 @@ impl<'a> World<'a> {
             log,
             digest: Digest::default(),
             moments: Vec::new(),
+            decisions: Vec::new(),
             answered: BTreeSet::new(),
             violations: Vec::new(),
         };
@@ -300,8 +304,9 @@ impl<'a> World<'a> {
     /// Nobody may be left in silence: not while a service is slow or dead, and not while the agent waits for the caller.
     fn check_alive(&mut self) {
         let timing = &self.scenario.spec.dialogue.timing;
-        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || timing.idle_prompt > check::LIVENESS
-        {
+        // Who sets it so may have a caller who keeps silent left in silence.
+        let is_patient = timing.idle_prompt > check::LIVENESS || timing.idle_prompts == 0 || timing.idle_end.is_zero();
+        if self.is_held || self.is_machine || self.caller.is_sounding(self.now) || is_patient {
             self.alive = self.now;
         }
         if self.now > self.alive + check::LIVENESS {
@@ -395,7 +400,7 @@ impl<'a> World<'a> {
             Deed::Say { text, interruptible } => {
                 self.tell(&Owned::Command(Command::Say { text: text.clone(), interruptible: *interruptible }));
             }
-            Deed::Transfer => self.tell(&Owned::Command(Command::Transfer { to: None })),
+            Deed::Transfer(to) => self.tell(&Owned::Command(Command::Transfer { to: to.clone() })),
             Deed::Interrupt => self.tell(&Owned::Command(Command::Interrupt)),
             Deed::End => self.tell(&Owned::Command(Command::End)),
             Deed::Hangup => {
@@ -493,7 +498,7 @@ impl<'a> World<'a> {
                 }
                 Output::Invoke { call, .. } => {
                     let said = self.services.invoke(&call, self.now);
-                    self.schedule_all(vec![said]);
+                    self.schedule_all(said);
                 }
                 Output::CancelTool { call } => {
                     self.moment("cancel", format!("tool call {call}"));
@@ -549,6 +554,7 @@ impl<'a> World<'a> {
     }
 
     fn watch(&mut self, event: Event) {
+        self.decisions.extend(Decision::of(&event));
         match event.kind {
             EventKind::Dialogue(event) => {
                 if let DialogueEvent::AgentSaid { reply, text, interrupted, .. } = &event {
@@ -618,7 +624,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(mut self) -> Outcome {
+        self.encoder.finish(&mut self.log);
         let answer = |at: Duration| at.saturating_sub(RINGING);
         Outcome {
             report: self.call.report(),
@@ -632,6 +639,7 @@ impl<'a> World<'a> {
             log: self.log,
             failures: self.violations,
             moments: self.moments,
+            decisions: self.decisions,
         }
     }
 

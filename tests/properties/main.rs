@@ -12,6 +12,7 @@ use agentphone::conversation::{
 use agentphone::rtp::{Header, Packet, PacketBuf, PayloadType, Ssrc};
 use agentphone::world::replay;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// One thing that may happen to a call. Ids and times are drawn from small ranges so that they meet often.
 #[derive(Clone, Debug)]
@@ -278,7 +279,12 @@ impl Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var_os("PROPTEST_CASES").map_or(120, |_| ProptestConfig::default().cases),
+        max_shrink_iters: 2_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("fixtures/seeds/call.txt"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_order_of_events_breaks_a_call(
@@ -294,6 +300,7 @@ proptest! {
         bench.input(Input::Closed);
         bench.wait(Duration::from_secs(5));
         prop_assert!(bench.call.is_over(), "a closed line did not end the call");
+        bench.encoder.finish(&mut bench.log);
         let replayed = replay(&bench.log).expect("a log reads back");
         prop_assert!(replayed.divergence.is_none(), "the log replays otherwise: {:?}", replayed.divergence);
     }

@@ -11,7 +11,7 @@ use crate::conversation::{
 use crate::dialogue::{Command, KeyRules, Update};
 
 use super::super::{CallSpec, Input};
-use super::{HEADER, encode, fields};
+use super::{Decision, HEADER, encode, fields};
 
 /// One record of a log.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,7 +35,9 @@ pub enum Record {
         /// The digest of all outputs so far.
         digest: u64,
     },
-    /// The log reached its bound here; the call went on.
+    /// A decision among the outputs of the record that follows.
+    Decision(Decision),
+    /// The log ends here and the call went on: its bound was reached, or keys began that are to be hidden.
     Full,
 }
 
@@ -158,6 +160,9 @@ impl Iterator for Records<'_> {
             let (line, rest) = self.rest.split_once('\n')?;
             self.rest = rest;
             self.line += 1;
+            if let Some(decision) = Decision::read(line) {
+                return Some(Ok(Record::Decision(decision)));
+            }
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -324,7 +329,9 @@ mod tests {
 
     use super::super::Encoder;
     use super::*;
+    use crate::call::{Event, EventKind, Output};
     use crate::dialogue::DialogueSpec;
+    use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
     #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     fn base() -> Instant {
@@ -398,6 +405,7 @@ mod tests {
             encoder.input(&input.as_input(), &mut lines, start + Duration::from_millis(index as u64));
         }
         encoder.timeout(&mut lines, start + Duration::from_secs(1));
+        encoder.finish(&mut lines);
         let records = Records::new(&lines).unwrap();
         assert_eq!(records.spec(), &spec);
         let records: Vec<Record> = records.map(Result::unwrap).collect();
@@ -422,6 +430,56 @@ mod tests {
         let error = Records::new(&broken).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.line, 3);
         assert_eq!(Records::new("something else\n").unwrap_err().line, 1);
+    }
+
+    #[test]
+    fn a_log_ends_before_the_first_key_that_is_to_be_hidden() {
+        let start = base();
+        let packet = |payload_type: u8, payload: &[u8]| {
+            let payload_type = PayloadType(payload_type);
+            let header = Header { marker: false, payload_type, sequence: 1, timestamp: 160, ssrc: Ssrc(1) };
+            let write = |room: &mut [u8]| {
+                room[..payload.len()].copy_from_slice(payload);
+                payload.len()
+            };
+            PacketBuf::write(header, write).as_bytes().to_vec()
+        };
+        let sound = packet(0, &[0xff; 160]);
+        let pressed = Output::Event(Event { at: Duration::from_secs(1), kind: EventKind::DigitPressed });
+        let redact = Command::Collect(KeyRules { redact: true, ..KeyRules::default() });
+        // A telephone event, a gateway's word, and a key that was heard in the sound; hidden for the whole call or when asked.
+        for sign in
+            [Some(Owned::Packet(packet(101, &[4, 10, 0, 160]))), Some(Owned::Digit(Digit::new('4').unwrap())), None]
+        {
+            for asked in [false, true] {
+                let spec = CallSpec::new(DialogueSpec { redact_keys: !asked, ..DialogueSpec::default() });
+                let mut lines = String::new();
+                let mut encoder = Encoder::new(&spec, Encoder::LIMIT, &mut lines, start);
+                encoder.input(&Input::Answered, &mut lines, start);
+                if asked {
+                    encoder.input(&Input::Command(&redact), &mut lines, start);
+                }
+                for n in 1..=50 {
+                    encoder.input(&Input::Packet(&sound), &mut lines, start + Duration::from_millis(20) * n);
+                }
+                let now = start + Duration::from_secs(1);
+                match &sign {
+                    Some(input) => encoder.input(&input.as_input(), &mut lines, now),
+                    None => encoder.output(&pressed, &mut lines),
+                }
+                encoder.input(&Input::Packet(&sound), &mut lines, now);
+                encoder.finish(&mut lines);
+                let records: Vec<Record> = Records::new(&lines).unwrap().map(Result::unwrap).collect();
+                assert_eq!(records.last(), Some(&Record::Full), "{lines}");
+                let last = records.iter().rev().find_map(|record| match record {
+                    Record::Input { at, .. } => Some(*at),
+                    _ => None,
+                });
+                // What a key's beginning may be in is not there either.
+                assert_eq!(last, Some(Duration::from_millis(780)), "{lines}");
+                assert!(lines.ends_with("! keys\n"));
+            }
+        }
     }
 
     #[test]

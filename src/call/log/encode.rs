@@ -1,18 +1,22 @@
 //! Inputs and outputs to lines.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::audio::{Codec, Decoder, Encoder as Payload, SampleRate};
 use crate::conversation::{GenerationEnd, TranscriptKind};
 use crate::dialogue::Command;
+use crate::rtp::{Packet, PayloadType};
 
 use super::super::{CallSpec, EventKind, Input, Output};
-use super::{HEADER, fields};
+use super::{Decision, HEADER, fields};
 
 /// Turns what happens to a call into the lines of its log. The body writes the lines; this type only makes them.
 ///
-/// Bounded: once more than `limit` bytes were made, the log says that it is full and stays silent.
+/// Bounded: once more than `limit` bytes were made, the log says that it is full and stays silent. It stays silent, too,
+/// from the first key on that is to be hidden; a key is known only when its tone has sounded for a while, so the newest
+/// lines of a call that hides keys are held back until nothing of a key can be in them.
 #[derive(Debug)]
 pub struct Encoder {
     begun: Instant,
@@ -21,6 +25,12 @@ pub struct Encoder {
     full: bool,
     digest: Digest,
     outputs: u32,
+    now: Instant,
+    /// The payload type of keys (RFC 4733).
+    telephone_event: Option<PayloadType>,
+    hides_keys: bool,
+    /// Lines in which the beginning of a key may be, with their times.
+    held: VecDeque<(Instant, String)>,
 }
 
 impl Encoder {
@@ -34,11 +44,27 @@ impl Encoder {
         fields::put_spec(lines, spec);
         lines.push('\n');
         let written = (lines.len() - start) as u64;
-        Self { begun: now, written, limit, full: false, digest: Digest::default(), outputs: 0 }
+        Self {
+            begun: now,
+            written,
+            limit,
+            full: false,
+            digest: Digest::default(),
+            outputs: 0,
+            now,
+            telephone_event: spec.line.telephone_event,
+            hides_keys: spec.dialogue.redact_keys,
+            held: VecDeque::new(),
+        }
     }
 
     /// Appends the line of an input. Call it before the input is handled.
     pub fn input(&mut self, input: &Input<'_>, lines: &mut String, now: Instant) {
+        self.now = now;
+        self.hides_keys |= matches!(input, Input::Command(Command::Collect(rules)) if rules.redact);
+        if self.hides_keys && self.is_key(input) {
+            self.stop(lines);
+        }
         self.line(lines, |encoder, line| {
             encoder.time(line, now);
             put_input(line, input);
@@ -47,17 +73,21 @@ impl Encoder {
 
     /// Appends the line of a deadline that came. Call it before the deadline is handled.
     pub fn timeout(&mut self, lines: &mut String, now: Instant) {
+        self.now = now;
         self.line(lines, |encoder, line| {
             encoder.time(line, now);
             line.push_str("timeout");
         });
     }
 
-    /// Takes note of an output; events are appended as a line for the reader.
+    /// Takes note of an output; events are appended as a line for the reader, and decisions as one of their own.
     pub fn output(&mut self, output: &Output, lines: &mut String) {
         self.outputs += 1;
         self.digest.add(output);
         if let Output::Event(event) = output {
+            if self.hides_keys && event.kind == EventKind::DigitPressed {
+                self.stop(lines);
+            }
             self.line(lines, |_, line| {
                 let _ = write!(line, "# {:.3} ", event.at.as_secs_f64());
                 match &event.kind {
@@ -65,6 +95,9 @@ impl Encoder {
                     kind => put_escaped(line, kind),
                 }
             });
+            if let Some(decision) = Decision::of(event) {
+                self.line(lines, |_, line| decision.put(line));
+            }
         }
     }
 
@@ -79,6 +112,33 @@ impl Encoder {
         }
     }
 
+    /// Appends what was held back. Call it when the call is over.
+    pub fn finish(&mut self, lines: &mut String) {
+        for (_, line) in std::mem::take(&mut self.held) {
+            self.release(lines, &line);
+        }
+    }
+
+    fn is_key(&self, input: &Input<'_>) -> bool {
+        match input {
+            Input::Digit(_) => true,
+            Input::Packet(datagram) => {
+                let packet = Packet::parse(datagram).ok();
+                packet.is_some_and(|packet| Some(packet.header.payload_type) == self.telephone_event)
+            }
+            _ => false,
+        }
+    }
+
+    /// A key that is to be hidden has begun: what was held back is dropped, and nothing follows.
+    fn stop(&mut self, lines: &mut String) {
+        self.held.clear();
+        if !self.full {
+            self.full = true;
+            lines.push_str("! keys\n");
+        }
+    }
+
     fn time(&self, line: &mut String, now: Instant) {
         let _ = write!(line, "{} ", now.saturating_duration_since(self.begun).as_nanos());
     }
@@ -87,16 +147,42 @@ impl Encoder {
         if self.full {
             return;
         }
+        if self.hides_keys {
+            let mut line = String::new();
+            put(self, &mut line);
+            line.push('\n');
+            self.held.push_back((self.now, line));
+            while self.held.front().is_some_and(|(at, _)| *at + KEY_ONSET < self.now) {
+                if let Some((_, line)) = self.held.pop_front() {
+                    self.release(lines, &line);
+                }
+            }
+            return;
+        }
         let start = lines.len();
         put(self, lines);
         lines.push('\n');
-        self.written += (lines.len() - start) as u64;
+        self.count(lines.len() - start, lines);
+    }
+
+    fn release(&mut self, lines: &mut String, line: &str) {
+        if !self.full {
+            lines.push_str(line);
+            self.count(line.len(), lines);
+        }
+    }
+
+    fn count(&mut self, written: usize, lines: &mut String) {
+        self.written += written as u64;
         if self.written > self.limit {
             self.full = true;
             lines.push_str("! full\n");
         }
     }
 }
+
+/// How long a key may have sounded before it is known as one, packets that were late on the line included.
+const KEY_ONSET: Duration = Duration::from_millis(200);
 
 /// A running digest of a call's outputs: two runs with equal digests did the same. Not meant against forgery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use crate::conversation::{
     Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, TranscriptKind, TransferEnd,
@@ -298,7 +299,11 @@ fn bench(has_backups: bool, options: bool) -> Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(512),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("fixtures/seeds/dialogue.txt"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_facts_never_panic_never_overlap_and_always_end(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::call::{KeyRules, Update};
-use crate::conversation::{Digit, Failure, TranscriptKind};
+use crate::conversation::{Digit, Failure, Pii, TranscriptKind};
 
 use super::value::{When, count, duration, duration_or_never, failure};
 use crate::world::words::Args;
@@ -43,7 +43,8 @@ pub(in crate::world) enum Deed {
         interruptible: bool,
     },
     Interrupt,
-    Transfer,
+    /// To this number; `None`: to the agent's.
+    Transfer(Option<Pii<String>>),
     Update(Update),
     Collect(KeyRules),
     Keys {
@@ -139,13 +140,16 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
             Deed::Say { text, interruptible }
         }
         "interrupt" => Deed::Interrupt,
-        "transfer" => Deed::Transfer,
+        "transfer" => Deed::Transfer(args.next_quoted().map(|to| Pii::new(to.to_owned()))),
         "update" => {
             let mut update = Update::default();
             while let Some((name, value)) = args.setting() {
                 match name {
                     "prompt" => update.system_prompt = Some(value.to_owned()),
                     "voice" => update.voice = Some(value.to_owned()),
+                    "speed" => {
+                        update.voice_speed = Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);
+                    }
                     "sensitivity" => {
                         update.interruption_sensitivity =
                             Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);

@@ -38,7 +38,11 @@ pub(in crate::world) struct LlmScript {
 pub(in crate::world) enum ReplyScript {
     Text(String),
     TextThenStall(String),
-    Tool { text: String, name: String, arguments: String },
+    /// A text, then tools with their arguments.
+    Tools {
+        text: String,
+        calls: Vec<(String, String)>,
+    },
     Fail(Failure),
 }
 
@@ -54,7 +58,8 @@ pub(in crate::world) struct TtsScript {
 #[derive(Clone, Debug)]
 pub(in crate::world) struct ToolScript {
     pub(in crate::world) name: String,
-    pub(in crate::world) takes: Duration,
+    /// `None`: it never answers.
+    pub(in crate::world) takes: Option<Duration>,
     pub(in crate::world) answer: String,
 }
 
@@ -63,6 +68,11 @@ pub(in crate::world) struct ToolScript {
 pub(in crate::world) struct TransferScript {
     pub(in crate::world) takes: Duration,
     pub(in crate::world) end: Option<TransferEnd>,
+}
+
+impl TransferScript {
+    /// The line has no way to hand a caller on, and says so at once.
+    pub(in crate::world) const UNSUPPORTED: Self = Self { takes: Duration::ZERO, end: Some(TransferEnd::Unsupported) };
 }
 
 /// What comes of a transfer.
@@ -86,21 +96,29 @@ pub(super) fn reply(args: &mut Args<'_>) -> Result<ReplyScript, String> {
         let text = first.text.clone();
         return Ok(match args.next_bare() {
             Some("then-stall") => ReplyScript::TextThenStall(text),
-            Some("tool") => {
-                let name = args.word()?.bare()?.to_owned();
-                ReplyScript::Tool { text, name, arguments: args.word()?.text.clone() }
-            }
+            Some("tool") => ReplyScript::Tools { text, calls: calls(args)? },
             Some(other) => return Err(format!("expected `then-stall`, `tool` or nothing, found `{other}`")),
             None => ReplyScript::Text(text),
         });
     }
     match first.bare()? {
-        "tool" => {
-            let name = args.word()?.bare()?.to_owned();
-            Ok(ReplyScript::Tool { text: String::new(), name, arguments: args.word()?.text.clone() })
-        }
+        "tool" => Ok(ReplyScript::Tools { text: String::new(), calls: calls(args)? }),
         "fail" => Ok(ReplyScript::Fail(failure(args.word()?.bare()?)?)),
         other => Err(format!("expected a text, `tool` or `fail`, found `{other}`")),
+    }
+}
+
+/// The tools of an answer, behind the first `tool`.
+fn calls(args: &mut Args<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut calls = Vec::new();
+    loop {
+        let name = args.word()?.bare()?.to_owned();
+        calls.push((name, args.word()?.text.clone()));
+        match args.next_bare() {
+            None => return Ok(calls),
+            Some("tool") => {}
+            Some(other) => return Err(format!("expected `tool` or nothing, found `{other}`")),
+        }
     }
 }
 
