@@ -37,7 +37,7 @@ pub async fn bare(
         ports.push(line.parse::<SocketAddr>().ok()?);
         (ports.len() == streams).then_some(())
     });
-    told.ok_or_else(|| BenchError::Start("the bare loop", log))?;
+    told.ok_or(BenchError::Start("the bare loop", log))?;
     for (n, far) in ports.into_iter().enumerate() {
         callers.pick_up(n, far);
     }

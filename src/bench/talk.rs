@@ -50,7 +50,7 @@ enum Over {
 /// Why a turn did not happen as it should.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
-    /// No answer came in [`PATIENCE`].
+    /// No answer came in 5 s.
     NoAnswer,
     /// The agent spoke into the caller's line.
     TalkedOver,
@@ -197,12 +197,12 @@ impl Talk {
                 self.line = (self.line + 1) % self.script.lines.len().max(1);
                 self.doing = Doing::Listening(now);
             }
-            Doing::Saying { began, ref mut over, .. } if *over == Over::Not => {
-                // The agent may still be finishing while the caller begins.
-                if at(first) > began + PTIME * 5 && last - first >= CLICK {
-                    *over = Over::Failed;
-                    self.tally.fail(Fault::TalkedOver);
-                }
+            // The agent may still be finishing while the caller begins.
+            Doing::Saying { began, ref mut over, .. }
+                if *over == Over::Not && at(first) > began + PTIME * 5 && last - first >= CLICK =>
+            {
+                *over = Over::Failed;
+                self.tally.fail(Fault::TalkedOver);
             }
             _ => {}
         }

@@ -224,8 +224,7 @@ fn check_key(key: &str) -> Result<(), &'static str> {
 fn engine(mut section: Section<'_>) -> Engine {
     let max_calls = section.integer("max_calls", 1..=100_000).unwrap_or(100);
     let max_call = section.integer("max_call_seconds", 10..=86_400).unwrap_or(3_600);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let media_threads = section.integer("media_threads", 0..=256).map(|threads| threads as usize).unwrap_or(cores);
+    let media_threads = section.integer("media_threads", 0..=256).map_or(0, |threads| threads as usize);
     section.finish();
     let max_calls = usize::try_from(max_calls).unwrap_or(usize::MAX);
     Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads }

@@ -242,7 +242,7 @@ mod tests {
         let loud = Frame::from_samples(SampleRate::HZ_8000, &[2_000; 160]).unwrap();
         let mut pieces = async |hearing: &mut Hearing, frame: &Frame, frames: u32| {
             for _ in 0..frames {
-                hearing.hear(frame.clone(), Duration::ZERO);
+                hearing.hear(*frame, Duration::ZERO);
                 tokio::task::yield_now().await;
             }
             let mut lengths = Vec::new();

@@ -31,6 +31,10 @@ impl ReplayBuffer {
     /// Keeps newly captured sound; `false` when sound that no connection took had to make room for it.
     pub(super) fn push(&mut self, sound: &[u8]) -> bool {
         let lost = self.lost;
+        if self.bytes.capacity() - self.bytes.len() < sound.len() {
+            // In steps: doubling would take half as much again as is ever kept.
+            self.bytes.reserve_exact(sound.len().max(STEP));
+        }
         self.bytes.extend(sound);
         let most = self.bytes_at(Self::CAPACITY) as usize;
         let excess = self.bytes.len().saturating_sub(most);
@@ -46,6 +50,9 @@ impl ReplayBuffer {
     pub(super) fn settle(&mut self, moment: Duration) {
         // What was not sent cannot be settled, whatever the vendor says.
         self.forget(self.bytes_at(moment).min(self.unsent));
+        if self.bytes.len() < STEP {
+            self.bytes.shrink_to(STEP);
+        }
     }
 
     /// A new connection takes all that is kept; says which moment of the call that begins with.
@@ -81,6 +88,9 @@ impl ReplayBuffer {
     }
 }
 
+/// How much room is taken at a time, in bytes.
+const STEP: usize = 16 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +107,19 @@ mod tests {
         assert_eq!(buffer.rewind(), Duration::from_millis(500));
         assert_eq!(buffer.take(SECOND * 9).len(), 3_000);
         assert_eq!(buffer.take(SECOND), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn no_more_room_is_taken_than_sound_is_kept_and_settled_sound_gives_it_back() {
+        let mut buffer = ReplayBuffer::new(8_000, 1);
+        for _ in 0..3_000 {
+            buffer.push(&[1; 160]);
+            buffer.take(SECOND);
+        }
+        let most = 160_000 + STEP;
+        assert!(buffer.bytes.capacity() <= most, "{}", buffer.bytes.capacity());
+        buffer.settle(SECOND * 60);
+        assert!(buffer.bytes.capacity() <= STEP, "{}", buffer.bytes.capacity());
     }
 
     #[test]
