@@ -12,6 +12,8 @@ use super::speculation::Thought;
 use super::timer::Timer;
 use super::words::normalise;
 
+/// Nobody says a word in less.
+const SAID_WITHIN: Duration = Duration::from_millis(100);
 /// Words that repeat what was just committed are the recogniser's, not the caller's, for this long.
 const LATE_WORDS: Duration = Duration::from_secs(3);
 /// A voice so young may still be a click; a turn is not ended over it.
@@ -105,8 +107,11 @@ impl Dialogue {
         let unchanged = Some(transcript.text.clone());
         let Some(committed) = self.committed.clone() else { return unchanged };
         let (old, new) = (normalise(&committed.promoted), normalise(&transcript.text));
-        // Who has spoken up since and stopped again may well have said the same once more.
-        let spoke_again = self.turn.stopped.is_some() && self.turn.began.is_some_and(|began| began > committed.at);
+        // Who has spoken up since and stopped again, after a voice long enough, may well have said the same once more.
+        let least = SAID_WITHIN * u32::try_from(new.len()).unwrap_or(u32::MAX);
+        let spoke_again = self.turn.began.filter(|&began| began > committed.at).is_some_and(|began| {
+            self.turn.stopped.is_some_and(|stopped| stopped.saturating_duration_since(began) >= least)
+        });
         if old.is_empty() || new.is_empty() || spoke_again || (now > committed.at + LATE_WORDS && !committed.goes_on) {
             return unchanged;
         }

@@ -267,3 +267,30 @@ fn nothing_is_said_in_between_when_it_is_too_early_or_nearly_over() {
     stage.run(18_000);
     assert_eq!(in_between(&stage), [0; 0]);
 }
+
+#[test]
+fn words_that_are_still_being_recognised_are_not_doubled_when_a_click_follows_the_turn() {
+    let mut stage = Stage::new(DialogueSpec::default(), &["Never heard.", "I can."]);
+    stage.voice(1_000, 2_000);
+    stage.words(1_900, Interim, "hello can you");
+    // Taken as final at 2 500: the recogniser has not settled them yet. A sound of 100 ms follows, and then the rest.
+    stage.voice(2_505, 2_605);
+    stage.words(2_820, Interim, "hello can you hear");
+    stage.words(2_900, Interim, "hello can you hear me");
+    stage.run(8_000);
+    let commits: Vec<_> = stage.commits().into_iter().map(|commit| commit.2).collect();
+    assert_eq!(commits, ["hello can you", "hello can you hear me"], "{:?} {:?}", stage.commits(), stage.log);
+    assert_eq!(stage.prompts.last().and_then(|prompt| prompt.last()).unwrap().content, "hello can you hear me");
+}
+
+#[test]
+fn words_that_are_said_again_after_the_turn_are_words_again() {
+    let mut stage = Stage::new(DialogueSpec::default(), &["Never heard.", "Very well."]);
+    stage.voice(1_000, 2_000);
+    stage.words(1_900, Interim, "hello can you");
+    stage.voice(2_510, 3_300);
+    stage.words(3_520, Final, "hello can you");
+    stage.run(8_000);
+    let prompt = stage.prompts.last().and_then(|prompt| prompt.last()).unwrap();
+    assert_eq!(prompt.content, "hello can you hello can you", "{:?} {:?}", stage.commits(), stage.log);
+}
