@@ -457,9 +457,11 @@ impl Call {
         self.report.speculation.note(&event);
         match &event {
             DialogueEvent::ThoughtAhead { reply, .. } => self.stopwatch.ahead(*reply),
-            DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, .. } => {
+            DialogueEvent::TurnCommitted {
+                turn, reply, text, replaces, confidence, stopped, decided, settled, ..
+            } => {
                 self.stopwatch.committed(*turn, *reply, stopped.unwrap_or(*decided), *decided, *settled);
-                self.caller_line(text, *confidence, at);
+                self.caller_line(text, replaces.as_deref(), *confidence, at);
             }
             DialogueEvent::AgentSaid { text, interrupted, .. } => {
                 let line = Line {
@@ -494,13 +496,18 @@ impl Call {
         self.tell(EventKind::Dialogue(event), now);
     }
 
-    /// Words of the caller that follow words nobody has answered yet continue their line.
-    fn caller_line(&mut self, text: &str, confidence: f32, at: Duration) {
+    /// Words of the caller that follow words nobody has answered yet continue their line, or replace its end.
+    fn caller_line(&mut self, text: &str, replaces: Option<&str>, confidence: f32, at: Duration) {
         if let Some(line) = self.report.lines.last_mut()
             && line.speaker == Speaker::Caller
             && line.text.len() < LINE_BYTES
         {
-            line.text.push(' ');
+            if let Some(kept) = replaces.and_then(|replaced| line.text.strip_suffix(replaced)) {
+                line.text.truncate(kept.trim_end().len());
+            }
+            if !line.text.is_empty() {
+                line.text.push(' ');
+            }
             line.text.push_str(text);
             line.at = at;
             line.confidence = line.confidence.min(confidence);

@@ -140,6 +140,8 @@ pub enum DialogueEvent {
         reply: ReplyId,
         /// The caller's words.
         text: String,
+        /// Words of the turn before, which was taken back, that these replace: the recogniser had not settled them.
+        replaces: Option<String>,
         /// The recogniser's confidence, 0 to 1.
         confidence: f32,
         /// The end of the caller's last voiced sample, since the call began; `None` when only text opened the turn.

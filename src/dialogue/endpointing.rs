@@ -45,6 +45,8 @@ impl Voice {
 pub(super) struct Turn {
     /// Words of a turn that was taken back because the caller went on.
     pub(super) carried: String,
+    /// Words of such a turn that come again in this one, as they are recognised now.
+    pub(super) replaces: Option<String>,
     finals: String,
     interim: String,
     /// Keys pressed.

@@ -142,6 +142,7 @@ impl Dialogue {
             self.take_back();
             if let Some(kept) = self.turn.carried.strip_suffix(committed.promoted.as_str()) {
                 self.turn.carried = kept.trim_end().to_owned();
+                self.turn.replaces = Some(committed.promoted);
             }
             return unchanged;
         }
@@ -287,6 +288,7 @@ impl Dialogue {
             turn: self.turns,
             reply,
             text: if new.is_empty() { self.without_keys(&text, 1) } else { shown },
+            replaces: turn.replaces.clone(),
             confidence: turn.confidence(),
             stopped: turn.stopped.map(|at| self.since_begin(at)),
             decided: self.since_begin(endpoint.decided.min(now)),

@@ -70,7 +70,7 @@ impl LegSpec {
     /// A leg in `codec` with the usual payload types, RTCP on the same port, not encrypted.
     pub fn new(codec: Codec, remote: Option<SocketAddr>) -> Self {
         let (media, telephone_event) = (LegMedia::default(), Some(PayloadType(101)));
-        Self { remote, codec, payload_type: None, telephone_event, media, rtcp_mux: true, srtp: None }
+        Self { remote, codec, payload_type: None, telephone_event, media, rtcp_mux: false, srtp: None }
     }
 }
 

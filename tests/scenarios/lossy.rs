@@ -13,16 +13,17 @@ const LOSS: f64 = 0.05;
 const JITTER: Duration = Duration::from_millis(40);
 
 /// Who said what, in order. What the caller was left with of words that were cut differs by when they were cut. The
-/// scripted model gives its answers in the order it is asked, so its words are compared only `in_step`.
+/// scripted model gives its answers in the order it is asked, and an answer that was taken back puts off the next idle
+/// prompt, so what the agent said is compared only `in_step`; what the caller said always.
 fn turns(outcome: &Outcome, in_step: bool) -> Vec<String> {
     let line = |line: &agentphone::call::Line| match (line.speaker, line.interrupted) {
-        (Speaker::Caller, _) => format!("caller: {}", line.text),
-        (Speaker::Agent, false) if in_step => format!("agent: {}", line.text),
-        (Speaker::Agent, false) => "agent: …".to_owned(),
-        (Speaker::Agent, true) => "agent: … cut".to_owned(),
+        (Speaker::Caller, _) => Some(format!("caller: {}", line.text)),
+        (Speaker::Agent, _) if !in_step => None,
+        (Speaker::Agent, false) => Some(format!("agent: {}", line.text)),
+        (Speaker::Agent, true) => Some("agent: … cut".to_owned()),
     };
     let ended = outcome.report.ended.map(|(_, reason)| format!("ended: {}", reason.name()));
-    outcome.report.lines.iter().map(line).chain(ended).collect()
+    outcome.report.lines.iter().filter_map(line).chain(ended).collect()
 }
 
 /// How often the model was asked, and how often for nothing.

@@ -155,6 +155,7 @@ fn kinds() -> Vec<EventKind> {
             turn: 1,
             reply,
             text: "Is Monday free? – für zwei 🙂".into(),
+            replaces: None,
             confidence: 0.93,
             stopped: Some(ms(4_000)),
             decided: ms(4_500),

@@ -147,6 +147,7 @@ mod tests {
             turn: 1,
             reply: ReplyId(7),
             text: "my secret".into(),
+            replaces: None,
             confidence: 0.9,
             stopped: None,
             decided: Duration::ZERO,

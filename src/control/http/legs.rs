@@ -114,7 +114,7 @@ impl Wanted {
             body.wrong("telephoneEvent", "value", "expected another payload type than the codec's");
         }
         media.comfort_noise = sound::payload_type_in(&mut body, "comfortNoise", 0);
-        let (rtcp_mux, srtp) = (body.flag("rtcpMux").unwrap_or(true), srtp(&mut body));
+        let (rtcp_mux, srtp) = (body.flag("rtcpMux").unwrap_or(false), srtp(&mut body));
         let (from, to) = (number(&mut body, "from"), number(&mut body, "to"));
         let direction = direction(&mut body);
         let overrides = Overrides::read(&mut body);

@@ -79,6 +79,9 @@ enum What<'e> {
     UserTurn {
         role: &'static str,
         content: &'e str,
+        /// What of the turn before, which was taken back, this content replaces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaces: Option<&'e str>,
         turn: u32,
         reply: u32,
         confidence: f64,
@@ -246,10 +249,11 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
     match event {
         DialogueEvent::CallerStarted => ("caller-started", What::Nothing {}),
         DialogueEvent::CallerHeard { text, settled } => ("caller-heard", What::Heard { text, settled: *settled }),
-        DialogueEvent::TurnCommitted { turn, reply, text, confidence, stopped, decided, settled, why } => {
+        DialogueEvent::TurnCommitted { turn, reply, text, replaces, confidence, stopped, decided, settled, why } => {
             let what = What::UserTurn {
                 role: "user",
                 content: text,
+                replaces: replaces.as_deref(),
                 turn: *turn,
                 reply: reply.0,
                 confidence: super::transcript::round(*confidence),
