@@ -58,6 +58,7 @@ async fn an_encrypted_line_carries_sound_and_reports_both_ways_and_lets_nothing_
     let theirs = SdesCrypto::parse(THEIRS).unwrap();
     let mut spec = LegSpec::new(Codec::Pcmu, Some(peer.local_addr().unwrap()));
     spec.srtp = Some(SrtpSpec { receive: theirs.clone(), send: None });
+    spec.rtcp_mux = true;
     let mut leg = gateway().open(spec).await.unwrap();
     let (local, ours) = (leg.local.unwrap(), leg.srtp.clone().expect("a fresh key"));
     assert_eq!((ours.tag, ours.key.suite()), (3, theirs.key.suite()));
