@@ -569,4 +569,6 @@ const LINE_BYTES: usize = 16_384;
 const RECORD_ENTRIES: usize = 4_096;
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

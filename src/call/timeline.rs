@@ -151,7 +151,8 @@ pub struct Report {
     pub outbound: OutboundReport,
     /// How good both sound, where the line carries reports.
     pub quality: Quality,
-    /// Time that passed unrecorded because the machine stood still.
+    /// Time that passed unrecorded: the machine stood still, or (in the engine's record of an ended call) the disk or the
+    /// coder was too slow and it is silent in the recording.
     pub unrecorded: Duration,
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn callable(
         standby,
         options: Options {
             sound,
-            record: true,
+            record: !agent.disable_recording,
             stt_mode: if agent.is_accurate { "accurate" } else { "fast" },
             enable_backchannel: agent.enable_backchannel,
             voicemail_message: agent.voicemail_message.clone(),

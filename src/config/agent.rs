@@ -86,6 +86,8 @@ pub struct Agent {
     pub ambient_sound: &'static str,
     /// Whether the caller's keys are kept out of what is told, written and recorded.
     pub redact_keys: bool,
+    /// Whether its calls are kept from being recorded.
+    pub disable_recording: bool,
     /// Its own tools.
     pub custom_tools: Vec<CustomTool>,
 }
@@ -164,6 +166,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);
     let is_accurate = section.one_of("stt_mode", &[("fast", false), ("accurate", true)]).unwrap_or(false);
     let enable_backchannel = section.flag("enable_backchannel").unwrap_or(true);
+    let disable_recording = section.flag("disable_recording").unwrap_or(false);
     let redact_keys = section.flag("redact_keys").unwrap_or(false);
     let transfer_number = section.number_e164("transfer_number");
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -182,6 +185,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         denoising_mode,
         ambient_sound,
         redact_keys,
+        disable_recording,
         custom_tools,
         name: name.unwrap_or_else(|| id.clone()),
         id,

@@ -102,7 +102,7 @@ impl Driver {
             sources,
             services,
             journal: Journal::new(began),
-            recording: recording.map(|path| Recording::new(files.create(path))),
+            recording: recording.map(|spec| Recording::new(files, spec, rate)),
             counters,
             served: ServiceCounters::default(),
             told: (Totals::default(), began),
@@ -178,6 +178,10 @@ impl Driver {
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
         self.counters.score(&report.quality);
+        if let Some(recording) = &mut self.recording {
+            recording.end();
+            report.unrecorded += recording.lost();
+        }
         let services = self.service_counters();
         if let Some(recording) = self.recording {
             recording.finish().await;
