@@ -11,6 +11,7 @@ use crate::rtp::Packet;
 
 use super::replies::Replies;
 use super::timeline::{Line, Report, Speaker, Stopwatch};
+use super::voiceless::VoicelessEar;
 use super::{CallSpec, Event, EventKind, Input, Output, Stereo};
 
 /// One phone call. Told the time, owned by one body, failing at nothing.
@@ -50,6 +51,7 @@ pub struct Call {
     voice: Option<Duration>,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
     silencing: Option<(ReplyId, Duration)>,
+    voiceless: VoicelessEar,
     report: Report,
     outputs: VecDeque<Output>,
 }
@@ -92,6 +94,7 @@ impl Call {
             stopwatch: Stopwatch::default(),
             voice: None,
             silencing: None,
+            voiceless: VoicelessEar::default(),
             report: Report::default(),
             outputs: VecDeque::with_capacity(OUTPUTS),
         };
@@ -203,7 +206,8 @@ impl Call {
         let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
         let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
         let quality = self.reports.as_ref().map_or(Quality::default(), |reports| reports.quality(&self.inbound));
-        Report { inbound, outbound, quality, unrecorded, ..self.report.clone() }
+        let voiceless = self.voiceless.heard();
+        Report { inbound, outbound, quality, voiceless, unrecorded, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -326,8 +330,12 @@ impl Call {
                     }
                 }
                 self.outputs.push_back(Output::Transcribe(*frame));
+                if let Some((since, why)) = self.voiceless.caller(frame, self.since_begin(now)) {
+                    self.tell(EventKind::SoundWithoutVoice { since, why }, now);
+                }
             }
             Heard::Voice { began, voiced, over } => {
+                self.voiceless.voice();
                 self.voice = Some(self.since_begin(began));
                 self.dialogue.handle(Fact::Voice { began, voiced, over }, now);
             }
@@ -337,7 +345,10 @@ impl Call {
             }
             Heard::Up => self.dialogue.handle(Fact::MediaUp, now),
             Heard::Beep { length, ended } => self.dialogue.handle(Fact::Beep { length, ended }, now),
-            Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
+            Heard::Silence { since } => {
+                self.voiceless.silence();
+                self.dialogue.handle(Fact::Silence { since }, now);
+            }
             Heard::Digit(digit) => self.digit(digit, now),
             Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
         }
@@ -408,6 +419,7 @@ impl Call {
             }
             Sent::Frame(ref frame) => {
                 self.inbound.sent(frame, now);
+                self.voiceless.agent(frame, self.since_begin(now));
                 if let Some(recorder) = &mut self.recorder {
                     recorder.agent(frame, now);
                     while let Some((caller, agent)) = recorder.poll() {

@@ -13,6 +13,7 @@ mod replies;
 mod spec;
 mod story;
 mod timeline;
+mod voiceless;
 
 pub use crate::dialogue::{
     AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
@@ -25,3 +26,4 @@ pub use output::{Event, EventKind, Output, Stereo};
 pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};
+pub use voiceless::Voiceless;

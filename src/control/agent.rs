@@ -151,6 +151,9 @@ pub struct Overrides {
     pub call_screening_identity: Option<String>,
     /// And why.
     pub call_screening_purpose: Option<String>,
+    /// Waits of turn-taking, by the names of [`Timing`](crate::engine::Timing), as its `read_named` gives them. The call
+    /// lasts no longer than its agent's may.
+    pub timing: Vec<(&'static str, u64)>,
     /// What stands for the names in texts.
     pub variables: Variables,
 }
@@ -178,6 +181,11 @@ impl Overrides {
             agent.profile.model_tier = tier;
         }
         agent.options.record &= !self.disable_recording;
+        let longest = agent.dialogue.timing.max_duration;
+        for (name, value) in self.timing {
+            agent.dialogue.timing.set_named(name, value);
+        }
+        agent.dialogue.timing.max_duration = agent.dialogue.timing.max_duration.min(longest);
         agent.options.call_screening_identity = self.call_screening_identity.or(agent.options.call_screening_identity);
         agent.options.call_screening_purpose = self.call_screening_purpose.or(agent.options.call_screening_purpose);
         agent.with_variables(&self.variables)

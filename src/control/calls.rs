@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::engine::{
     Busy, CallHandle, CallId, CallSpec, Direction, Engine, Leg, Outcome, Permit, Pii, RecordingFormat, RecordingSpec,
-    Start, Subscription,
+    Start, Subscription, Timing,
 };
 use crate::store::{CallRecord, EventRecord, Store};
 
@@ -150,7 +150,10 @@ impl Calls {
         dialogue.direction = party.direction;
         dialogue.voicemail_message = agent.options.voicemail_message.clone();
         dialogue.screening = agent.screening();
-        dialogue.timing.final_wait = agent.providers.stt.final_wait();
+        // What the recogniser needs, unless somebody has said what it is to be given.
+        if dialogue.timing.final_wait == Timing::default().final_wait {
+            dialogue.timing.final_wait = agent.providers.stt.final_wait();
+        }
         let start = Start {
             id,
             // The engine takes the line from the leg, and draws the seed.

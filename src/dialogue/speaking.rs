@@ -51,7 +51,8 @@ impl Dialogue {
     /// Words from outside.
     pub(super) fn say(&mut self, text: &str, interruptible: bool, now: Instant) {
         if self.ending.is_some() || self.replies.len() >= MAX_REPLIES {
-            return self.tell(DialogueEvent::Dropped { what: "words from outside" });
+            let inputs = format!("ending {}, {} replies wait", self.ending.is_some(), self.replies.len());
+            return self.drop_event("words from outside", "limit.replies", inputs);
         }
         if let Some(id) = self.script(Purpose::Say, text, now)
             && let Some(reply) = self.reply(id)
@@ -334,7 +335,7 @@ impl Dialogue {
             self.tools.filled(now);
         }
         if let Some((reason, _)) = reply.hangs_up {
-            self.finish(reason);
+            self.finish(reason, "goodbye.heard", now);
         }
     }
 

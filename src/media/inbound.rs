@@ -578,6 +578,7 @@ impl Inbound {
 
     /// Sound is made up for what has not come.
     fn made_up(&mut self, piece: Duration) {
+        self.report.gaps += u64::from(self.missing.is_zero());
         self.missing = self.missing.saturating_add(piece);
         self.drift.made_up(piece);
     }

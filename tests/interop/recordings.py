@@ -15,11 +15,12 @@ import subprocess
 import time
 
 from proof import Proof
-from server import LINEAR, Server, speech
+from server import LINEAR, Server, silence, speech
 
 proof = Proof()
 CODECS = {"pcm16": "pcm_s16le", "ulaw": "pcm_mulaw", "opus": "opus"}
-CALLER = speech("caller-booking") + speech("caller-time")
+# Quiet while the agent greets.
+CALLER = silence(2.5) + speech("caller-booking") + speech("caller-time")
 
 
 def call(format, kill):
@@ -60,7 +61,7 @@ def read(recording):
     """What ffprobe says of it, both sides as ffmpeg decodes them, and what it complains of."""
     show = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", recording]
     stream = json.loads(subprocess.run(show, capture_output=True, check=True).stdout)["streams"][0]
-    decode = ["ffmpeg", "-v", "warning", "-nostdin", "-i", recording, "-f", "s16le", "-ar", "8000", "pipe:1"]
+    decode = ["ffmpeg", "-v", "error", "-nostdin", "-i", recording, "-f", "s16le", "-ar", "8000", "pipe:1"]
     done = subprocess.run(decode, capture_output=True, check=True)
     samples = array.array("h", done.stdout)
     return stream, (samples[0::2], samples[1::2]), done.stderr.decode()
@@ -95,6 +96,7 @@ for format, codec in CODECS.items():
         check(f"{name}: {len(agent) / 8000:.2f} s of {lasted:.2f} s are there", len(agent) / 8000 >= least)
         check(f"{name}: ffmpeg finds nothing wrong", complaints == "" or kill, complaints)
         check(f"{name}: the caller is on the left", max(map(abs, caller)) > 3000)
+        check(f"{name}: the agent is on the right", max(map(abs, agent)) > 1000)
         if format == "ulaw":
             place = next((at for at in range(8000) if all(a == b for a, b in zip(agent[at:], truth))), None)
             check(f"{name}: the agent's side is what came, to the bit", place is not None)

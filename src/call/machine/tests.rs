@@ -193,7 +193,7 @@ fn a_line_that_went_dead_says_media_lost_in_every_event() {
     let mut outputs = drain(&mut call);
     outputs.extend(wait(&mut call, t + Duration::from_secs(40)));
     let reasons = outputs.iter().filter_map(|output| match output {
-        Output::Event(Event { kind: EventKind::Dialogue(DialogueEvent::Ending { reason }), .. })
+        Output::Event(Event { kind: EventKind::Dialogue(DialogueEvent::Ending { reason, .. }), .. })
         | Output::Event(Event { kind: EventKind::Ended { reason }, .. })
         | Output::Close { reason } => Some(*reason),
         _ => None,

@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
-    fn parse(bytes: &Bytes) -> Result<Self, Refusal> {
+    pub(super) fn parse(bytes: &Bytes) -> Result<Self, Refusal> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self { fields: Map::new(), wrong: Vec::new() });
         }
@@ -119,6 +119,17 @@ impl Body {
         texts
     }
 
+    /// An object, its entries that are null left out; may be left out.
+    pub(super) fn object(&mut self, field: &str) -> Vec<(String, Value)> {
+        let Some(value) = self.given(field) else { return Vec::new() };
+        let Value::Object(fields) = value else {
+            let message = format!("found {}, expected an object", kind(value));
+            self.wrong(field, "type", message);
+            return Vec::new();
+        };
+        fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// A list of one to `most` values; may be left out.
     pub(super) fn list(&mut self, field: &str, most: usize) -> Option<Vec<Value>> {
         match self.given(field)? {
@@ -144,6 +155,12 @@ impl Body {
     /// Notes what is wrong with a field.
     pub(super) fn wrong(&mut self, field: &str, kind: &'static str, message: impl Into<String>) {
         self.wrong.push(Detail { field: field.into(), message: message.into(), kind });
+    }
+
+    /// How many mistakes were noted.
+    #[cfg(test)]
+    pub(super) fn mistakes(&self) -> usize {
+        self.wrong.len()
     }
 
     /// Ends the reading: 422 when anything was wrong.
