@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{FileSink, Files};
-use crate::audio::{Frame, SampleRate};
+use crate::audio::{Piece, SampleRate};
 use crate::call::Stereo;
 
 /// Where the recording of a call goes, and as what.
@@ -84,7 +84,7 @@ impl Recording {
     /// Appends one ptime of both sides. The shorter side is filled up with silence.
     pub(super) fn write(&mut self, sound: &Stereo) {
         // One call has one rate; anything else would play at the wrong speed.
-        let side = |frame: &Frame| if frame.rate() == self.rate { *frame } else { Frame::empty(self.rate) };
+        let side = |piece: &Piece| if piece.rate() == self.rate { *piece } else { Piece::empty(self.rate) };
         let (caller, agent) = (side(&sound.caller), side(&sound.agent));
         let length = self.pending[0].len() + caller.samples().len().max(agent.samples().len());
         for (pending, frame) in self.pending.iter_mut().zip([caller, agent]) {
@@ -127,7 +127,7 @@ impl Recording {
 
 /// Room for one piece.
 fn empty(rate: SampleRate) -> [Vec<i16>; 2] {
-    [(); 2].map(|()| Vec::with_capacity(rate.samples_in(PIECE) + Frame::CAPACITY))
+    [(); 2].map(|()| Vec::with_capacity(rate.samples_in(PIECE) + Piece::MOST))
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
     const RATE: SampleRate = SampleRate::HZ_8000;
 
     fn stereo(caller: &[i16], agent: &[i16]) -> Stereo {
-        let frame = |samples| Frame::from_samples(RATE, samples).unwrap();
+        let frame = |samples| Piece::from_samples(RATE, samples).unwrap();
         Stereo { caller: frame(caller), agent: frame(agent) }
     }
 

@@ -108,7 +108,7 @@ fn both_sides_are_what_was_sent_and_heard_ducks_fades_holds_and_concealment_incl
 fn loudest_key(redact_keys: bool) -> i16 {
     let mut sound = vec![0i16; 8_000];
     for key in "4111".chars() {
-        let (mut tone, mut frame) = (Tone::key(key, RATE).unwrap(), Frame::silence(RATE, ms(100)));
+        let (mut tone, mut frame) = (Tone::key(key, RATE).unwrap(), <Frame>::silence(RATE, ms(100)));
         tone.fill(frame.samples_mut());
         sound.extend_from_slice(frame.samples());
         sound.extend([0; 800]);
