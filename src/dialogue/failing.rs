@@ -25,7 +25,8 @@ impl Dialogue {
 
     /// The model has failed a reply.
     pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        if failure != Failure::Timeout && self.back_up_model(id, failure, rule, now) {
+        let is_dead = failure != Failure::Timeout;
+        if is_dead && (self.back_up_model(id, failure, rule, now) || self.go_on_behind(id, failure, rule, now)) {
             return;
         }
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
@@ -41,7 +42,8 @@ impl Dialogue {
             }
         } else {
             self.failures = self.failures.saturating_add(1);
-            self.act(Action::CancelModel { reply: id });
+            let writer = self.writer_of(id);
+            self.act(Action::CancelModel { reply: writer });
             self.close_text(id, now);
         }
     }

@@ -428,7 +428,8 @@ impl Dialogue {
                     failure,
                     "llm.failed",
                     "it was the backup: the first choice is waited for",
-                ) {
+                ) && let Some(reply) = self.written_by(reply)
+                {
                     self.llm_failed(reply, failure, "llm.failed", now);
                 }
             }

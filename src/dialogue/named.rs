@@ -100,6 +100,7 @@ named_timings!(
     merge_audio,
     hedge_first_token,
     first_token,
+    model_stall,
     whole_answer,
     hedge_first_audio,
     first_audio,

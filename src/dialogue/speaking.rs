@@ -97,6 +97,7 @@ impl Dialogue {
     /// A piece of the model's text.
     pub(super) fn token(&mut self, id: ReplyId, text: &str, now: Instant) {
         let timing = self.spec.timing;
+        let Some(id) = self.written_by(id) else { return };
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
             return self.second_token(id, text, now);
         };
@@ -111,10 +112,18 @@ impl Dialogue {
     }
 
     /// Hands text to the voice.
-    pub(super) fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
+    pub(super) fn speak(&mut self, id: ReplyId, mut text: String, now: Instant) {
         self.favour(id, now);
         let timing = self.spec.timing;
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id) else { return };
+        if reply.backup.goes_on()
+            && !reply.text.ends_with(char::is_whitespace)
+            && !text.starts_with(char::is_whitespace)
+        {
+            // The words before were another model's, which ended them without a space.
+            text.insert(0, ' ');
+        }
         reply.text.push_str(&text);
         reply.spoken = Some(now);
         if reply.generating {
@@ -181,7 +190,9 @@ impl Dialogue {
 
     /// The model has said everything.
     pub(super) fn generation_ended(&mut self, id: ReplyId, end: GenerationEnd, now: Instant) {
+        let Some(id) = self.written_by(id) else { return };
         let is_second = self.second_ended(id, end, now);
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
         let rest = if is_second { None } else { reply.segmenter.finish() };
         if let Some(rest) = rest {

@@ -83,7 +83,9 @@ impl Tools {
 impl Dialogue {
     /// The model asks for a tool.
     pub(super) fn tool_call(&mut self, id: ReplyId, call: ToolCall, now: Instant) {
+        let Some(id) = self.written_by(id) else { return };
         self.favour(id, now);
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
             let inputs = format!("reply {id} is not being written");
             return self.drop_event("tool call of a dropped reply", "late.reply-over", inputs);
