@@ -8,6 +8,7 @@
 //! why it is told to hold.
 
 mod activity;
+mod assembly;
 mod continuity;
 mod decoders;
 mod drift;
@@ -16,7 +17,9 @@ mod dtx;
 mod echo;
 mod far;
 mod formats;
+mod heard;
 mod inbound;
+mod interarrival;
 mod jitter;
 mod keys;
 mod lowband;
@@ -33,7 +36,8 @@ mod rtcp;
 mod source;
 
 pub use formats::{Format, Formats};
-pub use inbound::{Heard, Inbound, InboundSpec};
+pub use heard::Heard;
+pub use inbound::{Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
 pub use quality::Quality;
