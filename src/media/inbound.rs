@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::{BeepDetector, Codec, Frame, SampleRate};
-use crate::conversation::Digit;
+use crate::conversation::{Denoising, Digit};
 use crate::rtp::{Header, Packet, PayloadType, ReportBlock, Ssrc, TelephoneEvent};
 
 use super::activity::{Activity, Change};
 use super::assembly::Assembly;
+use super::cleaning::Cleaning;
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
 use super::formats::{Format, Formats};
@@ -32,13 +33,18 @@ pub struct InboundSpec {
     pub comfort_noise: PayloadType,
     /// The payload type of telephone events; `None`: keys come another way.
     pub telephone_event: Option<PayloadType>,
+    /// What is taken out of the sound before the recogniser gets it.
+    pub denoising: Denoising,
+    /// Whether the recogniser gets voices at about one level.
+    pub auto_gain: bool,
 }
 
 impl InboundSpec {
     /// A line with one codec and nothing else.
     pub const fn new(codec: Codec, payload_type: PayloadType) -> Self {
         let (others, comfort_noise) = (Formats::NONE, Inbound::COMFORT_NOISE);
-        Self { codec, payload_type, others, comfort_noise, telephone_event: None }
+        let (denoising, auto_gain) = (Denoising::None, false);
+        Self { codec, payload_type, others, comfort_noise, telephone_event: None, denoising, auto_gain }
     }
 
     /// Every format, the first one first.
@@ -63,6 +69,7 @@ pub struct Inbound {
     /// The packet that is being taken in.
     incoming: Slot,
     assembly: Assembly,
+    cleaning: Cleaning,
     activity: Activity,
     echo: Option<Echo>,
     events: DtmfReceiver,
@@ -114,6 +121,7 @@ impl Inbound {
             suspect_foreign: false,
             incoming: Slot::empty(room, now),
             assembly,
+            cleaning: Cleaning::new(spec.denoising, spec.auto_gain, rate),
             activity: Activity::new(rate),
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
@@ -205,6 +213,7 @@ impl Inbound {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.assembly.handle_timeout(self.now);
+        self.cleaning.handle_timeout(self.now);
         if !self.held && self.lost_at.is_some_and(|at| at <= self.now) {
             self.lost_at = None;
             self.note(Note::Lost);
@@ -243,6 +252,8 @@ impl Inbound {
         if let Some(echo) = &mut self.echo {
             echo.came(&frame, end);
         }
+        let is_real = self.assembly.missing().is_zero() && !self.keys.is_sounding();
+        self.cleaning.take(&frame, is_real, self.now);
         let notes = &mut self.notes;
         self.activity.push(&frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
@@ -265,7 +276,7 @@ impl Inbound {
         if self.held {
             return None;
         }
-        [self.assembly.deadline(), self.lost_at].into_iter().flatten().min()
+        [self.assembly.deadline(), self.cleaning.deadline(), self.lost_at].into_iter().flatten().min()
     }
 
     /// The other side has put us on hold, or has taken us back. While it holds us nothing is produced (what comes is
@@ -288,6 +299,7 @@ impl Inbound {
             self.lost_at = None;
         } else {
             self.assembly.resume();
+            self.cleaning.reset();
             self.lost_at = Some(self.now + Self::LOST);
         }
     }
@@ -304,6 +316,22 @@ impl Inbound {
         self.keys.is_sounding()
     }
 
+    /// The frame that was handed out last as the recogniser is to get it: without noise (then 16 ms older), at a good
+    /// level. `None`: as it came.
+    pub fn cleaned(&self) -> Option<&Frame> {
+        self.cleaning.frame()
+    }
+
+    /// How much older the sound of [`cleaned`](Self::cleaned) is than that of the frame.
+    pub fn cleaning_delay(&self) -> Duration {
+        self.cleaning.delay()
+    }
+
+    /// Goes on with something else taken out of the sound. May allocate.
+    pub fn set_denoising(&mut self, denoising: Denoising) {
+        self.cleaning.set_mode(denoising);
+    }
+
     /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
     pub fn listen_for_beep(&mut self, wanted: bool) {
         if wanted != self.beep.is_some() {
@@ -318,7 +346,12 @@ impl Inbound {
 
     /// What happened so far, in numbers.
     pub fn report(&self) -> InboundReport {
-        InboundReport { jitter: self.interarrival.jitter(), adjusted: self.assembly.adjusted(), ..self.report }
+        InboundReport {
+            jitter: self.interarrival.jitter(),
+            adjusted: self.assembly.adjusted(),
+            cleaned: self.cleaning.cleaned(),
+            ..self.report
+        }
     }
 
     /// What is to be reported on the other side's stream, but for what its own reports told; what was lost counts from

@@ -4,11 +4,12 @@
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
 //! is heard and listens to what it tells.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Denoising`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
 mod assembly;
+mod cleaning;
 mod continuity;
 mod decoders;
 mod drift;
@@ -22,6 +23,7 @@ mod inbound;
 mod interarrival;
 mod jitter;
 mod keys;
+mod line_noise;
 mod lowband;
 mod mixer;
 mod outbound;
