@@ -10,7 +10,7 @@ use super::line_noise::LineNoise;
 
 /// Takes noise out of the frames of a line, while it is noisy or always, and evens out their level.
 ///
-/// Detectors hear what came: only the frames for the recogniser pass through here. The suppressor keeps some 80 kB and holds
+/// Detectors hear what came: only the frames for the recogniser pass through here. The suppressor keeps some 45 kB and holds
 /// the sound back by 16 ms, so it is made when it is first needed, at a deadline of its own rather than under a packet:
 ///
 /// ```text

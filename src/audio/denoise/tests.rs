@@ -56,7 +56,14 @@ fn contrast(sound: &[f32]) -> f32 {
 fn noise_goes_and_the_voice_stays() {
     let voice = &fixture("talk.wav");
     // By how much what is left of it must be nearer to the voice, and by how much the pauses must be quieter.
-    for (name, nearer, quieter) in [("white-5db", 4.0, 10.0), ("babble-10db", 1.0, 2.0), ("babble-5db", 1.0, 2.0)] {
+    for (name, nearer, quieter) in [
+        ("white-10db", 3.0, 10.0),
+        ("white-5db", 4.0, 10.0),
+        ("hum-10db", 3.0, 10.0),
+        ("hum-5db", 4.0, 10.0),
+        ("babble-10db", 1.0, 2.0),
+        ("babble-5db", 1.0, 2.0),
+    ] {
         let noisy = &fixture(&format!("talk-{name}.wav"));
         let clean = cleaned(noisy, 160);
         let (before, after) = (ratio(voice, noisy), ratio(voice, &clean));
