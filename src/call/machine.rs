@@ -334,7 +334,7 @@ impl Call {
                 }
                 // The recording keeps what came; the recogniser gets what is left of it.
                 let cleaned = self.inbound.cleaned().unwrap_or(frame);
-                self.outputs.push_back(Output::Transcribe(*cleaned));
+                self.outputs.extend(cleaned.pieces().map(Output::Transcribe));
             }
             Heard::Voice { began, voiced, over } => {
                 self.voice = Some(self.since_begin(began));
@@ -560,7 +560,7 @@ fn push_bounded<T>(entries: &mut Vec<T>, entry: T) {
 }
 
 /// Outputs one input can cause without the queue growing: a burst of released packets and the decisions they lead to.
-const OUTPUTS: usize = 64;
+const OUTPUTS: usize = 16;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;

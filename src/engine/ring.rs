@@ -35,7 +35,7 @@ impl Ring {
     }
 
     /// Keeps a frame that came `at`, since the call began. Sound at another rate than the ring's is not kept.
-    pub(super) fn push(&mut self, frame: &Frame, at: Duration) {
+    pub(super) fn push<const N: usize>(&mut self, frame: &Frame<N>, at: Duration) {
         if frame.rate() != self.rate || frame.is_empty() || self.samples.is_empty() {
             return;
         }
@@ -100,6 +100,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Piece;
 
     const RATE: SampleRate = SampleRate::HZ_8000;
     const PTIME: Duration = Duration::from_millis(20);
@@ -177,12 +178,12 @@ mod tests {
         assert!(room <= 1_024 && ring.frames.len() <= 1_001, "{room} for {}", ring.frames.len());
         for n in 0..9_000u32 {
             // Frames of 2 ms: more of them than have room.
-            ring.push(&Frame::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
+            ring.push(&Piece::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
         }
         assert_eq!(ring.frames.len(), Ring::FRAMES);
         let end = ring.end();
-        ring.push(&Frame::empty(SampleRate::HZ_16000), ms(60_000));
-        ring.push(&Frame::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
+        ring.push(&Piece::empty(SampleRate::HZ_16000), ms(60_000));
+        ring.push(&Piece::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
         assert_eq!(ring.end(), end, "sound at another rate is not kept");
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
 use super::*;
-use crate::audio::{Codec, Frame, SampleRate};
+use crate::audio::{Codec, Piece, SampleRate};
 use crate::call::{CallSpec, DialogueSpec};
 use crate::conversation::Transcript;
 use crate::conversation::TranscriptKind::Final;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a service was told, and by which name it goes.
 #[derive(Clone, PartialEq, Debug)]
 enum Told {
-    Heard(&'static str, Frame),
+    Heard(&'static str, Piece),
     Asked(&'static str),
     Opened(&'static str),
     Spoke(&'static str, String),
@@ -42,11 +42,11 @@ impl Stt for Service3 {
     fn open(&self, _: SttSpec) -> SttStream {
         let Self { name, told, is_deaf } = self.clone();
         SttStream::spawn(move |mut commands, events| async move {
-            while let Some(SttCommand::Audio(frame)) = commands.recv().await {
+            while let Some(SttCommand::Audio { rate, samples }) = commands.recv().await {
                 let event = if is_deaf {
                     SttEvent::Failed(ProviderError::new(Failure::Unavailable, "deaf"))
                 } else {
-                    told.send(Told::Heard(name, *frame)).await.unwrap();
+                    told.send(Told::Heard(name, Piece::from_samples(rate, &samples).unwrap())).await.unwrap();
                     let text = name.to_owned();
                     SttEvent::Transcript(Transcript { kind: Final, text, confidence: 1.0, audio_end: Some(PTIME) })
                 };
@@ -154,9 +154,9 @@ impl Bench {
     }
 }
 
-fn frame(value: i16) -> Frame {
+fn frame(value: i16) -> Piece {
     // Of the values a telephone has: what is heard again was kept as µ-law.
-    Frame::from_samples(SampleRate::HZ_8000, &[value * 8; 160]).unwrap()
+    Piece::from_samples(SampleRate::HZ_8000, &[value * 8; 160]).unwrap()
 }
 
 #[tokio::test]
