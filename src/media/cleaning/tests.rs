@@ -83,7 +83,7 @@ fn a_clean_line_is_left_to_the_bit_and_costs_no_memory() {
 fn a_noisy_line_is_cleaned_within_seconds_and_for_as_long_as_it_is_noisy() {
     for name in ["talk-white-10db", "talk-white-5db", "talk-hum-10db", "talk-hum-5db", "talk-babble-5db"] {
         let mut line = Line::new(Denoising::Noise);
-        line.hears(&fixture(name));
+        line.hears(&fixture(name)[..80_000]);
         let (first, changed) = line.changes();
         println!("{name}: from {first:?}, {changed} of {}, {:?}", line.changed.len(), line.cleaning.noise.ratio());
         assert!(first.is_some_and(|first| first < 4_000 * MS), "{name}: {first:?}");
@@ -99,9 +99,7 @@ fn noise_that_ends_leaves_the_line_as_it_came_again_and_neither_change_clicks() 
     line.hears(&white(-38.0, 6_000 * MS));
     let (first, _) = line.changes();
     assert!(first.is_some_and(|first| first < 4_000 * MS), "{first:?}");
-    let quiet = fixture("talk");
-    line.hears(&quiet);
-    line.hears(&quiet);
+    line.hears(&fixture("talk")[..128_000]);
     let last = line.changed.iter().rposition(|changed| *changed).unwrap();
     let after = 20 * MS * last as u32 - 6_000 * MS;
     assert!(after + 100 * MS > Cleaning::RELEASE && after < 14_000 * MS, "{after:?} after the noise");
@@ -157,7 +155,7 @@ fn the_mode_can_change_at_any_moment_without_a_click() {
 #[test]
 fn the_other_mode_cleans_from_the_first_sample_on() {
     let mut line = Line::new(Denoising::NoiseAndSpeech);
-    line.hears(&fixture("talk"));
+    line.hears(&fixture("talk")[..40_000]);
     assert_eq!(line.changes(), (Some(Duration::ZERO), line.changed.len()));
 }
 
