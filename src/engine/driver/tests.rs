@@ -156,7 +156,7 @@ impl Bench {
 
 fn frame(value: i16) -> Piece {
     // Of the values a telephone has: what is heard again was kept as µ-law.
-    Piece::from_samples(SampleRate::HZ_8000, &[value * 8; 160]).unwrap()
+    Piece::from_samples(SampleRate::HZ_8000, &[24 + value * 8; 160]).unwrap()
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn the_second_recogniser_hears_what_the_first_one_missed() {
     }
     bench.out(Output::Rehear { since: PTIME });
     let Told::Heard("second", again) = bench.told().await else { panic!("another recogniser") };
-    assert_eq!(again.samples(), [[16; 160], [24; 160]].concat(), "in one piece");
+    assert_eq!(again.samples(), [[40; 160], [48; 160]].concat(), "in one piece");
     bench.frame();
     assert_eq!(bench.told().await, Told::Heard("second", frame(4)));
     // Of the first one nothing is heard any more, and times are those of the call.
@@ -193,7 +193,7 @@ async fn a_recogniser_that_failed_is_replaced_without_a_gap() {
         bench.out(Output::Rehear { since: Duration::ZERO });
         if has_standby {
             let Told::Heard("second", again) = bench.told().await else { panic!("the second one") };
-            assert_eq!(again.samples(), [[8; 160], [16; 160]].concat());
+            assert_eq!(again.samples(), [[32; 160], [40; 160]].concat());
         } else {
             assert!(matches!(bench.wake().await, Wake::Stt(Some(SttEvent::Failed(_)))), "the same one, once more");
         }
