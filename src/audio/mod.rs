@@ -2,6 +2,7 @@
 //!
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
+pub mod ambience;
 mod beep;
 mod codec;
 mod conceal;

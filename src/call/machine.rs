@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{LAST_RESORT, SampleRate, g711};
 use crate::conversation::{ReplyId, Service};
-use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
+use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, EndReason, Fact, Update};
 use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Quality, Recorder, Reports, Sent};
 use crate::rtp::Packet;
 
@@ -57,8 +57,7 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        // What is done to the sound is for stages that are still to come.
-        let CallSpec { line, dialogue, last_resort, sound: _, record, seed } = spec;
+        let CallSpec { line, dialogue, last_resort, sound, record, seed } = spec;
         let inbound = InboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
@@ -77,6 +76,7 @@ impl Call {
             telephone_event: line.telephone_event,
             lead: line.lead,
             far_buffer: line.far_buffer,
+            ambience: sound.ambience,
             seed,
         };
         let mut call = Self {
@@ -127,7 +127,12 @@ impl Call {
             Input::Transcript(transcript) => self.dialogue.handle(Fact::Transcript(transcript), now),
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
             Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
-            Input::Command(command) => self.dialogue.handle(Fact::Command(command), now),
+            Input::Command(command) => {
+                if let Command::Update(Update { ambience: Some(ambience), .. }) = command {
+                    self.outbound.set_ambience(*ambience);
+                }
+                self.dialogue.handle(Fact::Command(command), now);
+            }
             Input::Closed => self.dialogue.handle(Fact::Closed, now),
             Input::Failed { service, reply: None, failure } => {
                 self.dialogue.handle(Fact::Failed { service, reply: None, failure }, now);

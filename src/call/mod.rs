@@ -14,6 +14,7 @@ mod spec;
 mod story;
 mod timeline;
 
+pub use crate::conversation::Ambience;
 pub use crate::dialogue::{
     AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
     SttMode, Timing, ToolRule, Update, Why,
@@ -22,6 +23,6 @@ pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, 
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
+pub use spec::{CallSpec, Denoising, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings, SampleRate};
+use crate::conversation::Ambience;
 use crate::dialogue::DialogueSpec;
 use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
@@ -26,11 +27,10 @@ pub struct CallSpec {
     pub seed: u64,
 }
 
-/// What is done to the sound of a call, as the AgentPhone API names it. Kept with the call; no stage of the media applies
-/// it yet.
+/// What is done to the sound of a call, as the AgentPhone API names it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SoundSpec {
-    /// What is taken out of the caller's sound.
+    /// What is taken out of the caller's sound. Kept with the call; no stage of the media applies it yet.
     pub denoising: Denoising,
     /// What is put under the agent's.
     pub ambience: Ambience,
@@ -55,35 +55,6 @@ impl Denoising {
         match self {
             Self::Noise => "noise-cancellation",
             Self::NoiseAndSpeech => "noise-and-background-speech-cancellation",
-        }
-    }
-}
-
-/// The quiet bed under the agent's voice.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Ambience {
-    /// None.
-    #[default]
-    None,
-    /// An office.
-    Office,
-    /// A coffee shop.
-    CoffeeShop,
-    /// Out of doors.
-    Outdoor,
-}
-
-impl Ambience {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::None, Self::Office, Self::CoffeeShop, Self::Outdoor];
-
-    /// The name in the API (`ambientSound`).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Office => "office",
-            Self::CoffeeShop => "coffee-shop",
-            Self::Outdoor => "outdoor",
         }
     }
 }

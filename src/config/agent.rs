@@ -98,8 +98,7 @@ const AMBIENT: [&str; 4] = ["none", "office", "coffee-shop", "outdoor"];
 impl Agent {
     /// Options that are kept and that nothing acts on yet, as they stand in the file.
     pub fn not_applied(&self) -> Vec<String> {
-        let set =
-            [("denoisingMode", self.denoising_mode, DENOISING[0]), ("ambientSound", self.ambient_sound, AMBIENT[0])];
+        let set = [("denoisingMode", self.denoising_mode, DENOISING[0])];
         let differs = set.into_iter().filter(|(_, value, default)| value != default);
         differs.map(|(name, value, _)| format!("{name} = \"{value}\"")).collect()
     }

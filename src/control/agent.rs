@@ -1,7 +1,7 @@
 //! An agent that can be called.
 
 use crate::engine::{
-    DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
+    Ambience, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
 };
 
 /// Who answers a call, and everything a call is started with.
@@ -28,7 +28,7 @@ pub struct Agent {
 /// Options of the API that no other part of an agent holds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Options {
-    /// What is done to the sound; kept with each call.
+    /// What is done to the sound.
     pub sound: SoundSpec,
     /// Whether calls are recorded where recordings are kept at all.
     pub record: bool,
@@ -137,6 +137,8 @@ pub struct Overrides {
     pub voice: Option<String>,
     /// 1 is the voice's own speed.
     pub voice_speed: Option<f32>,
+    /// What lies under the voice.
+    pub ambience: Option<Ambience>,
     /// BCP 47.
     pub language: Option<String>,
     /// `turbo`, `balanced` or `max`.
@@ -163,6 +165,7 @@ impl Overrides {
         set(&mut agent.dialogue.begin_message, self.begin_message);
         set(&mut agent.dialogue.system_prompt, self.system_prompt);
         set(&mut agent.tts.speed, self.voice_speed);
+        set(&mut agent.options.sound.ambience, self.ambience);
         set(&mut agent.dialogue.interruption_sensitivity, self.interruption_sensitivity);
         agent.tts.voice = self.voice.or(agent.tts.voice);
         agent.dialogue.transfer_number = self.transfer_number.or(agent.dialogue.transfer_number);

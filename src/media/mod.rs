@@ -4,10 +4,11 @@
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
 //! is heard and listens to what it tells.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! May import: `audio`, `rtp`, `conversation` (`Ambience`, `Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
+mod bed;
 mod continuity;
 mod decoders;
 mod drift;
@@ -18,6 +19,7 @@ mod far;
 mod formats;
 mod inbound;
 mod jitter;
+mod key_tone;
 mod keys;
 mod lowband;
 mod mixer;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
+    Ambience, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
     TransferEnd, WordTime,
 };
 use crate::dialogue::{Command, KeyRules, Update};
@@ -253,7 +253,9 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
             let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
             let (system_prompt, voice) = (optional()?, optional()?);
-            Owned::Command(Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity }))
+            let ambience = next().map(|name| Ambience::from_name(name).ok_or(())).transpose().ok()?;
+            let update = Update { system_prompt, voice, voice_speed, ambience, interruption_sensitivity };
+            Owned::Command(Command::Update(update))
         }
         "collect" => {
             let terminator = match next()? {
@@ -383,6 +385,7 @@ mod tests {
                 system_prompt: Some("Be kind.".into()),
                 voice: Some(String::new()),
                 voice_speed: Some(1.1),
+                ambience: Some(Ambience::Outdoor),
                 interruption_sensitivity: Some(0.0),
             })),
             Owned::Command(Command::Collect(KeyRules::default())),

@@ -270,7 +270,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
             Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
-            Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some("ambience") => sound.ambience = Ambience::from_name(&text(value)?)?,
             Some(option) if option.starts_with("line_") => super::line::set(&mut line, option, &text(value)?)?,
             Some("rtcp") => rtcp = Some(RtcpSpec { ntp: value.parse().ok()? }),
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),

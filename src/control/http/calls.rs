@@ -13,6 +13,7 @@ use crate::store::CallRecord;
 
 use super::Refusal;
 use super::body::Body;
+use super::overrides::ambience;
 use super::query::Query;
 use super::refusal::json;
 use super::segment::Segment;
@@ -108,6 +109,7 @@ pub(super) async fn update(
         system_prompt: body.text("systemPrompt"),
         voice: body.text("voice").filter(|voice| !voice.is_empty()),
         voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
+        ambience: ambience(&mut body),
         interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
     };
     body.finish()?;

@@ -1,7 +1,7 @@
 //! What a request may say of one call that differs from its agent.
 
 use crate::control::Overrides;
-use crate::engine::{Pii, Variables};
+use crate::engine::{Ambience, Pii, Variables};
 
 use super::body::Body;
 use super::calls::is_e164;
@@ -48,6 +48,7 @@ impl Overrides {
             system_prompt,
             voice,
             voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
+            ambience: ambience(body),
             language,
             model_tier,
             interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
@@ -58,4 +59,15 @@ impl Overrides {
             variables,
         }
     }
+}
+
+/// `ambientSound`: what lies under the voice.
+pub(super) fn ambience(body: &mut Body) -> Option<Ambience> {
+    let name = body.text("ambientSound").filter(|name| !name.is_empty())?;
+    let ambience = Ambience::from_name(&name);
+    if ambience.is_none() {
+        let names = Ambience::ALL.map(|ambience| format!("\"{}\"", ambience.name())).join(", ");
+        body.wrong("ambientSound", "value", format!("expected one of {names}"));
+    }
+    ambience
 }

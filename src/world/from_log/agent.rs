@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::call::{CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
+use crate::call::{Ambience, CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
 use crate::world::scenario::{SPOKEN, spoken};
 
 use super::{millis, quotable};
@@ -28,6 +28,9 @@ pub(super) fn put_agent(file: &mut String, spec: &CallSpec) {
     }
     if !spec.record {
         let _ = writeln!(file, "agent record=no");
+    }
+    if spec.sound.ambience != Ambience::None {
+        let _ = writeln!(file, "agent ambience={}", spec.sound.ambience.name());
     }
     if dialogue.redact_keys {
         let _ = writeln!(file, "agent redact=yes");
