@@ -2,6 +2,7 @@
 //!
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
+mod active;
 pub mod ambience;
 mod beep;
 mod codec;
@@ -14,10 +15,12 @@ pub mod level;
 mod linear;
 mod opus;
 mod resample;
+mod tempo;
 pub mod tone;
 mod vad;
 pub mod wav;
 
+pub use active::ActiveLevel;
 pub use beep::{Beep, BeepDetector};
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
@@ -27,4 +30,5 @@ pub use last_resort::LAST_RESORT;
 pub use linear::LinearRate;
 pub use opus::{OpusDecoder, OpusEncoder, OpusSettings};
 pub use resample::{Resampler, resample_all};
+pub use tempo::Tempo;
 pub use vad::{Hop, Vad};

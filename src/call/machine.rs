@@ -57,7 +57,7 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        let CallSpec { line, dialogue, last_resort, sound, record, seed } = spec;
+        let CallSpec { line, dialogue, last_resort, sound, voices, record, seed } = spec;
         let inbound = InboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
@@ -77,6 +77,8 @@ impl Call {
             lead: line.lead,
             far_buffer: line.far_buffer,
             ambience: sound.ambience,
+            level_voices: sound.level_voices,
+            voices,
             seed,
         };
         let mut call = Self {
@@ -128,8 +130,13 @@ impl Call {
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
             Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
             Input::Command(command) => {
-                if let Command::Update(Update { ambience: Some(ambience), .. }) = command {
-                    self.outbound.set_ambience(*ambience);
+                if let Command::Update(Update { ambience, voice, .. }) = command {
+                    if let Some(ambience) = ambience {
+                        self.outbound.set_ambience(*ambience);
+                    }
+                    if voice.is_some() {
+                        self.outbound.change_voice();
+                    }
                 }
                 self.dialogue.handle(Fact::Command(command), now);
             }
@@ -208,7 +215,8 @@ impl Call {
         let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
         let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
         let quality = self.reports.as_ref().map_or(Quality::default(), |reports| reports.quality(&self.inbound));
-        Report { inbound, outbound, quality, unrecorded, ..self.report.clone() }
+        let voices = self.outbound.voices();
+        Report { inbound, outbound, quality, unrecorded, voices, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -359,6 +367,7 @@ impl Call {
             Action::Synthesize { reply, rank, text } => {
                 self.replies.speak(reply);
                 self.outbound.expect(reply);
+                self.outbound.spoken_by(reply, rank);
                 self.stopwatch.segment(reply, &text, self.since_begin(now));
                 self.outputs.push_back(Output::Synthesize { reply, rank, text });
             }

@@ -19,7 +19,7 @@ pub use crate::dialogue::{
     AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
     SttMode, Timing, ToolRule, Update, Why,
 };
-pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, RtcpSpec};
+pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, RtcpSpec, prepare_ambience};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};

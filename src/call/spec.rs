@@ -21,6 +21,8 @@ pub struct CallSpec {
     pub last_resort: Option<Vec<u8>>,
     /// What is done to the sound.
     pub sound: SoundSpec,
+    /// What is known of the loudness of the first voice and of its backup: active speech level (ITU-T P.56) in dBFS.
+    pub voices: [Option<f32>; 2],
     /// Whether [`Output::Record`](super::Output::Record) is wanted.
     pub record: bool,
     /// Where SSRC, first sequence number and first timestamp come from (RFC 3550 wants them unpredictable).
@@ -34,6 +36,8 @@ pub struct SoundSpec {
     pub denoising: Denoising,
     /// What is put under the agent's.
     pub ambience: Ambience,
+    /// Whether every voice is brought to the same loudness.
+    pub level_voices: bool,
 }
 
 /// What is taken out of the caller's sound.
@@ -120,6 +124,6 @@ impl CallSpec {
     /// A recorded call over a plain µ-law RTP line.
     pub fn new(dialogue: DialogueSpec) -> Self {
         let (line, sound) = (LineSpec::rtp(Codec::Pcmu), SoundSpec::default());
-        Self { line, dialogue, last_resort: None, sound, record: true, seed: 0 }
+        Self { line, dialogue, last_resort: None, sound, voices: [None; 2], record: true, seed: 0 }
     }
 }

@@ -153,6 +153,9 @@ pub struct Report {
     pub quality: Quality,
     /// Time that passed unrecorded because the machine stood still.
     pub unrecorded: Duration,
+    /// How loud the first voice and its backup were found to be by themselves, in dBFS of active speech; `None`: too
+    /// little was heard.
+    pub voices: [Option<f32>; 2],
 }
 
 /// How often a backup was asked, or the same recogniser once more.

@@ -8,7 +8,7 @@ use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
     Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, Stt,
-    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
+    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec, prepare_ambience,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
@@ -57,8 +57,13 @@ pub(crate) fn callable(
     };
     let sound = SoundSpec {
         denoising: Denoising::ALL.into_iter().find(|mode| mode.name() == agent.denoising_mode).unwrap_or_default(),
-        ambience: Ambience::ALL.into_iter().find(|sound| sound.name() == agent.ambient_sound).unwrap_or_default(),
+        ambience: Ambience::from_name(agent.ambient_sound).unwrap_or_default(),
+        level_voices: agent.level_voices,
     };
+    // No caller is to wait for it, nor anybody else's call; the rates are those lines work at.
+    for rate in [SampleRate::HZ_8000, SampleRate::HZ_16000] {
+        prepare_ambience(sound.ambience, rate);
+    }
     Ok(Agent {
         profile: Profile {
             id: agent.id.clone(),

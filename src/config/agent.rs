@@ -84,6 +84,8 @@ pub struct Agent {
     pub denoising_mode: &'static str,
     /// What is put under the agent's voice, by the API's name.
     pub ambient_sound: &'static str,
+    /// Whether its voices are brought to the same loudness.
+    pub level_voices: bool,
     /// Whether the caller's keys are kept out of what is told, written and recorded.
     pub redact_keys: bool,
     /// Its own tools.
@@ -161,6 +163,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let word = |name: &&'static str| (*name, *name);
     let denoising_mode = section.one_of("denoising_mode", &DENOISING.each_ref().map(word)).unwrap_or(DENOISING[0]);
     let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);
+    let level_voices = section.flag("level_voices").unwrap_or(true);
     let is_accurate = section.one_of("stt_mode", &[("fast", false), ("accurate", true)]).unwrap_or(false);
     let enable_backchannel = section.flag("enable_backchannel").unwrap_or(true);
     let redact_keys = section.flag("redact_keys").unwrap_or(false);
@@ -180,6 +183,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         call_screening_purpose,
         denoising_mode,
         ambient_sound,
+        level_voices,
         redact_keys,
         custom_tools,
         name: name.unwrap_or_else(|| id.clone()),

@@ -336,7 +336,7 @@ fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
     let text = "[[agents]]\nid = \"a\"\nsystemPrompt = \"p\"\ntransferNumber = \"+14155550100\"\nsttMode = \"accurate\"\n\
                 enable_backchannel = false\nvoicemailMessage = \"Call back.\"\ncallScreeningIdentity = \"Ada\"\n\
                 call_screening_purpose = \"a booking\"\ndenoisingMode = \"noise-and-background-speech-cancellation\"\n\
-                ambient_sound = \"coffee-shop\"\nredactKeys = true\n";
+                ambient_sound = \"coffee-shop\"\nlevelVoices = false\nredactKeys = true\n";
     let agent = parse(text, &[]).unwrap().agents.remove(0);
     assert_eq!(agent.transfer_number.as_ref().map(|number| number.reveal().as_str()), Some("+14155550100"));
     assert!(agent.is_accurate && !agent.enable_backchannel && agent.redact_keys);
@@ -345,9 +345,9 @@ fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
     assert_eq!(agent.call_screening_purpose.as_deref(), Some("a booking"));
     let not_applied = agent.not_applied().join(", ");
     assert!(not_applied.contains("denoisingMode"));
-    assert_eq!(agent.ambient_sound, "coffee-shop");
+    assert_eq!((agent.ambient_sound, agent.level_voices), ("coffee-shop", false));
     let plain = parse(AGENT, &[]).unwrap().agents.remove(0);
-    assert!(plain.enable_backchannel && !plain.is_accurate && plain.not_applied().is_empty());
+    assert!(plain.level_voices && plain.enable_backchannel && !plain.is_accurate && plain.not_applied().is_empty());
     assert_eq!((plain.transfer_number, plain.custom_tools), (None, Vec::new()));
     let told = problems(&text.replace("+14155550100", "415-555-0100"), &[]);
     assert!(told.contains("transfer_number: expected a number in E.164") && !told.contains("0100\","), "{told}");

@@ -18,6 +18,7 @@ mod handle;
 mod hearing;
 mod journal;
 mod log;
+mod loudness;
 mod quiet;
 mod recording;
 mod registry;
@@ -37,7 +38,7 @@ pub use crate::call::{
     Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
     Event, EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report,
     RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule,
-    TurnReport, Update, Waterfall, Why,
+    TurnReport, Update, Waterfall, Why, prepare_ambience,
 };
 pub use crate::conversation::{Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};

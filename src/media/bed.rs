@@ -90,13 +90,7 @@ impl Bed {
         if let Some(leaving) = &mut self.leaving {
             leaving.gain = Ramp::new(1.0, 0.0, Self::GLIDE, self.rate, Shape::RaisedCosine);
         }
-        let sound = match self.wanted {
-            Ambience::None => None,
-            Ambience::Office => ambience::office(self.rate),
-            Ambience::CoffeeShop => ambience::coffee_shop(self.rate),
-            Ambience::Outdoor => ambience::outdoor(self.rate),
-        };
-        self.playing = sound.filter(|sound| !sound.is_empty()).map(|sound| Loop {
+        self.playing = sound_of(self.wanted, self.rate).filter(|sound| !sound.is_empty()).map(|sound| Loop {
             place: self.wanted,
             sound,
             // A call's own moment, another one in each place.
@@ -107,6 +101,20 @@ impl Bed {
             // At a rate there is no bed for: nothing more is to be done.
             self.wanted = Ambience::None;
         }
+    }
+}
+
+/// Makes a place's bed for a line of this rate, so that the first call to play it need not: 20–40 ms of work, once.
+pub fn prepare_ambience(ambience: Ambience, rate: SampleRate) {
+    sound_of(ambience, rate);
+}
+
+fn sound_of(ambience: Ambience, rate: SampleRate) -> Option<&'static [i16]> {
+    match ambience {
+        Ambience::None => None,
+        Ambience::Office => ambience::office(rate),
+        Ambience::CoffeeShop => ambience::coffee_shop(rate),
+        Ambience::Outdoor => ambience::outdoor(rate),
     }
 }
 

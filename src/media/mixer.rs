@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::audio::level::{self, Ramp, Shape, gain};
 use crate::audio::{Frame, SampleRate};
-use crate::conversation::Ambience;
+use crate::conversation::{Ambience, ReplyId};
 
 use super::bed::Bed;
+use super::loudness::Loudness;
 use super::playout::{Playout, Taken};
 
 /// Takes the playout's sound and gives it its loudness: ducking, and edges that do not click wherever speech starts,
@@ -22,6 +23,7 @@ pub(super) struct Mixer {
     /// The last sample of speech that may go on in the next packet.
     last: i16,
     bed: Bed,
+    loudness: Loudness,
 }
 
 impl Mixer {
@@ -39,8 +41,8 @@ impl Mixer {
     const STEP: u16 = 256;
 
     /// Full level.
-    pub(super) fn new(rate: SampleRate, ptime: Duration, bed: Bed) -> Self {
-        Self { rate, ptime, level: steady(1.0), ducked: false, tail: None, last: 0, bed }
+    pub(super) fn new(rate: SampleRate, ptime: Duration, bed: Bed, loudness: Loudness) -> Self {
+        Self { rate, ptime, level: steady(1.0), ducked: false, tail: None, last: 0, bed, loudness }
     }
 
     /// Softer, or back to full level.
@@ -68,6 +70,26 @@ impl Mixer {
         self.bed.want(ambience);
     }
 
+    /// Sound of a reply has come.
+    pub(super) fn hear(&mut self, reply: ReplyId, samples: &[i16], rate: SampleRate) {
+        self.loudness.hear(reply, samples, rate);
+    }
+
+    /// The voice of `rank` speaks a reply.
+    pub(super) fn spoken_by(&mut self, reply: ReplyId, rank: u8) {
+        self.loudness.expect(reply, rank);
+    }
+
+    /// Another voice is the first from here on.
+    pub(super) fn change_voice(&mut self) {
+        self.loudness.change_voice(self.rate);
+    }
+
+    /// How loud each voice was found to be.
+    pub(super) fn voices(&self) -> [Option<f32>; 2] {
+        self.loudness.found()
+    }
+
     /// What the playout would say next is cut: the next packet lets it die away.
     pub(super) fn fade(&mut self, playout: &Playout) {
         if self.last == 0 {
@@ -83,6 +105,7 @@ impl Mixer {
         }
         self.last = 0;
         let there = tail.samples_mut().get_mut(..there).unwrap_or_default();
+        level::scale(there, self.loudness.factor());
         self.level.apply(there);
         let length = self.rate.duration_of(there.len());
         Ramp::new(1.0, 0.0, length, self.rate, Shape::RaisedCosine).apply(there);
@@ -127,6 +150,14 @@ impl Mixer {
             self.die_away();
         }
         if let Some(speech) = frame.samples_mut().get_mut(..taken.samples).filter(|speech| !speech.is_empty()) {
+            if self.loudness.is_enabled()
+                && let Some(reply) = taken.reply
+            {
+                let mut next = Frame::silence(self.rate, self.ptime);
+                let there = playout.peek(next.samples_mut());
+                let next = next.samples().get(..there).unwrap_or_default();
+                self.loudness.apply(speech, next, reply, taken.first, self.ptime);
+            }
             self.speak(speech, taken);
         }
         self.add_tail(frame.samples_mut());

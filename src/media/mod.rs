@@ -21,6 +21,7 @@ mod inbound;
 mod jitter;
 mod key_tone;
 mod keys;
+mod loudness;
 mod lowband;
 mod mixer;
 mod outbound;
@@ -34,6 +35,7 @@ mod report;
 mod rtcp;
 mod source;
 
+pub use bed::prepare_ambience;
 pub use formats::{Format, Formats};
 pub use inbound::{Heard, Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};

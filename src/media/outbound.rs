@@ -14,12 +14,13 @@ use super::dtx::{Deed, Dtx};
 use super::far::Far;
 use super::inbound::Inbound;
 use super::key_tone::KeyTone;
+use super::loudness::Loudness;
 use super::mixer::Mixer;
 use super::pacer::Pacer;
 use super::playout::{Cut, Playout, Taken, duration};
 
 /// What the outbound side of a line is told once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct OutboundSpec {
     /// The codec we send.
     pub codec: Codec,
@@ -44,6 +45,10 @@ pub struct OutboundSpec {
     pub far_buffer: bool,
     /// What lies under the speech.
     pub ambience: Ambience,
+    /// Whether every voice is brought to the same loudness.
+    pub level_voices: bool,
+    /// What is known of the voices by rank: active speech level (ITU-T P.56) in dBFS.
+    pub voices: [Option<f32>; 2],
     /// Where SSRC, first sequence number, first timestamp and the moment the ambience begins with come from.
     pub seed: u64,
 }
@@ -63,6 +68,8 @@ impl OutboundSpec {
             lead: Duration::ZERO,
             far_buffer: false,
             ambience: Ambience::None,
+            level_voices: false,
+            voices: [None; 2],
             seed: 0,
         }
     }
@@ -182,7 +189,12 @@ impl Outbound {
             resampler: (codec.sample_rate() != rate).then(|| Resampler::new(rate, codec.sample_rate())),
             dtx: Dtx::new(spec.dtx && !spec.far_buffer, ptime),
             playout: Playout::new(rate, history, ptime),
-            mixer: Mixer::new(rate, ptime, Bed::new(spec.ambience, next_random(&mut spec.seed.rotate_left(32)), rate)),
+            mixer: Mixer::new(
+                rate,
+                ptime,
+                Bed::new(spec.ambience, next_random(&mut spec.seed.rotate_left(32)), rate),
+                Loudness::new(spec.level_voices, spec.voices, rate),
+            ),
             pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, ptime, now),
             far: Far::new(rate),
             keys: DtmfSender::new(ptime),
@@ -225,9 +237,28 @@ impl Outbound {
     pub fn speech(&mut self, reply: ReplyId, samples: &[i16], rate: SampleRate, now: Instant) {
         self.tell(now);
         match self.playout.speech(reply, samples, rate, self.now) {
-            Ok(dropped) => self.report.overflow_samples += dropped as u64,
+            Ok(dropped) => {
+                self.report.overflow_samples += dropped as u64;
+                self.mixer.hear(reply, samples, rate);
+            }
             Err(stale) => self.report.stale_samples += stale as u64,
         }
+    }
+
+    /// The voice of this rank speaks a reply: each voice has a loudness of its own.
+    pub fn spoken_by(&mut self, reply: ReplyId, rank: u8) {
+        self.mixer.spoken_by(reply, rank);
+    }
+
+    /// Another voice is the first from here on; replies that were expected before keep the one they had.
+    pub fn change_voice(&mut self) {
+        self.mixer.change_voice();
+    }
+
+    /// How loud each voice was found to be by itself, by rank: active speech level in dBFS; `None`: not enough was heard
+    /// of it.
+    pub fn voices(&self) -> [Option<f32>; 2] {
+        self.mixer.voices()
     }
 
     /// All sound of a reply has come.
