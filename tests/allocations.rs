@@ -285,3 +285,13 @@ fn no_codec_allocates_in_either_direction_but_opus_where_it_codes() {
         assert!(heard > 550 && lost > 50, "{}: {heard} frames, {lost} lost", codec.name());
     }
 }
+
+#[test]
+fn a_call_begins_with_little_memory() {
+    let now = Instant::now();
+    let mut held = None;
+    let made = allocation_counter::measure(|| held = Some(Call::new(CallSpec::new(DialogueSpec::default()), now)));
+    let kilobytes = (made.bytes_current as usize + size_of::<Call>()) / 1_000;
+    assert!(kilobytes < 150, "{kilobytes} kB");
+    println!("{kilobytes} kB");
+}

@@ -287,7 +287,7 @@ fn a_sender_may_change_its_packet_time_whenever_it_likes() {
             if !codec.can_send(ms(ptime)) {
                 continue;
             }
-            let mut frame = Frame::silence(codec.sample_rate(), ms(ptime));
+            let mut frame: Frame = Frame::silence(codec.sample_rate(), ms(ptime));
             sound.fill(frame.samples_mut());
             let mut payload = [0; Codec::LONGEST_SENT];
             let length = encoder.encode(frame.samples(), &mut payload);
@@ -320,7 +320,7 @@ fn any_packet_may_be_in_any_format_that_was_agreed() {
         let (payload_type, codec, encoder, sound) = &mut senders[which];
         let ptime = if codec.can_send(ms(20)) { 20 } else { 10 };
         let mut payload = [0; Codec::LONGEST_SENT];
-        let mut frame = Frame::silence(codec.sample_rate(), ms(ptime));
+        let mut frame: Frame = Frame::silence(codec.sample_rate(), ms(ptime));
         sound.fill(frame.samples_mut());
         let length = encoder.encode(frame.samples(), &mut payload);
         hand.wait(ms(ptime));

@@ -354,7 +354,7 @@ mod tests {
                 let (mut encoder, mut decoder) = (Encoder::new(codec), Decoder::new(codec));
                 let mut payload = [0; Codec::LONGEST_SENT];
                 for _ in 0..100 {
-                    let mut frame = Frame::silence(rate, ptime);
+                    let mut frame: Frame = Frame::silence(rate, ptime);
                     tone.fill(frame.samples_mut());
                     let length = encoder.encode(frame.samples(), &mut payload);
                     let frame = decoder.decode(&payload[..length]).unwrap();

@@ -46,28 +46,41 @@ impl fmt::Debug for SampleRate {
 
 /// Mono PCM samples with their rate, owned and inline: a frame moves through the call without touching the heap.
 ///
-/// Holds at most [`Frame::CAPACITY`] samples: 60 ms at 16 kHz, 120 ms at 8 kHz, 20 ms at 48 kHz.
+/// Holds at most `N` samples; [`Frame::CAPACITY`] unless said otherwise: 60 ms at 16 kHz, 120 ms at 8 kHz, 20 ms at 48 kHz.
 #[derive(Clone, Copy)]
-pub struct Frame {
+pub struct Frame<const N: usize = 960> {
     rate: SampleRate,
     len: u16,
-    samples: [i16; Frame::CAPACITY],
+    samples: [i16; N],
 }
+
+/// A frame of at most 20 ms at 16 kHz, 40 ms at 8 kHz: a third of the bytes to move.
+pub type Piece = Frame<320>;
 
 impl Frame {
     /// The most samples one frame holds.
     pub const CAPACITY: usize = 960;
 
+    /// The same sound in pieces.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> {
+        self.samples().chunks(Piece::MOST).filter_map(|samples| Piece::from_samples(self.rate, samples))
+    }
+}
+
+impl<const N: usize> Frame<N> {
+    /// The most samples one of this size holds.
+    pub const MOST: usize = N;
+
     /// A frame with no samples yet.
     pub const fn empty(rate: SampleRate) -> Self {
-        Self { rate, len: 0, samples: [0; Self::CAPACITY] }
+        Self { rate, len: 0, samples: [0; N] }
     }
 
     /// Digital silence of `duration`, cut at the capacity.
     pub const fn silence(rate: SampleRate, duration: Duration) -> Self {
         let wanted = rate.samples_in(duration);
-        let len = if wanted < Self::CAPACITY { wanted } else { Self::CAPACITY };
-        Self { rate, len: len as u16, samples: [0; Self::CAPACITY] }
+        let len = if wanted < N { wanted } else { N };
+        Self { rate, len: len as u16, samples: [0; N] }
     }
 
     /// A frame of `samples`; `None` when they are more than the capacity.
@@ -79,7 +92,7 @@ impl Frame {
     /// Appends as many of `samples` as still fit and says how many did.
     pub fn push(&mut self, samples: &[i16]) -> usize {
         let start = usize::from(self.len);
-        let taken = samples.len().min(Self::CAPACITY - start);
+        let taken = samples.len().min(N - start);
         self.samples[start..start + taken].copy_from_slice(&samples[..taken]);
         self.len += taken as u16;
         taken
@@ -88,7 +101,7 @@ impl Frame {
     /// Appends `count` samples of silence, as many as still fit, and lends them out to be written.
     pub fn grow(&mut self, count: usize) -> &mut [i16] {
         let start = usize::from(self.len);
-        let end = start.saturating_add(count).min(Self::CAPACITY);
+        let end = start.saturating_add(count).min(N);
         self.len = end as u16;
         let room = &mut self.samples[start..end];
         room.fill(0);
@@ -126,13 +139,13 @@ impl Frame {
     }
 }
 
-impl PartialEq for Frame {
+impl<const N: usize> PartialEq for Frame<N> {
     fn eq(&self, other: &Self) -> bool {
         self.rate == other.rate && self.samples() == other.samples()
     }
 }
 
-impl fmt::Debug for Frame {
+impl<const N: usize> fmt::Debug for Frame<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Samples are caller speech: their count and rate are enough for a log.
         write!(f, "Frame({} samples at {:?})", self.len, self.rate)
@@ -153,16 +166,16 @@ mod tests {
 
     #[test]
     fn a_frame_takes_what_fits_and_says_so() {
-        let mut frame = Frame::empty(SampleRate::HZ_8000);
+        let mut frame: Frame = Frame::empty(SampleRate::HZ_8000);
         assert_eq!(frame.push(&[7; 900]), 900);
         assert_eq!(frame.push(&[8; 900]), 60);
         assert_eq!(frame.samples().len(), Frame::CAPACITY);
-        assert_eq!(Frame::from_samples(SampleRate::HZ_8000, &[0; 961]), None);
+        assert_eq!(Frame::<960>::from_samples(SampleRate::HZ_8000, &[0; 961]), None);
     }
 
     #[test]
     fn what_a_frame_grows_by_is_silence_even_where_it_held_sound_before() {
-        let mut frame = Frame::empty(SampleRate::HZ_8000);
+        let mut frame: Frame = Frame::empty(SampleRate::HZ_8000);
         frame.push(&[7; 900]);
         frame.clear();
         assert_eq!(frame.grow(500), [0; 500]);
@@ -171,8 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn pieces_are_the_frame_in_order() {
+        let samples: Vec<i16> = (0..700).collect();
+        let frame = Frame::from_samples(SampleRate::HZ_16000, &samples).unwrap();
+        let pieces: Vec<Piece> = frame.pieces().collect();
+        assert_eq!(pieces.iter().map(|piece| piece.samples().len()).collect::<Vec<_>>(), [320, 320, 60]);
+        assert_eq!(pieces.iter().flat_map(Piece::samples).copied().collect::<Vec<_>>(), samples);
+        assert!(pieces.iter().all(|piece| piece.rate() == SampleRate::HZ_16000));
+    }
+
+    #[test]
     fn a_frame_does_not_print_its_samples() {
-        let frame = Frame::from_samples(SampleRate::HZ_8000, &[12_345; 2]).unwrap();
+        let frame: Frame = Frame::from_samples(SampleRate::HZ_8000, &[12_345; 2]).unwrap();
         assert_eq!(format!("{frame:?}"), "Frame(2 samples at 8000 Hz)");
     }
 }

@@ -24,7 +24,7 @@ pub use active::ActiveLevel;
 pub use beep::{Beep, BeepDetector};
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
-pub use frame::{Frame, SampleRate};
+pub use frame::{Frame, Piece, SampleRate};
 pub use g722::{G722Decoder, G722Encoder};
 pub use last_resort::LAST_RESORT;
 pub use linear::LinearRate;

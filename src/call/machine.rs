@@ -338,7 +338,7 @@ impl Call {
                         recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
                     }
                 }
-                self.outputs.push_back(Output::Transcribe(*frame));
+                self.outputs.extend(frame.pieces().map(Output::Transcribe));
             }
             Heard::Voice { began, voiced, over } => {
                 self.voice = Some(self.since_begin(began));
@@ -565,7 +565,7 @@ fn push_bounded<T>(entries: &mut Vec<T>, entry: T) {
 }
 
 /// Outputs one input can cause without the queue growing: a burst of released packets and the decisions they lead to.
-const OUTPUTS: usize = 64;
+const OUTPUTS: usize = 16;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;

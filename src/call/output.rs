@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::audio::Frame;
+use crate::audio::Piece;
 use crate::conversation::{Message, Pii, ReplyId, ToolCall};
 use crate::dialogue::{DialogueEvent, EndReason};
 use crate::rtp::{PacketBuf, RtcpBuf};
@@ -20,8 +20,8 @@ pub enum Output {
     ClearFar,
     /// Ask the far side to tell when everything sent so far was played (gateways that buffer).
     Mark(u32),
-    /// Give this sound of the caller to the recogniser.
-    Transcribe(Frame),
+    /// Give this sound of the caller to the recogniser. A packet of more than 20 ms at 16 kHz comes in pieces.
+    Transcribe(Piece),
     /// Ask the recogniser for what it has.
     Finalize,
     /// Hand the caller's sound since then to another recogniser, or to the same one over a new connection, and go on with
@@ -100,9 +100,9 @@ pub enum Output {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Stereo {
     /// What was heard from the caller.
-    pub caller: Frame,
+    pub caller: Piece,
     /// What was sent to the caller.
-    pub agent: Frame,
+    pub agent: Piece,
 }
 
 /// Something worth telling, with its time since the call began.

@@ -86,14 +86,11 @@ pub(super) fn sounds_like_question(words: &[String], language: &Language) -> boo
 
 /// The longest of the phrases that words begin with, in words.
 pub(super) fn phrase_at(words: &[String], phrases: &[&str]) -> Option<usize> {
-    phrases
-        .iter()
-        .filter_map(|phrase| {
-            let len = phrase.split(' ').count();
-            let head = words.get(..len)?;
-            phrase.split(' ').eq(head.iter().map(String::as_str)).then_some(len)
-        })
-        .max()
+    let is_at = |phrase: &&str| {
+        let mut said = words.iter();
+        phrase.split(' ').try_fold(0, |len, word| said.next().is_some_and(|said| said == word).then_some(len + 1))
+    };
+    phrases.iter().filter_map(is_at).max()
 }
 
 /// Whether one of the phrases is anywhere in the words.
@@ -104,9 +101,8 @@ pub(super) fn has_phrase(words: &[String], phrases: &[&str]) -> bool {
 /// Whether the words end in one of the phrases.
 pub(super) fn ends_in(words: &[String], phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| {
-        let len = phrase.split(' ').count();
-        let tail = words.len().checked_sub(len).and_then(|from| words.get(from..));
-        tail.is_some_and(|tail| phrase.split(' ').eq(tail.iter().map(String::as_str)))
+        let mut said = words.iter().rev();
+        phrase.rsplit(' ').all(|word| said.next().is_some_and(|said| said == word))
     })
 }
 

@@ -350,7 +350,7 @@ impl Driver {
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
-                sources.hearing.hear(frame, now.saturating_duration_since(self.began));
+                sources.hearing.hear(&frame, now.saturating_duration_since(self.began));
             }
             Output::Finalize => sources.hearing.finalize(),
             Output::Rehear { since } => {

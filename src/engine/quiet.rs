@@ -1,7 +1,5 @@
 //! Whether a caller has been quiet for so long that nobody minds when a recogniser learns of it a moment later.
 
-use crate::audio::Frame;
-
 /// Follows the level of a caller's sound, frame by frame. Nothing depends on it but how sound is packed for a recogniser:
 /// wrongly loud costs a few small messages, wrongly quiet keeps the beginning of a faint word back for less than a piece.
 #[derive(Clone, Debug)]
@@ -30,8 +28,7 @@ impl Quiet {
     }
 
     /// Hears a frame; whether the caller is quiet.
-    pub(super) fn hear(&mut self, frame: &Frame) -> bool {
-        let samples = frame.samples();
+    pub(super) fn hear(&mut self, samples: &[i16]) -> bool {
         let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
         let level = sum as f32 / samples.len().max(1) as f32;
         self.floor = (self.floor * Self::RISE).min(level).max(Self::LOWEST);
@@ -43,12 +40,10 @@ impl Quiet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::SampleRate;
 
     fn hear(quiet: &mut Quiet, level: i16, frames: usize) -> Vec<bool> {
         let samples: Vec<i16> = (0..160).map(|n| if n % 2 == 0 { level } else { -level }).collect();
-        let frame = Frame::from_samples(SampleRate::HZ_8000, &samples).unwrap();
-        (0..frames).map(|_| quiet.hear(&frame)).collect()
+        (0..frames).map(|_| quiet.hear(&samples)).collect()
     }
 
     #[test]

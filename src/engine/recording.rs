@@ -1,7 +1,7 @@
 //! The stereo recording of one call: caller left, agent right.
 
 use super::files::FileSink;
-use crate::audio::{Frame, SampleRate};
+use crate::audio::{Piece, SampleRate};
 use crate::call::Stereo;
 
 /// A WAV file (PCM, 16 bit, two channels) that is valid at any moment, also when the process dies.
@@ -30,7 +30,7 @@ impl Recording {
     pub(super) fn write(&mut self, sound: &Stereo) {
         let rate = *self.rate.get_or_insert(sound.caller.rate());
         // One call has one rate; anything else would play at the wrong speed.
-        let side = |frame: &Frame| if frame.rate() == rate { *frame } else { Frame::empty(rate) };
+        let side = |piece: &Piece| if piece.rate() == rate { *piece } else { Piece::empty(rate) };
         let (caller, agent) = (side(&sound.caller), side(&sound.agent));
         let (caller, agent) = (caller.samples(), agent.samples());
         for index in 0..caller.len().max(agent.len()) {
@@ -52,7 +52,7 @@ impl Recording {
     /// Hands over what is pending: first the sound, then the header that counts it. A dropped piece stays silent.
     fn flush(&mut self) {
         let rate = self.rate.unwrap_or(SampleRate::HZ_8000);
-        let piece = std::mem::replace(&mut self.pending, Vec::with_capacity(PIECE + 4 * Frame::CAPACITY));
+        let piece = std::mem::replace(&mut self.pending, Vec::with_capacity(PIECE + 4 * Piece::MOST));
         let length = piece.len() as u64;
         if length > 0 {
             self.sink.write_at(HEADER + self.written, piece);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn stereo(caller: &[i16], agent: &[i16]) -> Stereo {
-        let frame = |samples| Frame::from_samples(SampleRate::HZ_8000, samples).unwrap();
+        let frame = |samples| Piece::from_samples(SampleRate::HZ_8000, samples).unwrap();
         Stereo { caller: frame(caller), agent: frame(agent) }
     }
 

@@ -7,15 +7,18 @@ use crate::audio::g711::{linear_to_ulaw, ulaw_to_linear};
 use crate::audio::{Frame, SampleRate};
 
 /// Sound of one call with its time, from up to [`Ring::LENGTH`] ago to the newest. Positions count samples since the call
-/// began. All room is taken at the start; the oldest sound makes room for the newest.
+/// began. The oldest sound makes room for the newest.
 ///
 /// It is kept as µ-law, half the room of its samples: what comes from a telephone has been that before, and a recogniser that
-/// hears wideband again does not mind.
+/// hears wideband again does not mind. A second in which nothing was louder than [`Ring::FAINT`] takes no room and is heard
+/// again as silence: most of a call is the other side speaking.
 #[derive(Debug)]
 pub(super) struct Ring {
     rate: SampleRate,
-    /// µ-law.
-    samples: Box<[u8]>,
+    /// Seconds of µ-law; `None`: nothing was to be heard.
+    seconds: Box<[Option<Box<[u8]>>]>,
+    /// Whether something was to be heard in the second that is being written.
+    audible: bool,
     /// Where the next sample goes.
     end: u64,
     /// Where each frame ended and when it came, oldest first.
@@ -27,30 +30,61 @@ impl Ring {
     pub(super) const LENGTH: Duration = Duration::from_secs(20);
     /// Frames whose time is known: all of [`Ring::LENGTH`] in frames of 10 ms, the shortest a telephone line has.
     const FRAMES: usize = 2_000;
+    /// About −63 dBFS, the smallest steps of µ-law: no voice is as faint as this at its loudest.
+    const FAINT: u16 = 24;
 
     /// An empty ring for sound at `rate`.
     pub(super) fn new(rate: SampleRate) -> Self {
-        let samples = vec![0; rate.samples_in(Self::LENGTH)].into_boxed_slice();
-        Self { rate, samples, end: 0, frames: VecDeque::new() }
+        let seconds = vec![None; Self::LENGTH.as_secs() as usize].into_boxed_slice();
+        Self { rate, seconds, audible: false, end: 0, frames: VecDeque::new() }
     }
 
     /// Keeps a frame that came `at`, since the call began. Sound at another rate than the ring's is not kept.
-    pub(super) fn push(&mut self, frame: &Frame, at: Duration) {
-        if frame.rate() != self.rate || frame.is_empty() || self.samples.is_empty() {
+    pub(super) fn push<const N: usize>(&mut self, frame: &Frame<N>, at: Duration) {
+        if frame.rate() != self.rate || frame.is_empty() {
             return;
         }
-        let place = (self.end % self.samples.len() as u64) as usize;
-        // The ring's end, and once around its beginning.
-        let (before, after) = self.samples.split_at_mut(place);
-        for (kept, &sample) in after.iter_mut().chain(before).zip(frame.samples()) {
-            *kept = linear_to_ulaw(sample);
+        let mut samples = frame.samples();
+        while !samples.is_empty() {
+            let (second, offset) = self.place(self.end);
+            let (now, later) = samples.split_at(samples.len().min(self.second() - offset));
+            self.write(second, offset, now);
+            self.end += now.len() as u64;
+            samples = later;
         }
-        self.end += frame.samples().len() as u64;
         // Of sound that is gone nobody asks; one older end tells where the oldest sound begins.
         while self.frames.len() == Self::FRAMES || self.frames.get(1).is_some_and(|(end, _)| *end <= self.begin()) {
             self.frames.pop_front();
         }
         self.frames.push_back((self.end, at));
+    }
+
+    /// Writes within one second.
+    fn write(&mut self, second: usize, offset: usize, samples: &[i16]) {
+        let length = self.second();
+        let Some(kept) = self.seconds.get_mut(second) else { return };
+        let audible = samples.iter().any(|sample| sample.unsigned_abs() > Self::FAINT);
+        self.audible = audible || (self.audible && offset > 0);
+        if audible && kept.is_none() {
+            *kept = Some(vec![SILENCE; length].into_boxed_slice());
+        }
+        if let Some(room) = kept.as_mut().and_then(|kept| kept.get_mut(offset..offset + samples.len())) {
+            room.iter_mut().zip(samples).for_each(|(kept, &sample)| *kept = linear_to_ulaw(sample));
+        }
+        if offset + samples.len() == length && !self.audible {
+            *kept = None;
+        }
+    }
+
+    /// Which second a position lies in, and where in it.
+    fn place(&self, position: u64) -> (usize, usize) {
+        let second = self.second() as u64;
+        ((position / second % self.seconds.len() as u64) as usize, (position % second) as usize)
+    }
+
+    /// Samples a second.
+    const fn second(&self) -> usize {
+        self.rate.hz() as usize
     }
 
     /// The position behind the newest sample.
@@ -60,7 +94,7 @@ impl Ring {
 
     /// The position of the oldest sample that is kept.
     pub(super) const fn begin(&self) -> u64 {
-        self.end.saturating_sub(self.samples.len() as u64)
+        self.end.saturating_sub((self.seconds.len() * self.second()) as u64)
     }
 
     /// The position of the sound that came at `since`; the oldest kept when that is gone, the end when none came since.
@@ -78,15 +112,17 @@ impl Ring {
         let mut frame = Frame::empty(self.rate);
         let position = position.max(self.begin());
         let mut left = (self.end.saturating_sub(position)).min(self.rate.samples_in(length) as u64) as usize;
-        let mut place = (position % (self.samples.len() as u64).max(1)) as usize;
-        // Twice: the sound may go on at the ring's beginning.
-        for _ in 0..2 {
-            let piece = self.samples.get(place..).unwrap_or_default();
-            let room = left.min(piece.len()).min(Frame::CAPACITY - frame.samples().len());
-            for (sample, &kept) in frame.grow(room).iter_mut().zip(piece) {
-                *sample = ulaw_to_linear(kept);
+        let mut at = position;
+        left = left.min(Frame::CAPACITY);
+        while left > 0 {
+            let (second, offset) = self.place(at);
+            let here = left.min(self.second() - offset);
+            let kept = self.seconds.get(second).and_then(Option::as_ref).and_then(|kept| kept.get(offset..offset + here));
+            let room = frame.grow(here);
+            if let Some(kept) = kept {
+                room.iter_mut().zip(kept).for_each(|(sample, &kept)| *sample = ulaw_to_linear(kept));
             }
-            (left, place) = (left - room, 0);
+            (left, at) = (left - here, at + here as u64);
         }
         frame
     }
@@ -97,9 +133,13 @@ impl Ring {
     }
 }
 
+/// Silence in µ-law.
+const SILENCE: u8 = 0xFF;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Piece;
 
     const RATE: SampleRate = SampleRate::HZ_8000;
     const PTIME: Duration = Duration::from_millis(20);
@@ -171,18 +211,40 @@ mod tests {
     }
 
     #[test]
+    fn seconds_in_which_nobody_was_heard_take_no_room() {
+        let mut ring = Ring::new(RATE);
+        let mut say = |seconds: u32, value: i16| {
+            for _ in 0..seconds * 50 {
+                ring.push(&Piece::from_samples(RATE, &[value; 160]).unwrap(), ring.time(ring.end()));
+            }
+            let held = ring.seconds.iter().flatten().count();
+            (held, ring.read(ring.end() - 160, PTIME).samples().to_vec())
+        };
+        assert_eq!(say(3, 8), (0, vec![0; 160]));
+        assert_eq!(say(4, 716), (4, vec![716; 160]));
+        assert_eq!(say(13, 8), (4, vec![0; 160]));
+        assert_eq!(say(3, 8), (4, vec![0; 160]), "the first silence is overwritten");
+        assert_eq!(say(4, 8), (0, vec![0; 160]), "and then the voice");
+        // A voice that begins within a second has silence before it.
+        ring.push(&Piece::from_samples(RATE, &[8; 100]).unwrap(), ring.time(ring.end()));
+        ring.push(&Piece::from_samples(RATE, &[716; 100]).unwrap(), ring.time(ring.end()));
+        let read = ring.read(ring.end() - 200, PTIME + PTIME);
+        assert_eq!((&read.samples()[..100], &read.samples()[100..]), (&[0; 100][..], &[716; 100][..]));
+    }
+
+    #[test]
     fn keeping_sound_takes_no_more_room() {
         let mut ring = ring(2_000);
         let room = ring.frames.capacity();
         assert!(room <= 1_024 && ring.frames.len() <= 1_001, "{room} for {}", ring.frames.len());
         for n in 0..9_000u32 {
             // Frames of 2 ms: more of them than have room.
-            ring.push(&Frame::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
+            ring.push(&Piece::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
         }
         assert_eq!(ring.frames.len(), Ring::FRAMES);
         let end = ring.end();
-        ring.push(&Frame::empty(SampleRate::HZ_16000), ms(60_000));
-        ring.push(&Frame::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
+        ring.push(&Piece::empty(SampleRate::HZ_16000), ms(60_000));
+        ring.push(&Piece::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
         assert_eq!(ring.end(), end, "sound at another rate is not kept");
     }
 }

@@ -40,7 +40,7 @@ impl Stt for Ears {
             loop {
                 tokio::select! {
                     command = commands.recv() => match command {
-                        Some(SttCommand::Audio(_)) => _ = frames.fetch_add(1, SeqCst),
+                        Some(SttCommand::Audio { .. }) => _ = frames.fetch_add(1, SeqCst),
                         Some(SttCommand::Finalize) => {}
                         None => return,
                     },

@@ -491,7 +491,7 @@ impl Outbound {
 
     fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> usize {
         let Some(resampler) = &mut self.resampler else { return self.encoder.encode(frame.samples(), payload) };
-        let mut narrow = Frame::empty(self.spec.codec.sample_rate());
+        let mut narrow: Frame = Frame::empty(self.spec.codec.sample_rate());
         resampler.process(frame.samples(), |piece| _ = narrow.push(piece));
         self.encoder.encode(narrow.samples(), payload)
     }

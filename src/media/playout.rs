@@ -101,7 +101,7 @@ impl Playout {
     pub(super) fn new(rate: SampleRate, history: Duration, ptime: Duration) -> Self {
         let start = Self::START.max(ptime);
         let pool = Pool::new(rate, Self::MOST, history);
-        let tracks = (0..Self::REPLIES).map(|_| Track::empty(&pool)).collect();
+        let tracks = (0..Self::REPLIES).map(|_| Track::empty()).collect();
         let over = VecDeque::with_capacity(Self::REMEMBERED);
         Self { rate, pool, tracks, over, plays: 0, start, least_start: start, held: false }
     }
@@ -404,11 +404,11 @@ impl Playout {
 }
 
 impl Track {
-    fn empty(pool: &Pool) -> Self {
+    fn empty() -> Self {
         Self {
             reply: None,
             turn: None,
-            tape: pool.tape(),
+            tape: Tape::default(),
             position: 0,
             furthest: 0,
             floor: 0,

@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use crate::audio::{SampleRate, level};
 
-/// Blocks of 20 ms of sound, all allocated at once, lent to tapes.
+/// Blocks of 20 ms of sound, lent to tapes. Allocated as speech comes, so that a call whose agent is silent holds none, and
+/// given back, all but [`Pool::KEPT`], once no tape has any.
 #[derive(Debug)]
 pub(super) struct Pool {
-    samples: Box<[i16]>,
+    blocks: Vec<Box<[i16]>>,
     free: Vec<u16>,
+    /// Samples a block.
     block: usize,
-    blocks: usize,
+    /// The most blocks there may be.
+    most: usize,
     /// How many sent samples a tape keeps.
     history: u64,
 }
 
 /// A run of sound, written at its end and read anywhere it is kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tape {
     blocks: VecDeque<u16>,
     begin: u64,
@@ -25,25 +28,33 @@ pub(super) struct Tape {
 }
 
 impl Pool {
+    /// How many blocks stay: what a short answer needs.
+    const KEPT: usize = 64;
+
     /// Room for `most` of sound to come and, for several tapes at once, `history` of sound gone by.
     pub(super) fn new(rate: SampleRate, most: Duration, history: Duration) -> Self {
         let block = rate.samples_in(Duration::from_millis(20)).max(1);
         let kept = rate.samples_in(history);
         // A tape's first and last block may be used in part only.
         let blocks = rate.samples_in(most).div_ceil(block) + 2 * (kept.div_ceil(block) + 2) + 16;
-        let blocks = blocks.min(usize::from(u16::MAX));
         Self {
-            samples: vec![0; blocks * block].into_boxed_slice(),
-            free: (0..blocks as u16).collect(),
+            blocks: Vec::new(),
+            free: Vec::new(),
             block,
-            blocks,
+            most: blocks.min(usize::from(u16::MAX)),
             history: kept as u64,
         }
     }
 
-    /// A tape with nothing on it, with room for every block there is.
-    pub(super) fn tape(&self) -> Tape {
-        Tape { blocks: VecDeque::with_capacity(self.blocks), begin: 0, end: 0 }
+    /// A block for a tape, if there may be one more.
+    fn take(&mut self) -> Option<u16> {
+        self.free.pop().or_else(|| {
+            let next = u16::try_from(self.blocks.len()).ok().filter(|_| self.blocks.len() < self.most)?;
+            self.blocks.push(vec![0; self.block].into_boxed_slice());
+            // So that giving back never allocates.
+            self.free.reserve(self.blocks.len() - self.free.len());
+            Some(next)
+        })
     }
 
     /// Appends what there is room for and says how much that was.
@@ -52,13 +63,13 @@ impl Pool {
         while written < sound.len() {
             let offset = (tape.end % self.block as u64) as usize;
             if offset == 0 {
-                let Some(block) = self.free.pop() else { break };
+                let Some(block) = self.take() else { break };
                 tape.blocks.push_back(block);
             }
-            let Some(&block) = tape.blocks.back() else { break };
-            let length = (sound.len() - written).min(self.block - offset);
-            let start = usize::from(block) * self.block + offset;
-            self.samples[start..start + length].copy_from_slice(&sound[written..written + length]);
+            let last = tape.blocks.back().and_then(|&block| self.blocks.get_mut(usize::from(block)));
+            let Some(room) = last.and_then(|block| block.get_mut(offset..)) else { break };
+            let length = (sound.len() - written).min(room.len());
+            room[..length].copy_from_slice(&sound[written..written + length]);
             written += length;
             tape.end += length as u64;
         }
@@ -80,6 +91,14 @@ impl Pool {
     pub(super) fn free(&mut self, tape: &mut Tape) {
         self.free.extend(tape.blocks.drain(..));
         (tape.begin, tape.end) = (0, 0);
+        if self.free.len() == self.blocks.len() && self.blocks.len() > Self::KEPT {
+            self.blocks.truncate(Self::KEPT);
+            self.blocks.shrink_to_fit();
+            self.free.clear();
+            self.free.extend(0..Self::KEPT as u16);
+            self.free.shrink_to_fit();
+            tape.blocks.shrink_to_fit();
+        }
     }
 
     /// The samples of a tape from `position` to the end of their block.
@@ -90,10 +109,8 @@ impl Pool {
         let index = ((position - tape.begin) / self.block as u64) as usize;
         let offset = (position % self.block as u64) as usize;
         let length = (self.block - offset).min((tape.end - position) as usize);
-        tape.blocks.get(index).map_or(&[], |&block| {
-            let start = usize::from(block) * self.block + offset;
-            &self.samples[start..start + length]
-        })
+        let block = tape.blocks.get(index).and_then(|&block| self.blocks.get(usize::from(block)));
+        block.and_then(|block| block.get(offset..offset + length)).unwrap_or_default()
     }
 }
 
@@ -146,7 +163,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_and_memory_comes_back() {
         let mut pool = Pool::new(SampleRate::HZ_8000, Duration::from_secs(1), Duration::from_millis(100));
-        let (all, mut tape) = (pool.free.len(), pool.tape());
+        let mut tape = Tape::default();
+        assert!(pool.blocks.is_empty(), "nothing is held before there is speech");
         let sound: Vec<i16> = (0..4_000).collect();
         for piece in sound.chunks(77) {
             assert_eq!(pool.write(&mut tape, piece), piece.len());
@@ -160,13 +178,28 @@ mod tests {
         assert_eq!(tape.read(&pool, 3_999, &mut back[..10]), 1);
         assert_eq!(tape.energy(&pool, 3_998, 9_999), 3_998 * 3_998 + 3_999 * 3_999);
         pool.free(&mut tape);
-        assert_eq!(pool.free.len(), all);
+        assert_eq!(pool.free.len(), pool.blocks.len());
     }
 
     #[test]
     fn a_full_pool_takes_what_fits() {
         let mut pool = Pool::new(SampleRate::HZ_8000, Duration::from_secs(1), Duration::ZERO);
-        let (mut tape, room) = (pool.tape(), pool.samples.len());
+        let (mut tape, room) = (Tape::default(), pool.most * pool.block);
         assert_eq!(pool.write(&mut tape, &vec![1; room + 5]), room);
+    }
+
+    #[test]
+    fn after_a_long_answer_most_of_its_memory_goes_back() {
+        let mut pool = Pool::new(SampleRate::HZ_8000, Duration::from_secs(5), Duration::ZERO);
+        let (mut long, mut short) = (Tape::default(), Tape::default());
+        pool.write(&mut long, &[1; 32_000]);
+        pool.write(&mut short, &[2; 160]);
+        pool.free(&mut long);
+        assert_eq!(pool.blocks.len(), 201, "another reply has sound");
+        pool.free(&mut short);
+        assert_eq!((pool.blocks.len(), pool.free.len()), (Pool::KEPT, Pool::KEPT));
+        assert_eq!(pool.write(&mut short, &[3; 32_000]), 32_000);
+        let mut back = [0; 160];
+        assert_eq!((short.read(&pool, 31_840, &mut back), back), (160, [3; 160]));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::{Frame, SampleRate};
+use crate::audio::{Frame, Piece, SampleRate};
 
 /// Pairs what was heard from the caller with what was sent to the caller, in pieces of 20 ms at the line's rate.
 ///
@@ -101,7 +101,7 @@ impl Recorder {
     }
 
     /// The next piece: caller, agent.
-    pub fn poll(&mut self) -> Option<(Frame, Frame)> {
+    pub fn poll(&mut self) -> Option<(Piece, Piece)> {
         let piece = self.rate.samples_in(Self::PIECE);
         let least = piece + self.rate.samples_in(self.held_back);
         let both = self.caller.samples.len() >= least && self.agent.samples.len() >= least;
@@ -155,8 +155,8 @@ impl Side {
         self.samples.extend(frame.samples().iter().take(room));
     }
 
-    fn take(&mut self, rate: SampleRate, piece: usize) -> Frame {
-        let mut frame = Frame::silence(rate, Recorder::PIECE);
+    fn take(&mut self, rate: SampleRate, piece: usize) -> Piece {
+        let mut frame = Piece::silence(rate, Recorder::PIECE);
         let there = piece.min(self.samples.len());
         if let Some(room) = frame.samples_mut().get_mut(..there) {
             let (first, second) = self.samples.as_slices();

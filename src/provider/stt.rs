@@ -43,8 +43,13 @@ pub struct SttSpec {
 /// What the owner tells the task behind an [`SttStream`].
 #[derive(Clone, Debug)]
 pub enum SttCommand {
-    /// More of the caller's sound; boxed, since a channel keeps room for some dozens of them.
-    Audio(Box<Frame>),
+    /// More of the caller's sound.
+    Audio {
+        /// Its rate: that of [`SttSpec`].
+        rate: SampleRate,
+        /// At most 120 ms.
+        samples: Box<[i16]>,
+    },
     /// Give what you have.
     Finalize,
 }
@@ -93,8 +98,9 @@ impl SttStream {
 
     /// Hands over sound. Never waits: when the task is more than two seconds behind, the frame is dropped and counted,
     /// here and in `agentphone_stt_audio_dropped_total`.
-    pub fn send(&mut self, frame: Frame) {
-        if self.commands.try_send(SttCommand::Audio(Box::new(frame))).is_err() {
+    pub fn send<const N: usize>(&mut self, frame: &Frame<N>) {
+        let sound = SttCommand::Audio { rate: frame.rate(), samples: frame.samples().into() };
+        if self.commands.try_send(sound).is_err() {
             self.dropped += 1;
             count_dropped_audio();
         }
@@ -142,6 +148,7 @@ pub(super) fn count_dropped_audio() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Piece;
 
     #[test]
     fn each_vendors_final_has_its_own_time() {
@@ -159,11 +166,11 @@ mod tests {
             std::future::pending().await
         });
         for _ in 0..SttStream::COMMANDS {
-            stream.send(Frame::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
+            stream.send(&Piece::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
         }
         assert_eq!(stream.dropped(), 0);
         for _ in 0..3 {
-            stream.send(Frame::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
+            stream.send(&Piece::silence(SampleRate::HZ_8000, Duration::from_millis(20)));
         }
         assert_eq!(stream.dropped(), 3);
         let page = recorder.handle().render();

@@ -236,7 +236,7 @@ impl Caller {
         let Some(press) = &mut self.pressing else {
             return PacketBuf::write(header, |payload| {
                 let Some(resampler) = &mut self.resampler else { return self.encoder.encode(&clipped, payload) };
-                let mut wide = Frame::empty(resampler.to());
+                let mut wide: Frame = Frame::empty(resampler.to());
                 resampler.process(&clipped, |piece| _ = wide.push(piece));
                 self.encoder.encode(wide.samples(), payload)
             });

@@ -21,16 +21,18 @@ pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
         if begin % SYLLABLE == 0 {
             vowels.glide(&mut random);
         }
+        let time = begin as f64 / RATE;
+        let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
+        shape(&mut harmonics, pitch, &vowels.at(along(begin)));
+        // The fundamental turns on by the same angle from sample to sample.
+        let (turn_sine, turn_cosine) = (TAU * pitch / RATE).sin_cos();
+        let (mut sine, mut cosine) = (TAU * phase).sin_cos();
         let (mut sines, mut cosines) = ([0.0; SHAPE], [0.0; SHAPE]);
-        for (offset, (sine, cosine)) in sines.iter_mut().zip(&mut cosines).enumerate() {
-            let time = (begin + offset) as f64 / RATE;
-            let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
-            phase = (phase + pitch / RATE) % 1.0;
-            if offset == 0 {
-                shape(&mut harmonics, pitch, &vowels.at(along(begin)));
-            }
-            (*sine, *cosine) = (TAU * phase).sin_cos();
+        for (s, c) in sines.iter_mut().zip(&mut cosines) {
+            (sine, cosine) = (sine * turn_cosine + cosine * turn_sine, cosine * turn_cosine - sine * turn_sine);
+            (*s, *c) = (sine, cosine);
         }
+        phase = (phase + SHAPE as f64 * pitch / RATE) % 1.0;
         for (offset, value) in sung(&harmonics, sines, cosines).into_iter().enumerate() {
             let breath = (random.unit() - 0.5) * 0.02;
             let swell = swells.get((begin + offset) % SYLLABLE).copied().unwrap_or_default();
@@ -94,17 +96,21 @@ pub(super) fn babble(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
 }
 
 /// One word of the agent as the virtual voice speaks it: a square wave whose period names the reply, so that a packet on
-/// the wire tells whose sound it carries, then a short gap.
+/// the wire tells whose sound it carries, then a short gap. No two of its waves are as high, so that it resembles itself
+/// nowhere but in its place, as a voice does.
 pub(super) fn agent_word(reply: u32, samples: usize) -> Vec<i16> {
     let half = half_period(reply);
     let sounding = samples * 4 / 5;
-    (0..samples)
-        .map(|index| match (index < sounding, (index / half).is_multiple_of(2)) {
-            (false, _) => 0,
-            (true, true) => AGENT_PEAK,
-            (true, false) => -AGENT_PEAK,
-        })
-        .collect()
+    let mut random = Random::new(u64::from(reply) << 32 | samples as u64);
+    let mut sound = Vec::with_capacity(samples);
+    let mut sign = 1.0;
+    while sound.len() < sounding {
+        let height = sign * f64::from(AGENT_PEAK) * (0.3 + 0.7 * random.unit());
+        sound.extend(std::iter::repeat_n(height as i16, half.min(sounding - sound.len())));
+        sign = -sign;
+    }
+    sound.resize(samples, 0);
+    sound
 }
 
 /// Which of two replies a packet's samples sound like; `None` for silence and for pieces too short to tell.
@@ -199,7 +205,7 @@ impl Vowels {
 }
 
 const RATE: f64 = 8_000.0;
-/// The mouth is taken to stand still for 2 ms.
+/// The mouth and the pitch are taken to stand still for 2 ms.
 const SHAPE: usize = 16;
 /// 180 ms: about five and a half syllables a second.
 const SYLLABLE: usize = 1_440;

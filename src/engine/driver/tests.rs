@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
 use super::*;
-use crate::audio::{Codec, Frame, SampleRate};
+use crate::audio::{Codec, Piece, SampleRate};
 use crate::call::{CallSpec, DialogueSpec};
 use crate::conversation::Transcript;
 use crate::conversation::TranscriptKind::Final;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a service was told, and by which name it goes.
 #[derive(Clone, PartialEq, Debug)]
 enum Told {
-    Heard(&'static str, Frame),
+    Heard(&'static str, Piece),
     Asked(&'static str),
     Opened(&'static str),
     Spoke(&'static str, String),
@@ -42,11 +42,11 @@ impl Stt for Service3 {
     fn open(&self, _: SttSpec) -> SttStream {
         let Self { name, told, is_deaf } = self.clone();
         SttStream::spawn(move |mut commands, events| async move {
-            while let Some(SttCommand::Audio(frame)) = commands.recv().await {
+            while let Some(SttCommand::Audio { rate, samples }) = commands.recv().await {
                 let event = if is_deaf {
                     SttEvent::Failed(ProviderError::new(Failure::Unavailable, "deaf"))
                 } else {
-                    told.send(Told::Heard(name, *frame)).await.unwrap();
+                    told.send(Told::Heard(name, Piece::from_samples(rate, &samples).unwrap())).await.unwrap();
                     let text = name.to_owned();
                     SttEvent::Transcript(Transcript { kind: Final, text, confidence: 1.0, audio_end: Some(PTIME) })
                 };
@@ -155,9 +155,9 @@ impl Bench {
     }
 }
 
-fn frame(value: i16) -> Frame {
+fn frame(value: i16) -> Piece {
     // Of the values a telephone has: what is heard again was kept as µ-law.
-    Frame::from_samples(SampleRate::HZ_8000, &[value * 8; 160]).unwrap()
+    Piece::from_samples(SampleRate::HZ_8000, &[24 + value * 8; 160]).unwrap()
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn the_second_recogniser_hears_what_the_first_one_missed() {
     }
     bench.out(Output::Rehear { since: PTIME });
     let Told::Heard("second", again) = bench.told().await else { panic!("another recogniser") };
-    assert_eq!(again.samples(), [[16; 160], [24; 160]].concat(), "in one piece");
+    assert_eq!(again.samples(), [[40; 160], [48; 160]].concat(), "in one piece");
     bench.frame();
     assert_eq!(bench.told().await, Told::Heard("second", frame(4)));
     // Of the first one nothing is heard any more, and times are those of the call.
@@ -194,7 +194,7 @@ async fn a_recogniser_that_failed_is_replaced_without_a_gap() {
         bench.out(Output::Rehear { since: Duration::ZERO });
         if has_standby {
             let Told::Heard("second", again) = bench.told().await else { panic!("the second one") };
-            assert_eq!(again.samples(), [[8; 160], [16; 160]].concat());
+            assert_eq!(again.samples(), [[32; 160], [40; 160]].concat());
         } else {
             assert!(matches!(bench.wake().await, Wake::Stt(Some(SttEvent::Failed(_)))), "the same one, once more");
         }

@@ -177,24 +177,25 @@ impl Session {
     fn keep(&mut self, command: SttCommand) -> Result<(), Stop> {
         match command {
             SttCommand::Finalize => self.finalize = true,
-            SttCommand::Audio(frame) if frame.rate() == self.rate => self.keep_frame(&frame),
-            SttCommand::Audio(frame) => {
-                let what = format!("was opened for sound at {:?} and given {:?}", self.rate, frame.rate());
+            SttCommand::Audio { rate, samples } if rate == self.rate => self.keep_sound(&samples),
+            SttCommand::Audio { rate, .. } => {
+                let what = format!("was opened for sound at {:?} and given {rate:?}", self.rate);
                 return Err(Stop::Fatal(ProviderError::new(Failure::BadRequest, format!("{}: {what}", VENDOR.name))));
             }
         }
         Ok(())
     }
 
-    fn keep_frame(&mut self, frame: &Frame) {
+    fn keep_sound(&mut self, samples: &[i16]) {
         let mut bytes = [0u8; 2 * Frame::CAPACITY];
+        let samples = samples.get(..Frame::CAPACITY).unwrap_or(samples);
         let length = if self.rate == SampleRate::HZ_8000 {
-            self.encoder.encode(frame.samples(), &mut bytes)
+            self.encoder.encode(samples, &mut bytes)
         } else {
-            for (pair, sample) in bytes.chunks_exact_mut(2).zip(frame.samples()) {
+            for (pair, sample) in bytes.chunks_exact_mut(2).zip(samples) {
                 pair.copy_from_slice(&sample.to_le_bytes());
             }
-            2 * frame.samples().len()
+            2 * samples.len()
         };
         if !self.buffer.push(bytes.get(..length).unwrap_or_default()) {
             count_dropped_audio();

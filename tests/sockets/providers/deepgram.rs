@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use agentphone::audio::{Frame, SampleRate};
+use agentphone::audio::{Frame, Piece, SampleRate};
 use agentphone::conversation::{Failure, TranscriptKind};
 use agentphone::provider::{Deepgram, DeepgramConfig, Secret, Stt, SttEvent, SttSpec, SttStream};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -74,7 +74,7 @@ async fn telephone_sound_goes_straight_through_and_words_come_back() {
     })
     .await;
     let mut stream = open(&server);
-    stream.send(frame(0));
+    stream.send(&frame(0));
     let expected = [
         (TranscriptKind::Interim, "I would", 1_000),
         (TranscriptKind::Final, "I would like", 1_500),
@@ -111,8 +111,8 @@ async fn wider_sound_goes_as_samples() {
     })
     .await;
     let mut stream = open_at(server.url(), SampleRate::HZ_16000);
-    stream.send(Frame::empty(SampleRate::HZ_16000));
-    stream.send(Frame::from_samples(SampleRate::HZ_16000, &[1, -2]).unwrap());
+    stream.send(&Piece::empty(SampleRate::HZ_16000));
+    stream.send(&Piece::from_samples(SampleRate::HZ_16000, &[1, -2]).unwrap());
     let (query, bytes) = bounded(sound.recv()).await.unwrap();
     assert_eq!((query["encoding"].as_str(), query["sample_rate"].as_str()), ("linear16", "16000"));
     assert_eq!(bytes, [1, 0, 0xFE, 0xFF]);
@@ -133,8 +133,8 @@ async fn finalize_follows_the_sound_and_goodbye_is_said() {
     })
     .await;
     let mut stream = open(&server);
-    stream.send(frame(0));
-    stream.send(frame(0));
+    stream.send(&frame(0));
+    stream.send(&frame(0));
     stream.finalize();
     assert_eq!(bounded(texts.recv()).await, Some(json!(320)));
     assert_eq!(bounded(texts.recv()).await, Some(json!({"type": "Finalize"})));
@@ -150,7 +150,7 @@ async fn sound_from_before_the_connection_is_not_lost() {
     // The client has dialled; the upgrade is answered only after three seconds of sound.
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     for _ in 0..150 {
-        stream.send(frame(0));
+        stream.send(&frame(0));
         tokio::task::yield_now().await;
     }
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
@@ -166,7 +166,7 @@ async fn sound_beyond_what_is_kept_is_counted() {
     let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
     // Twenty seconds are kept for the connection that does not come up.
     for _ in 0..1_000 + 7 {
-        stream.send(frame(0));
+        stream.send(&frame(0));
         tokio::task::yield_now().await;
     }
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
@@ -187,9 +187,9 @@ async fn sound_is_kept_while_the_connection_takes_none() {
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     let (_, socket) = bounded(upgrade(tcp)).await.unwrap();
     // More than the network between the two holds: the server never reads.
-    let frame = Frame::from_samples(SampleRate::HZ_16000, &[1; 960]).unwrap();
+    let frame: Frame = Frame::from_samples(SampleRate::HZ_16000, &[1; 960]).unwrap();
     for _ in 0..16 * 1_024 * 1_024 / (2 * 960) {
-        stream.send(frame);
+        stream.send(&frame);
         tokio::task::yield_now().await;
     }
     assert_eq!(stream.dropped(), 0);
@@ -216,12 +216,12 @@ async fn a_lost_connection_comes_back_with_the_sound_since_the_last_settled_word
     let mut stream = open(&server);
     for number in 0..100u8 {
         let value = ulaw_value(0xFF - number);
-        stream.send(frame(value));
+        stream.send(&frame(value));
         tokio::task::yield_now().await;
     }
     assert_eq!(transcript(&mut stream).await, (TranscriptKind::Final, "one".into(), Some(1_500 * MS)));
     assert_eq!(transcript(&mut stream).await.0, TranscriptKind::Interim);
-    stream.send(frame(0));
+    stream.send(&frame(0));
     assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
     assert_eq!(transcript(&mut stream).await, (TranscriptKind::EndOfTurn, "two".into(), Some(2_000 * MS)));
 }
@@ -241,8 +241,8 @@ async fn a_question_the_lost_connection_took_along_is_asked_again() {
     })
     .await;
     let mut stream = open(&server);
-    stream.send(frame(0));
-    stream.send(frame(0));
+    stream.send(&frame(0));
+    stream.send(&frame(0));
     stream.finalize();
     assert_eq!(bounded(stream.recv()).await, Some(SttEvent::Reconnected { lost: Duration::ZERO }));
     assert_eq!(transcript(&mut stream).await, (TranscriptKind::Final, "two".into(), Some(40 * MS)));
@@ -297,7 +297,7 @@ async fn refusals_that_no_waiting_mends_are_not_tried_again() {
 async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
-    stream.send(frame(0));
+    stream.send(&frame(0));
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
     assert_eq!(bounded(socket.sound(160)).await.len(), 160);
@@ -307,7 +307,7 @@ async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
         let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
         let refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         tcp.write_all(refusal).await.unwrap();
-        stream.send(frame(0));
+        stream.send(&frame(0));
     }
     let (tcp, _) = bounded(listener.accept()).await.unwrap();
     let (_, mut socket) = bounded(upgrade(tcp)).await.unwrap();
@@ -320,7 +320,7 @@ async fn a_recogniser_that_restarts_under_a_call_is_waited_for() {
 async fn a_server_that_closes_before_its_answer_is_complete_is_tried_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = open_at(format!("ws://{}", listener.local_addr().unwrap()), SampleRate::HZ_8000);
-    stream.send(frame(0));
+    stream.send(&frame(0));
     for answer in ["", "HTTP/1.1 101 Switching Proto"] {
         let (mut tcp, _) = bounded(listener.accept()).await.unwrap();
         // Read first: a socket closed with unread bytes is reset, which is another error.
@@ -390,6 +390,6 @@ async fn silence_is_bridged_and_a_dead_connection_noticed() {
 async fn sound_at_another_rate_than_agreed_is_refused() {
     let server = Server::websocket(|_, _, mut socket| async move { while socket.next().await.is_some() {} }).await;
     let mut stream = open(&server);
-    stream.send(Frame::silence(SampleRate::HZ_16000, 20 * MS));
+    stream.send(&Piece::silence(SampleRate::HZ_16000, 20 * MS));
     assert_eq!(failure(&mut stream).await, Failure::BadRequest);
 }

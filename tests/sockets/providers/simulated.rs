@@ -45,7 +45,7 @@ async fn send(stream: &mut SttStream, voiced: bool, length: Duration, told: &mut
                 event = stream.recv() => told.push(event.expect("a stream that goes on")),
             }
         }
-        stream.send(frame(voiced));
+        stream.send(&frame(voiced));
     }
 }
 
