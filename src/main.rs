@@ -17,7 +17,7 @@ use agentphone::config::{self, Config, ConfigError};
 use agentphone::control::{Api, ApiConfig, Keys, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{DialogueSpec, Engine, EngineConfig};
+use agentphone::engine::{Ambience, DialogueSpec, Engine, EngineConfig, ready_ambience};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::ProviderError;
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
@@ -191,6 +191,9 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     };
     let rtp = RtpGateway::new(rtp);
     rtp.check().map_err(|error| Failure::other(&format_args!("[rtp] address {}", config.rtp.address), &error))?;
+    for agent in &config.agents {
+        ready_ambience(Ambience::from_name(agent.ambient_sound).unwrap_or_default()).await;
+    }
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),

@@ -8,7 +8,7 @@ use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
     Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, Stt,
-    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec, prepare_ambience,
+    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
@@ -60,10 +60,6 @@ pub(crate) fn callable(
         ambience: Ambience::from_name(agent.ambient_sound).unwrap_or_default(),
         level_voices: agent.level_voices,
     };
-    // No caller is to wait for it, nor anybody else's call; the rates are those lines work at.
-    for rate in [SampleRate::HZ_8000, SampleRate::HZ_16000] {
-        prepare_ambience(sound.ambience, rate);
-    }
     Ok(Agent {
         profile: Profile {
             id: agent.id.clone(),

@@ -117,7 +117,8 @@ impl Ring {
         while left > 0 {
             let (second, offset) = self.place(at);
             let here = left.min(self.second() - offset);
-            let kept = self.seconds.get(second).and_then(Option::as_ref).and_then(|kept| kept.get(offset..offset + here));
+            let kept =
+                self.seconds.get(second).and_then(Option::as_ref).and_then(|kept| kept.get(offset..offset + here));
             let room = frame.grow(here);
             if let Some(kept) = kept {
                 room.iter_mut().zip(kept).for_each(|(sample, &kept)| *sample = ulaw_to_linear(kept));

@@ -64,10 +64,10 @@ impl Bed {
         match &mut self.playing {
             Some(playing) if is_plain && playing.gain.is_steady() => playing.add(frame.samples_mut()),
             _ => {
-                let mut sum = Frame::empty(frame.rate());
+                let mut sum: Frame = Frame::empty(frame.rate());
                 sum.grow(frame.samples().len());
                 for one in [&mut self.playing, &mut self.leaving].into_iter().flatten() {
-                    let mut piece = Frame::empty(frame.rate());
+                    let mut piece: Frame = Frame::empty(frame.rate());
                     one.add(piece.grow(frame.samples().len()));
                     one.gain.apply(piece.samples_mut());
                     level::mix(sum.samples_mut(), piece.samples());
@@ -104,7 +104,8 @@ impl Bed {
     }
 }
 
-/// Makes a place's bed for a line of this rate, so that the first call to play it need not: 20–40 ms of work, once.
+/// Makes a place's bed for a line of this rate, so that the first call to play it need not: a few tenths of a
+/// second of work, once.
 pub fn prepare_ambience(ambience: Ambience, rate: SampleRate) {
     sound_of(ambience, rate);
 }

@@ -153,7 +153,7 @@ impl Mixer {
             if self.loudness.is_enabled()
                 && let Some(reply) = taken.reply
             {
-                let mut next = Frame::silence(self.rate, self.ptime);
+                let mut next: Frame = Frame::silence(self.rate, self.ptime);
                 let there = playout.peek(next.samples_mut());
                 let next = next.samples().get(..there).unwrap_or_default();
                 self.loudness.apply(speech, next, reply, taken.first, self.ptime);

@@ -2,7 +2,7 @@
 //!
 //! Each is made by our own code from noise and a few events, the same every time, [`LENGTH`] long and without a seam:
 //! whoever plays one begins anywhere in it and goes round and round. It is made once for each rate when it is first asked
-//! for (20–40 ms of work), and from then on shared.
+//! for, which takes a few tenths of a second, and from then on shared.
 
 mod canvas;
 mod places;

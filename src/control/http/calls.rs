@@ -8,7 +8,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use crate::control::{Api, Filter, Found, LiveCall, wire};
-use crate::engine::{Command, Pii, Update};
+use crate::engine::{Command, Pii, Update, ready_ambience};
 use crate::store::CallRecord;
 
 use super::Refusal;
@@ -114,6 +114,7 @@ pub(super) async fn update(
     };
     body.finish()?;
     let call = live(&api, &id)?;
+    ready_ambience(update.ambience.unwrap_or_default()).await;
     order(&call, Command::Update(update)).await?;
     let record = call.record().await;
     Ok(json(StatusCode::OK, &wire::Call::of(&record)))

@@ -335,6 +335,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_model_without_speeds_is_not_asked_for_one() {
+        let spec = TtsSpec { voice: None, language: "en-US".into(), speed: 1.5, rate: SampleRate::HZ_8000 };
+        for (model, speeds) in [("gpt-4o-mini-tts", 1.0..=1.0), ("tts-1-hd", 0.25..=4.0), ("kokoro", 0.25..=4.0)] {
+            let config = OpenAiSpeechConfig { model: model.into(), ..OpenAiSpeechConfig::default() };
+            let voice = OpenAiSpeech::new(config).unwrap();
+            assert_eq!(voice.0.body(&spec, "Hi.").get("speed").is_some(), speeds.contains(&1.5), "{model}");
+            assert_eq!(voice.speeds(&spec), speeds);
+            assert_eq!(voice.voice_name(&spec), Some(format!("openai {model} alloy")));
+        }
+    }
+
+    #[test]
     fn a_long_text_is_cut_between_words_and_loses_nothing() {
         let text = "größer ".repeat(1_500);
         let pieces = split(&text);
