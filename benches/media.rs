@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Encoder, SampleRate};
-use agentphone::conversation::{Denoising, ReplyId};
+use agentphone::conversation::{Ambience, Denoising, ReplyId};
 use agentphone::media::{Inbound, InboundSpec, Outbound, OutboundSpec, Sent};
 use agentphone::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -140,10 +140,21 @@ fn outbound(c: &mut Criterion) {
     let mut group = c.benchmark_group("outbound");
     let recording = fixture("talk.wav");
     let wide = fixture("caller-booking-24k.wav");
-    let cases = [("speech-8k", Some((&recording, RATE))), ("speech-24k", Some((&wide, SampleRate::HZ_24000)))];
-    for (name, speech) in cases.into_iter().chain([("silence", None)]) {
+    let (narrow, wide) = (Some((&recording, RATE)), Some((&wide, SampleRate::HZ_24000)));
+    let over = OutboundSpec { ambience: Ambience::CoffeeShop, ..spec };
+    let level = OutboundSpec { level_voices: true, voices: [Some(-26.0), None], ..spec };
+    let cases = [
+        ("speech-8k", narrow, spec),
+        ("speech-24k", wide, spec),
+        ("speech-8k/levelled", narrow, level),
+        ("speech-8k/ambience", narrow, over),
+        ("silence", None, spec),
+        ("silence/ambience", None, over),
+    ];
+    for (name, speech, spec) in cases {
         let mut now = start();
         let mut outbound = Outbound::new(spec, now);
+        outbound.spoken_by(ReplyId(1), 0);
         outbound.answer(now);
         outbound.play(ReplyId(1), now);
         let mut at = 0;

@@ -1,12 +1,14 @@
-//! GROUND · what is said: messages, transcripts, tool calls, digits.
+//! GROUND · what is said: messages, transcripts, tool calls, digits; where a call seems to come from.
 //!
 //! May import: nothing of this crate. Must never know: who speaks first; any vendor's JSON.
 
+mod ambience;
 mod variables;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use ambience::Ambience;
 pub use variables::{Filled, Variables};
 
 /// One reply of the agent: a run of the language model, or a scripted line (greeting, apology), and its speech.

@@ -17,7 +17,9 @@ use agentphone::config::{self, Config, ConfigError};
 use agentphone::control::{Api, ApiConfig, Keys, Recordings, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{DialogueSpec, Engine, EngineConfig, RecordingFormat, repair_recordings};
+use agentphone::engine::{
+    Ambience, DialogueSpec, Engine, EngineConfig, RecordingFormat, ready_ambience, repair_recordings,
+};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::ProviderError;
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
@@ -193,6 +195,9 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     };
     let rtp = RtpGateway::new(rtp);
     rtp.check().map_err(|error| Failure::other(&format_args!("[rtp] address {}", config.rtp.address), &error))?;
+    for agent in &config.agents {
+        ready_ambience(Ambience::from_name(agent.ambient_sound).unwrap_or_default()).await;
+    }
     let api = Arc::new(Api::new(ApiConfig {
         engine: engine.clone(),
         store: Arc::new(Store::new(Limits::default())),
@@ -362,9 +367,6 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         // Wrong addresses of tools are found here rather than at the start.
         cli::agent::tools(agent, &config)?;
         say(&format!("  agent   {}", agent.id));
-        for option in agent.not_applied() {
-            say(&format!("          {option} is kept, and not applied yet"));
-        }
     }
     for warning in &config.warnings {
         say(&format!("  warning {warning}"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Encoder, SampleRate, resample_all};
 use agentphone::call::{Call, CallSpec, DialogueSpec, Input, Output};
-use agentphone::conversation::{Denoising, ReplyId};
+use agentphone::conversation::{Ambience, Denoising, Digit, ReplyId};
 use agentphone::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Sent};
 use agentphone::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
@@ -218,6 +218,48 @@ fn cleaning_allocates_where_it_is_made_and_never_under_a_packet() {
         assert_eq!(made, usize::from(denoising == Denoising::Noise), "{denoising:?}: made once, at its deadline");
         assert!(cleaned > 300, "{denoising:?}: {cleaned}");
     }
+}
+
+#[test]
+fn neither_a_bed_nor_keys_nor_a_voices_gain_allocate() {
+    let start = Instant::now();
+    let spec = OutboundSpec {
+        ambience: Ambience::Office,
+        level_voices: true,
+        voices: [Some(-30.0), None],
+        ..OutboundSpec::new(Codec::Pcmu, PayloadType(0))
+    };
+    let (mut outbound, mut now) = (Outbound::new(spec, start), start);
+    outbound.answer(start);
+    outbound.expect(ReplyId(1));
+    outbound.spoken_by(ReplyId(1), 0);
+    outbound.play(ReplyId(1), start);
+    let piece: Vec<i16> = (0..160).map(|n| ((n as f32 * 0.35).sin() * 3_000.0) as i16).collect();
+    let keys = [Digit::new('5').expect("a key")];
+    let mut sent = 0;
+    for round in 0..600 {
+        now += PTIME;
+        let count = allocation_counter::measure(|| {
+            outbound.speech(ReplyId(1), &piece, SampleRate::HZ_8000, now);
+            match round % 100 {
+                40 => _ = outbound.send_digits(&keys, now),
+                60 => outbound.set_ambience(Ambience::CoffeeShop),
+                70 => outbound.hold(now),
+                75 => outbound.resume(None, Duration::from_millis(100), now),
+                90 => outbound.set_ambience(Ambience::Office),
+                _ => {}
+            }
+            outbound.handle_timeout(now);
+            while let Some(next) = outbound.poll() {
+                sent += u32::from(matches!(next, Sent::Packet(_)));
+            }
+        });
+        // A place nobody has been to yet is made.
+        if round > 99 {
+            assert_eq!(count.count_total, 0, "round {round}: {count:?}");
+        }
+    }
+    assert!(sent > 590, "{sent} packets");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
+mod active;
+pub mod ambience;
 mod autogain;
 mod beep;
 mod codec;
@@ -16,10 +18,12 @@ mod linear;
 mod ogg;
 mod opus;
 mod resample;
+mod tempo;
 pub mod tone;
 mod vad;
 pub mod wav;
 
+pub use active::ActiveLevel;
 pub use autogain::AutoGain;
 pub use beep::{Beep, BeepDetector};
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
@@ -32,4 +36,5 @@ pub use linear::LinearRate;
 pub use ogg::OggStereoWriter;
 pub use opus::{OpusDecoder, OpusEncoder, OpusSettings};
 pub use resample::{Resampler, resample_all};
+pub use tempo::Tempo;
 pub use vad::{Hop, Vad};

@@ -59,8 +59,7 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        // What lies under the agent's voice is for a stage that is still to come.
-        let CallSpec { line, dialogue, last_resort, sound, record, seed } = spec;
+        let CallSpec { line, dialogue, last_resort, sound, voices, record, seed } = spec;
         let inbound = InboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
@@ -81,6 +80,9 @@ impl Call {
             telephone_event: line.telephone_event,
             lead: line.lead,
             far_buffer: line.far_buffer,
+            ambience: sound.ambience,
+            level_voices: sound.level_voices,
+            voices,
             seed,
         };
         let mut call = Self {
@@ -133,8 +135,16 @@ impl Call {
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
             Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
             Input::Command(command) => {
-                if let Command::Update(Update { denoising: Some(denoising), .. }) = command {
-                    self.inbound.set_denoising(*denoising);
+                if let Command::Update(Update { denoising, ambience, voice, .. }) = command {
+                    if let Some(denoising) = denoising {
+                        self.inbound.set_denoising(*denoising);
+                    }
+                    if let Some(ambience) = ambience {
+                        self.outbound.set_ambience(*ambience);
+                    }
+                    if voice.is_some() {
+                        self.outbound.change_voice();
+                    }
                 }
                 self.dialogue.handle(Fact::Command(command), now);
             }
@@ -213,8 +223,8 @@ impl Call {
         let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
         let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
         let quality = self.reports.as_ref().map_or(Quality::default(), |reports| reports.quality(&self.inbound));
-        let voiceless = self.voiceless.heard();
-        Report { inbound, outbound, quality, voiceless, unrecorded, ..self.report.clone() }
+        let (voiceless, voices) = (self.voiceless.heard(), self.outbound.voices());
+        Report { inbound, outbound, quality, voiceless, unrecorded, voices, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -374,6 +384,7 @@ impl Call {
             Action::Synthesize { reply, rank, text } => {
                 self.replies.speak(reply);
                 self.outbound.expect(reply);
+                self.outbound.spoken_by(reply, rank);
                 self.stopwatch.segment(reply, &text, self.since_begin(now));
                 self.outputs.push_back(Output::Synthesize { reply, rank, text });
             }

@@ -15,15 +15,16 @@ mod story;
 mod timeline;
 mod voiceless;
 
+pub use crate::conversation::Ambience;
 pub use crate::dialogue::{
     AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
     SttMode, Timing, ToolRule, Update, Why,
 };
-pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, RtcpSpec};
+pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, RtcpSpec, prepare_ambience};
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{Ambience, CallSpec, LineSpec, SoundSpec};
+pub use spec::{CallSpec, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};
 pub use voiceless::Voiceless;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings, SampleRate};
-use crate::conversation::Denoising;
+use crate::conversation::{Ambience, Denoising};
 use crate::dialogue::DialogueSpec;
 use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
@@ -21,14 +21,15 @@ pub struct CallSpec {
     pub last_resort: Option<Vec<u8>>,
     /// What is done to the sound.
     pub sound: SoundSpec,
+    /// What is known of the loudness of the first voice and of its backup: active speech level (ITU-T P.56) in dBFS.
+    pub voices: [Option<f32>; 2],
     /// Whether [`Output::Record`](super::Output::Record) is wanted.
     pub record: bool,
     /// Where SSRC, first sequence number and first timestamp come from (RFC 3550 wants them unpredictable).
     pub seed: u64,
 }
 
-/// What is done to the sound of a call, as the AgentPhone API names it. Ambience is kept with the call; no stage of the
-/// media applies it yet.
+/// What is done to the sound of a call, as the AgentPhone API names it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SoundSpec {
     /// What is taken out of the caller's sound before the recogniser gets it.
@@ -37,35 +38,8 @@ pub struct SoundSpec {
     pub auto_gain: bool,
     /// What is put under the agent's.
     pub ambience: Ambience,
-}
-
-/// The quiet bed under the agent's voice.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Ambience {
-    /// None.
-    #[default]
-    None,
-    /// An office.
-    Office,
-    /// A coffee shop.
-    CoffeeShop,
-    /// Out of doors.
-    Outdoor,
-}
-
-impl Ambience {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::None, Self::Office, Self::CoffeeShop, Self::Outdoor];
-
-    /// The name in the API (`ambientSound`).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Office => "office",
-            Self::CoffeeShop => "coffee-shop",
-            Self::Outdoor => "outdoor",
-        }
-    }
+    /// Whether every voice is brought to the same loudness.
+    pub level_voices: bool,
 }
 
 /// How sound travels between us and the other side.
@@ -129,6 +103,6 @@ impl CallSpec {
     /// A recorded call over a plain µ-law RTP line.
     pub fn new(dialogue: DialogueSpec) -> Self {
         let (line, sound) = (LineSpec::rtp(Codec::Pcmu), SoundSpec::default());
-        Self { line, dialogue, last_resort: None, sound, record: true, seed: 0 }
+        Self { line, dialogue, last_resort: None, sound, voices: [None; 2], record: true, seed: 0 }
     }
 }

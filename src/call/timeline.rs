@@ -158,6 +158,9 @@ pub struct Report {
     /// Time that passed unrecorded: the machine stood still, or (in the engine's record of an ended call) the disk or the
     /// coder was too slow and it is silent in the recording.
     pub unrecorded: Duration,
+    /// How loud the first voice and its backup were found to be by themselves, in dBFS of active speech; `None`: too
+    /// little was heard.
+    pub voices: [Option<f32>; 2],
 }
 
 /// How often a backup was asked, or the same recogniser once more.

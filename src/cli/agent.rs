@@ -58,7 +58,8 @@ pub(crate) fn callable(
     let sound = SoundSpec {
         denoising: Denoising::from_name(agent.denoising_mode).unwrap_or_default(),
         auto_gain: agent.auto_gain,
-        ambience: Ambience::ALL.into_iter().find(|sound| sound.name() == agent.ambient_sound).unwrap_or_default(),
+        ambience: Ambience::from_name(agent.ambient_sound).unwrap_or_default(),
+        level_voices: agent.level_voices,
     };
     Ok(Agent {
         profile: Profile {

@@ -86,6 +86,8 @@ pub struct Agent {
     pub auto_gain: bool,
     /// What is put under the agent's voice, by the API's name.
     pub ambient_sound: &'static str,
+    /// Whether its voices are brought to the same loudness.
+    pub level_voices: bool,
     /// Whether the caller's keys are kept out of what is told, written and recorded.
     pub redact_keys: bool,
     /// Whether its calls are kept from being recorded.
@@ -98,15 +100,6 @@ pub struct Agent {
 const DENOISING: [&str; 3] = ["noise-cancellation", "noise-and-background-speech-cancellation", "none"];
 /// Names of `ambientSound`.
 const AMBIENT: [&str; 4] = ["none", "office", "coffee-shop", "outdoor"];
-
-impl Agent {
-    /// Options that are kept and that nothing acts on yet, as they stand in the file.
-    pub fn not_applied(&self) -> Vec<String> {
-        let set = [("ambientSound", self.ambient_sound, AMBIENT[0])];
-        let differs = set.into_iter().filter(|(_, value, default)| value != default);
-        differs.map(|(name, value, _)| format!("{name} = \"{value}\"")).collect()
-    }
-}
 
 /// Options of the API's agents that this version has no deed for: refused rather than ignored.
 const NOT_YET: [&str; 2] = ["enable_messaging", "numbers"];
@@ -166,6 +159,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let denoising_mode = section.one_of("denoising_mode", &DENOISING.each_ref().map(word)).unwrap_or(DENOISING[0]);
     let auto_gain = section.flag("auto_gain").unwrap_or(false);
     let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);
+    let level_voices = section.flag("level_voices").unwrap_or(true);
     let is_accurate = section.one_of("stt_mode", &[("fast", false), ("accurate", true)]).unwrap_or(false);
     let enable_backchannel = section.flag("enable_backchannel").unwrap_or(true);
     let disable_recording = section.flag("disable_recording").unwrap_or(false);
@@ -187,6 +181,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         denoising_mode,
         auto_gain,
         ambient_sound,
+        level_voices,
         redact_keys,
         disable_recording,
         custom_tools,

@@ -1,7 +1,8 @@
 //! An agent that can be called.
 
 use crate::engine::{
-    Denoising, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
+    Ambience, Denoising, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec,
+    Variables,
 };
 
 /// Who answers a call, and everything a call is started with.
@@ -137,6 +138,8 @@ pub struct Overrides {
     pub voice: Option<String>,
     /// 1 is the voice's own speed.
     pub voice_speed: Option<f32>,
+    /// What lies under the voice.
+    pub ambience: Option<Ambience>,
     /// BCP 47.
     pub language: Option<String>,
     /// `turbo`, `balanced` or `max`.
@@ -168,6 +171,7 @@ impl Overrides {
         set(&mut agent.dialogue.begin_message, self.begin_message);
         set(&mut agent.dialogue.system_prompt, self.system_prompt);
         set(&mut agent.tts.speed, self.voice_speed);
+        set(&mut agent.options.sound.ambience, self.ambience);
         set(&mut agent.dialogue.interruption_sensitivity, self.interruption_sensitivity);
         agent.tts.voice = self.voice.or(agent.tts.voice);
         agent.dialogue.transfer_number = self.transfer_number.or(agent.dialogue.transfer_number);

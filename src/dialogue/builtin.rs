@@ -36,7 +36,7 @@ const SEND_DTMF_TOOL: [&str; 3] = [
     SEND_DTMF,
     "Presses keys on the telephone, for example to choose from the menu of an automated system. Do not say the keys aloud. \
      Then wait for what the other side says.",
-    r##"{"type":"object","properties":{"digits":{"type":"string","pattern":"^[0-9*#A-Dw]{1,32}$","description":"The keys in order: 0-9, * and #; w waits half a second."}},"required":["digits"]}"##,
+    r##"{"type":"object","properties":{"digits":{"type":"string","pattern":"^[0-9*#A-Dw,]{1,32}$","description":"The keys in order: 0-9, * and #; w waits half a second, a comma two seconds."}},"required":["digits"]}"##,
 ];
 
 impl DialogueSpec {

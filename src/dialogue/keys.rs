@@ -14,15 +14,20 @@ use super::machine::Dialogue;
 const MOST: usize = 32;
 /// How long the line needs for a key and the silence after it.
 const KEY: Duration = Duration::from_millis(200);
-/// What a `w` waits.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Keys that are to be sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
-    /// `None`: a pause. At most [`Keys::MOST_WAITING`].
-    waiting: VecDeque<Option<Digit>>,
+    /// At most [`Keys::MOST_WAITING`].
+    waiting: VecDeque<Step>,
     next: Option<Instant>,
+}
+
+/// What is done next: a key is pressed, or nothing for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Key(Digit),
+    Pause(Duration),
 }
 
 impl Keys {
@@ -51,7 +56,7 @@ impl Dialogue {
                 self.press_keys(now);
                 ("sent", true)
             }
-            None => ("error: `digits` must be 1 to 32 of 0-9, *, # and w", false),
+            None => ("error: `digits` must be 1 to 32 of 0-9, *, #, w and comma", false),
         };
         // After keys it is the other side's turn: only a mistake is given back to the model at once.
         self.built_in_result(reply, &call.id, SEND_DTMF, content, !is_sent);
@@ -61,13 +66,13 @@ impl Dialogue {
     pub(super) fn press_keys(&mut self, now: Instant) {
         let Some(at) = self.keys.next.filter(|&at| at <= now) else { return };
         let mut run = Vec::new();
-        while let Some(Some(digit)) = self.keys.waiting.front() {
+        while let Some(Step::Key(digit)) = self.keys.waiting.front() {
             run.push(*digit);
             self.keys.waiting.pop_front();
         }
         let mut busy = KEY * u32::try_from(run.len()).unwrap_or(u32::MAX);
-        while let Some(None) = self.keys.waiting.front() {
-            busy += PAUSE;
+        while let Some(Step::Pause(pause)) = self.keys.waiting.front() {
+            busy += *pause;
             self.keys.waiting.pop_front();
         }
         self.keys.next = (!self.keys.waiting.is_empty()).then_some(at.max(now) + busy);
@@ -77,17 +82,21 @@ impl Dialogue {
     }
 }
 
-/// Keys and pauses in order; `None` when there are none, too many, or something else among them.
-fn steps(text: &str) -> Option<Vec<Option<Digit>>> {
+/// Keys and pauses in order; `None` when there are none, too many, or something else among them. The pauses are those of
+/// telephony APIs (`w`, `W`) and of dialling strings (a comma, `p`).
+fn steps(text: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     for character in text.chars() {
         match character {
-            'w' | 'W' | 'p' | ',' => steps.push(None),
+            'w' => steps.push(Step::Pause(Duration::from_millis(500))),
+            'W' => steps.push(Step::Pause(Duration::from_secs(1))),
+            ',' | 'p' | 'P' => steps.push(Step::Pause(Duration::from_secs(2))),
             ' ' | '-' => {}
-            key => steps.push(Some(Digit::new(key)?)),
+            key => steps.push(Step::Key(Digit::new(key)?)),
         }
     }
-    (steps.iter().any(Option::is_some) && steps.len() <= MOST).then_some(steps)
+    let has_key = steps.iter().any(|step| matches!(step, Step::Key(_)));
+    (has_key && steps.len() <= MOST).then_some(steps)
 }
 
 #[cfg(test)]
@@ -97,11 +106,16 @@ mod tests {
     #[test]
     fn keys_and_pauses_are_read_and_anything_else_is_refused() {
         let shape = |text: &str| -> Option<String> {
-            Some(steps(text)?.into_iter().map(|step| step.map_or('w', Digit::as_char)).collect())
+            let told = |step| match step {
+                Step::Key(digit) => digit.as_char().to_string(),
+                Step::Pause(pause) => format!("<{}>", pause.as_millis()),
+            };
+            Some(steps(text)?.into_iter().map(told).collect())
         };
-        assert_eq!(shape("1w2#").as_deref(), Some("1w2#"));
-        assert_eq!(shape("555-01 00,*").as_deref(), Some("5550100w*"));
-        for text in ["", "w", "1x", "one", &"1".repeat(33)] {
+        assert_eq!(shape("1w2#").as_deref(), Some("1<500>2#"));
+        assert_eq!(shape("555-01 00,*").as_deref(), Some("5550100<2000>*"));
+        assert_eq!(shape("W1p").as_deref(), Some("<1000>1<2000>"));
+        for text in ["", "w", ",", "1x", "one", &"1".repeat(33)] {
             assert_eq!(shape(text), None, "{text}");
         }
     }

@@ -10,6 +10,7 @@ use super::handle::Request;
 use super::hearing::Hearing;
 use super::journal::Journal;
 use super::log::LogSink;
+use super::loudness::VoiceLevels;
 use super::recording::Recording;
 use super::replies::ReplyEvent;
 use super::services::Services;
@@ -33,6 +34,8 @@ pub(super) struct Driver {
     recording: Option<Recording>,
     log: Option<LogSink>,
     counters: Arc<Counters>,
+    /// What is known of voices from other calls.
+    levels: Arc<VoiceLevels>,
     /// How the services did, but for what `sources` count themselves.
     served: ServiceCounters,
     /// What `counters` have been told of this call, and when.
@@ -60,15 +63,23 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long the other side may take to answer our goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What all calls of an engine share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) counters: Arc<Counters>,
+    pub(super) levels: Arc<VoiceLevels>,
+    pub(super) files: Files,
+}
+
 impl Driver {
     /// A call that is about to begin, its recogniser connecting.
     pub(super) fn new(
         start: Start,
         requests: mpsc::Receiver<Request>,
         mut stop: watch::Receiver<bool>,
-        counters: Arc<Counters>,
-        files: &Files,
+        shared: &Shared,
     ) -> Self {
+        let Shared { counters, levels, files } = shared;
         let Start { id, call: mut spec, leg, providers, stt, llm, tts, standby, recording, log } = start;
         let began = Instant::now();
         let (rate, ringing) = (line_spec(&leg).rate(), leg.ringing);
@@ -80,6 +91,7 @@ impl Driver {
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
         spec.dialogue.backups = services.backups();
+        spec.voices = services.voice_names().each_ref().map(|name| levels.level(name.as_ref()));
         let sources = Sources {
             leg,
             line_open: true,
@@ -103,7 +115,8 @@ impl Driver {
             services,
             journal: Journal::new(began),
             recording: recording.map(|spec| Recording::new(files, spec, rate)),
-            counters,
+            counters: Arc::clone(counters),
+            levels: Arc::clone(levels),
             served: ServiceCounters::default(),
             told: (Totals::default(), began),
             failed: Vec::new(),
@@ -178,6 +191,11 @@ impl Driver {
         let mut report = self.call.report();
         report.ended = report.ended.map(|(at, reason)| (at, self.reason(reason))).or(forced.map(|reason| (at, reason)));
         self.counters.score(&report.quality);
+        for (name, level) in self.services.voice_names().into_iter().zip(report.voices) {
+            if let (Some(name), Some(level)) = (name, level) {
+                self.levels.learn(name, level);
+            }
+        }
         if let Some(recording) = &mut self.recording {
             recording.end();
             report.unrecorded += recording.lost();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::driver::Driver;
+use super::driver::{Driver, Shared};
 use super::files::Files;
 use super::handle::{Request, random_bytes};
 use super::registry::{Busy, Permit, Registry};
@@ -45,8 +45,7 @@ pub struct Engine {
 struct Inner {
     config: EngineConfig,
     registry: Arc<Registry>,
-    counters: Arc<Counters>,
-    files: Files,
+    shared: Shared,
     threads: Threads,
     serial: AtomicU64,
     stop: watch::Sender<bool>,
@@ -65,8 +64,7 @@ impl Engine {
         let inner = Inner {
             registry: Registry::new(config.max_calls),
             config,
-            counters: Arc::new(Counters::new()),
-            files: Files::start(),
+            shared: Shared { counters: Arc::new(Counters::new()), levels: Arc::default(), files: Files::start() },
             threads,
             serial: AtomicU64::new(0),
             stop: watch::Sender::new(false),
@@ -77,7 +75,7 @@ impl Engine {
     /// Room for one call, to be had before its line is opened.
     pub fn reserve(&self) -> Result<Permit, Busy> {
         self.inner.registry.reserve().ok_or_else(|| {
-            self.inner.counters.refused.fetch_add(1, Relaxed);
+            self.inner.shared.counters.refused.fetch_add(1, Relaxed);
             Busy { retry_after: self.inner.config.retry_after }
         })
     }
@@ -94,18 +92,18 @@ impl Engine {
         let handle = CallHandle { id: id.clone(), requests, outcome: outcome_receiver };
         let serial = inner.serial.fetch_add(1, Relaxed);
         inner.registry.insert(handle.clone(), serial);
-        inner.counters.started.fetch_add(1, Relaxed);
+        inner.shared.counters.started.fetch_add(1, Relaxed);
         tracing::info!(call = %id, "call started");
 
-        let (registry, counters) = (Arc::clone(&inner.registry), Arc::clone(&inner.counters));
-        let (files, stop) = (inner.files.clone(), inner.stop.subscribe());
+        let (registry, shared) = (Arc::clone(&inner.registry), inner.shared.clone());
+        let stop = inner.stop.subscribe();
         // Not detached: the permit it holds is what `drain` waits for.
         inner.threads.spawn(async move {
-            let ended = drive(start, receiver, stop, &counters, &files).await;
+            let ended = drive(start, receiver, stop, &shared).await;
             let reason = ended.report.ended.map(|(_, reason)| reason.name());
             tracing::info!(call = %id, reason, "call ended");
             registry.remove(&id, serial);
-            counters.ended.fetch_add(1, Relaxed);
+            shared.counters.ended.fetch_add(1, Relaxed);
             drop(permit);
             outcome.send_replace(Some(Arc::new(ended)));
         });
@@ -140,7 +138,7 @@ impl Engine {
 
     /// What the engine has done so far.
     pub fn stats(&self) -> EngineStats {
-        let Inner { registry, counters, files, .. } = &*self.inner;
+        let Inner { registry, shared: Shared { counters, files, .. }, .. } = &*self.inner;
         let (mos_inbound, mos_outbound) = counters.scores();
         EngineStats {
             live: registry.live(),
@@ -166,15 +164,14 @@ async fn drive(
     start: Start,
     requests: mpsc::Receiver<Request>,
     stop: watch::Receiver<bool>,
-    counters: &Arc<Counters>,
-    files: &Files,
+    shared: &Shared,
 ) -> Outcome {
     let (id, began) = (start.id.clone(), Instant::now());
     let mut driver = None;
-    let run = async { driver.insert(Driver::new(start, requests, stop, Arc::clone(counters), files)).run().await };
+    let run = async { driver.insert(Driver::new(start, requests, stop, shared)).run().await };
     let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
     if panicked {
-        counters.panicked.fetch_add(1, Relaxed);
+        shared.counters.panicked.fetch_add(1, Relaxed);
         tracing::error!(call = %id, "the call was ended by a bug in the engine, other calls go on");
     }
     let summed_up = match driver {

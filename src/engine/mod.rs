@@ -10,6 +10,7 @@
     reason = "the body in real time: it reads the clock for the call and runs its task"
 )]
 
+mod ambience;
 mod driver;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]
 mod engine;
@@ -18,6 +19,7 @@ mod handle;
 mod hearing;
 mod journal;
 mod log;
+mod loudness;
 mod quiet;
 mod recording;
 mod registry;
@@ -35,16 +37,17 @@ mod wake;
 
 pub use crate::audio::{Codec, OpusSettings, SampleRate};
 pub use crate::call::{
-    Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason,
-    Event, EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report,
-    RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule,
-    TurnReport, Update, Voiceless, Waterfall, Why,
+    Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
+    EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,
+    Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport,
+    Update, Voiceless, Waterfall, Why,
 };
 pub use crate::conversation::{Denoising, Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegMedia, LegSpec, SrtpSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
 pub use crate::rtp::{PayloadType, SdesCrypto};
+pub use ambience::ready_ambience;
 pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
 pub use recording::{RecordingFormat, RecordingSpec};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::audio::SampleRate;
 use crate::call::Backups;
 use crate::conversation::{Message, ToolSpec};
-use crate::provider::{Llm, LlmRequest, LlmStream, Stt, SttSpec, SttStream, Tools, Tts, TtsSpec, TtsStream};
+use crate::provider::{
+    Llm, LlmRequest, LlmStream, Stt, SttSpec, SttStream, Tools, Tts, TtsSpec, TtsStream, open_voice,
+};
 
 use super::{LlmSettings, Providers, Standby};
 
@@ -101,7 +103,13 @@ impl Services {
     /// A stream of the voice of `rank`.
     pub(super) fn speak(&self, rank: u8) -> TtsStream {
         let (tts, spec) = self.tts.of(rank);
-        tts.open(spec.clone())
+        open_voice(&**tts, spec.clone())
+    }
+
+    /// Whose voices these are, by rank, to know them again in another call.
+    pub(super) fn voice_names(&self) -> [Option<String>; 2] {
+        let name = |(tts, spec): &(Arc<dyn Tts>, TtsSpec)| tts.voice_name(spec);
+        [name(&self.tts.first), self.tts.second.as_ref().and_then(name)]
     }
 }
 

@@ -20,6 +20,8 @@ use crate::provider::{
 };
 use crate::rtp::{Header, Packet, PacketBuf, Ssrc};
 
+mod voices;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 const GREETING: &str = "Good morning, this is the clinic.";
 

@@ -71,8 +71,8 @@ const MISORDER: i32 = 160_000;
 /// How much earlier than the longest duration a sender may begin the next segment: 60 ms at 8 kHz.
 const SEGMENT_SLACK: i32 = 480;
 
-/// Sends keys one after the other: 100 ms each and 60 ms between them, or the whole packets that hold so much, the end
-/// three times.
+/// Sends keys one after the other: 100 ms each and 100 ms of silence behind it, or the whole packets that hold so much,
+/// the end three times (RFC 4733 section 2.5.1.4): its repetitions lie in the silence.
 #[derive(Debug)]
 pub(super) struct DtmfSender {
     /// At most [`DtmfSender::MOST`].
@@ -105,9 +105,9 @@ pub(super) enum KeyPacket {
 impl DtmfSender {
     /// The most keys that wait.
     pub(super) const MOST: usize = 64;
-    /// How long a key is held down, and how long it is silent after it.
+    /// How long a key is held down, and how long it is silent after it: twice what ITU-T Q.24 lets a receiver ask for.
     const ON: Duration = Duration::from_millis(100);
-    const PAUSE: Duration = Duration::from_millis(60);
+    const SILENCE: Duration = Duration::from_millis(100);
     /// The last of them and two repetitions carry the end.
     const ENDS: u16 = 3;
     /// −10 dBm0.
@@ -115,8 +115,9 @@ impl DtmfSender {
 
     /// No key waits; a packet holds `ptime`.
     pub(super) fn new(ptime: Duration) -> Self {
-        let packets = |time: Duration| time.as_nanos().div_ceil(ptime.as_nanos().max(1)).clamp(1, 100) as u16;
-        let (on, pause) = (packets(Self::ON), packets(Self::PAUSE));
+        let packets = |time: Duration| time.as_nanos().div_ceil(ptime.as_nanos().max(1)).min(100) as u16;
+        let (on, silent) = (packets(Self::ON).max(1), packets(Self::SILENCE));
+        let pause = silent.saturating_sub(Self::ENDS - 1);
         Self { waiting: VecDeque::with_capacity(Self::MOST), on, pause, step: 0, start: 0 }
     }
 
@@ -132,6 +133,11 @@ impl DtmfSender {
         self.waiting.is_empty()
     }
 
+    /// Whether the next packet is the first of a key.
+    pub(super) fn begins(&self) -> bool {
+        self.step == 0 && !self.waiting.is_empty()
+    }
+
     /// The next packet, if it belongs to a key; `timestamp` is the stream's, `units` what one packet counts.
     pub(super) fn next(&mut self, timestamp: u32, units: u16) -> Option<KeyPacket> {
         let digit = *self.waiting.front()?;
@@ -139,19 +145,19 @@ impl DtmfSender {
             self.start = timestamp;
         }
         self.step += 1;
+        let step = self.step;
         let last_event = self.on + Self::ENDS - 1;
-        if self.step <= last_event {
-            let duration = units.saturating_mul(self.step.min(self.on));
-            let end = self.step >= self.on;
-            let event = TelephoneEvent { event: digit.event_code(), end, volume: Self::VOLUME, duration };
-            let (first, sounds) = (self.step == 1, self.step <= self.on);
-            return Some(KeyPacket::Event { first, sounds, timestamp: self.start, event });
-        }
-        if self.step == last_event + self.pause {
+        if step == last_event + self.pause {
             self.waiting.pop_front();
             self.step = 0;
         }
-        Some(KeyPacket::Pause)
+        if step > last_event {
+            return Some(KeyPacket::Pause);
+        }
+        let duration = units.saturating_mul(step.min(self.on));
+        let event = TelephoneEvent { event: digit.event_code(), end: step >= self.on, volume: Self::VOLUME, duration };
+        let (first, sounds) = (step == 1, step <= self.on);
+        Some(KeyPacket::Event { first, sounds, timestamp: self.start, event })
     }
 }
 
@@ -217,6 +223,21 @@ mod tests {
     #[test]
     fn flash_is_no_key() {
         assert_eq!(keys(&[(8_000, 16, 160, false)]), "");
+    }
+
+    #[test]
+    fn however_much_a_packet_holds_a_key_is_as_long_and_as_far_from_the_next() {
+        for (ptime, down, silent) in [(10, 100, 100), (20, 100, 100), (30, 120, 120), (40, 120, 120), (60, 120, 120)] {
+            let mut sender = DtmfSender::new(ptime * MS);
+            sender.push(&[Digit::new('9').unwrap()]);
+            assert!(sender.begins());
+            let packets: Vec<_> = std::iter::from_fn(|| sender.next(0, 80)).collect();
+            let sounds = |packet: &&KeyPacket| matches!(packet, KeyPacket::Event { sounds: true, .. });
+            let ends = |packet: &&KeyPacket| matches!(packet, KeyPacket::Event { event, .. } if event.end);
+            let sounding = packets.iter().filter(sounds).count() as u32;
+            assert_eq!((sounding * ptime, (packets.len() as u32 - sounding) * ptime), (down, silent), "{ptime} ms");
+            assert_eq!(packets.iter().filter(ends).count(), 3, "{ptime} ms");
+        }
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
 //! is heard and listens to what it tells.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Denoising`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! May import: `audio`, `rtp`, `conversation` (`Ambience`, `Backdrop`, `Denoising`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
 mod assembly;
+mod bed;
 mod cleaning;
 mod continuity;
 mod decoders;
@@ -22,8 +23,10 @@ mod heard;
 mod inbound;
 mod interarrival;
 mod jitter;
+mod key_tone;
 mod keys;
 mod line_noise;
+mod loudness;
 mod lowband;
 mod mixer;
 mod outbound;
@@ -37,6 +40,7 @@ mod report;
 mod rtcp;
 mod source;
 
+pub use bed::prepare_ambience;
 pub use formats::{Format, Formats};
 pub use heard::Heard;
 pub use inbound::{Inbound, InboundSpec};

@@ -3,22 +3,24 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::tone::Tone;
 use crate::audio::{Codec, Encoder, Frame, OpusSettings, Resampler, SampleRate};
-use crate::conversation::{Digit, ReplyId};
+use crate::conversation::{Ambience, Digit, ReplyId};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
 use super::OutboundReport;
+use super::bed::Bed;
 use super::dtmf::{DtmfSender, KeyPacket};
 use super::dtx::{Deed, Dtx};
 use super::far::Far;
 use super::inbound::Inbound;
+use super::key_tone::KeyTone;
+use super::loudness::Loudness;
 use super::mixer::Mixer;
 use super::pacer::Pacer;
 use super::playout::{Cut, Playout, Taken, duration};
 
 /// What the outbound side of a line is told once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct OutboundSpec {
     /// The codec we send.
     pub codec: Codec,
@@ -41,7 +43,13 @@ pub struct OutboundSpec {
     pub lead: Duration,
     /// Whether the far side buffers: it can be cleared and answers marks.
     pub far_buffer: bool,
-    /// Where SSRC, first sequence number and first timestamp come from.
+    /// What lies under the speech.
+    pub ambience: Ambience,
+    /// Whether every voice is brought to the same loudness.
+    pub level_voices: bool,
+    /// What is known of the voices by rank: active speech level (ITU-T P.56) in dBFS.
+    pub voices: [Option<f32>; 2],
+    /// Where SSRC, first sequence number, first timestamp and the moment the ambience begins with come from.
     pub seed: u64,
 }
 
@@ -59,6 +67,9 @@ impl OutboundSpec {
             telephone_event: None,
             lead: Duration::ZERO,
             far_buffer: false,
+            ambience: Ambience::None,
+            level_voices: false,
+            voices: [None; 2],
             seed: 0,
         }
     }
@@ -123,8 +134,8 @@ pub struct Outbound {
     pacer: Pacer,
     far: Far,
     keys: DtmfSender,
-    /// The key that is being sent as sound.
-    tone: Option<Tone>,
+    /// The key that is being sent, on a line that sends it as sound.
+    tone: KeyTone,
     ssrc: Ssrc,
     sequence: u16,
     timestamp: u32,
@@ -178,11 +189,16 @@ impl Outbound {
             resampler: (codec.sample_rate() != rate).then(|| Resampler::new(rate, codec.sample_rate())),
             dtx: Dtx::new(spec.dtx && !spec.far_buffer, ptime),
             playout: Playout::new(rate, history, ptime),
-            mixer: Mixer::new(rate, ptime),
+            mixer: Mixer::new(
+                rate,
+                ptime,
+                Bed::new(spec.ambience, next_random(&mut spec.seed.rotate_left(32)), rate),
+                Loudness::new(spec.level_voices, spec.voices, rate),
+            ),
             pacer: Pacer::new(if spec.far_buffer { spec.lead } else { Duration::ZERO }, ptime, now),
             far: Far::new(rate),
             keys: DtmfSender::new(ptime),
-            tone: None,
+            tone: KeyTone::new(rate),
             ssrc: Ssrc(next_random(&mut random) as u32),
             // Far from the wrap: whoever misses the first packets could not tell an encrypted stream's rollover (RFC 3711
             // section 3.3.1).
@@ -221,9 +237,28 @@ impl Outbound {
     pub fn speech(&mut self, reply: ReplyId, samples: &[i16], rate: SampleRate, now: Instant) {
         self.tell(now);
         match self.playout.speech(reply, samples, rate, self.now) {
-            Ok(dropped) => self.report.overflow_samples += dropped as u64,
+            Ok(dropped) => {
+                self.report.overflow_samples += dropped as u64;
+                self.mixer.hear(reply, samples, rate);
+            }
             Err(stale) => self.report.stale_samples += stale as u64,
         }
+    }
+
+    /// The voice of this rank speaks a reply: each voice has a loudness of its own.
+    pub fn spoken_by(&mut self, reply: ReplyId, rank: u8) {
+        self.mixer.spoken_by(reply, rank);
+    }
+
+    /// Another voice is the first from here on; replies that were expected before keep the one they had.
+    pub fn change_voice(&mut self) {
+        self.mixer.change_voice();
+    }
+
+    /// How loud each voice was found to be by itself, by rank: active speech level in dBFS; `None`: not enough was heard
+    /// of it.
+    pub fn voices(&self) -> [Option<f32>; 2] {
+        self.mixer.voices()
     }
 
     /// All sound of a reply has come.
@@ -242,6 +277,11 @@ impl Outbound {
     pub fn unduck(&mut self, now: Instant) {
         self.tell(now);
         self.mixer.duck(false);
+    }
+
+    /// What lies under the speech from here on: it glides from one into the other.
+    pub fn set_ambience(&mut self, ambience: Ambience) {
+        self.mixer.set_ambience(ambience);
     }
 
     /// Silent with the next packet; what was not heard is kept, and what comes of it is accepted.
@@ -400,32 +440,29 @@ impl Outbound {
 
     /// Makes the packet that is due; `None`: it is not sent.
     fn packet(&mut self) -> Option<PacketBuf> {
-        let key = self.keys.next(self.timestamp, self.units as u16);
-        if key.is_some() {
-            // The end of what was cut has lost its place: it would sound after the key.
-            self.mixer.forget_tail();
+        let events = self.spec.telephone_event;
+        // What is cut by a key dies away before it: behind the key it would have lost its place.
+        if self.keys.begins()
+            && let Some(frame) = self.mixer.give_way(&self.playout, events.is_some())
+        {
+            return self.sound(frame, Taken::default());
         }
-        match key {
-            Some(KeyPacket::Event { first, sounds, event, .. }) if self.spec.telephone_event.is_none() => {
-                if first {
-                    let key = Digit::from_event_code(event.event).map(Digit::as_char);
-                    self.tone = key.and_then(|key| Tone::key(key, self.rate));
-                }
-                let mut frame = Frame::silence(self.rate, self.ptime);
-                if let Some(tone) = self.tone.as_mut().filter(|_| sounds) {
-                    tone.fill(frame.samples_mut());
-                }
-                self.sound(frame, Taken::default())
-            }
-            Some(KeyPacket::Event { first, timestamp, event, .. }) => {
-                let payload_type = self.spec.telephone_event.unwrap_or(self.spec.payload_type);
+        match (self.keys.next(self.timestamp, self.units as u16), events) {
+            (Some(KeyPacket::Event { first, timestamp, event, .. }), Some(payload_type)) => {
                 let header = self.header(first, payload_type, timestamp);
                 self.book(Frame::silence(self.rate, self.ptime), Taken::default(), true);
                 self.report.events += 1;
                 Some(PacketBuf::write(header, |payload| copy(&event.to_bytes(), payload)))
             }
-            Some(KeyPacket::Pause) => self.sound(Frame::silence(self.rate, self.ptime), Taken::default()),
-            None => {
+            (Some(key), _) => {
+                let mut frame = Frame::silence(self.rate, self.ptime);
+                if let KeyPacket::Event { first, sounds: true, event, .. } = key {
+                    self.tone.fill(&mut frame, event, first, event.end);
+                }
+                self.mixer.under(&mut frame);
+                self.sound(frame, Taken::default())
+            }
+            (None, _) => {
                 let (frame, taken) = self.mixer.frame(&mut self.playout, self.now);
                 self.sound(frame, taken)
             }
@@ -519,7 +556,9 @@ impl Outbound {
     /// The next packet begins with the last few milliseconds of what is cut, dying away, so that it does not click. A far
     /// side that buffers has its own edge: what it is playing is thrown away.
     fn fade(&mut self) {
-        if !self.spec.far_buffer && self.talking {
+        if self.spec.far_buffer {
+            self.mixer.cut();
+        } else if self.talking {
             self.mixer.fade(&self.playout);
         }
     }
@@ -553,5 +592,9 @@ fn next_random(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod pressed;
 #[cfg(test)]
 mod tests;

@@ -336,8 +336,11 @@ impl Playout {
         let energy = track.energy_out.saturating_sub(unheard);
         let share = if track.energy_in == 0 { 0.0 } else { (energy as f64 / track.energy_in as f64).min(1.0) as f32 };
         let cut = Cut { heard: duration(self.rate, heard), share };
-        if track.turn.is_some() {
-            self.held = false;
+        if track.turn.is_some() && std::mem::take(&mut self.held) {
+            // Whatever else was held goes on in the middle of a wave.
+            for track in self.tracks.iter_mut().filter(|track| track.started) {
+                track.rejoins = true;
+            }
         }
         self.forget(reply);
         self.remember(reply, cut);

@@ -1,6 +1,7 @@
 //! Text to speech.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use tokio::sync::mpsc;
 
@@ -13,6 +14,18 @@ use super::{AbortOnDrop, ProviderError};
 pub trait Tts: Send + Sync + fmt::Debug {
     /// Opens a stream for one reply. Connecting happens behind the stream.
     fn open(&self, spec: TtsSpec) -> TtsStream;
+
+    /// The speeds at which it can speak by itself; what lies beyond is made of its sound. Without a word of its own: any
+    /// that may be asked for.
+    fn speeds(&self, _spec: &TtsSpec) -> RangeInclusive<f32> {
+        0.0..=f32::MAX
+    }
+
+    /// Whose voice that is, vendor, model and voice in one, to know it again in another call; `None`: nothing is kept of
+    /// it.
+    fn voice_name(&self, _spec: &TtsSpec) -> Option<String> {
+        None
+    }
 }
 
 /// How to speak.

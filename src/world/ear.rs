@@ -15,6 +15,8 @@ use super::sound;
 #[derive(Debug)]
 pub(super) struct Ear {
     receiver: Receiver,
+    /// What is quieter lies under the voice; 0: nothing does.
+    bed: u16,
     pub(super) replies: BTreeSet<u32>,
     /// The kept sound is about to begin.
     pub(super) is_kept_next: bool,
@@ -45,9 +47,11 @@ pub(super) struct HeardPacket {
 }
 
 impl Ear {
-    pub(super) fn new(codec: Codec) -> Self {
+    /// An ear on a line in this codec; whether some bed of sound may lie under the voice.
+    pub(super) fn new(codec: Codec, has_bed: bool) -> Self {
         Self {
             receiver: Receiver::new(codec),
+            bed: if has_bed { LOUDEST_BED } else { 0 },
             replies: BTreeSet::new(),
             is_kept_next: false,
             voices: BTreeMap::new(),
@@ -76,7 +80,11 @@ impl Ear {
         }
         self.last_sent = Some((packet.header.sequence, packet.header.timestamp, now));
         let (mut began, mut whose, mut sound) = (None, None, None);
-        if let Some(frame) = self.receiver.hear(packet.payload)
+        let mut heard = self.receiver.hear(packet.payload);
+        if let Some(frame) = &mut heard {
+            frame.samples_mut().iter_mut().filter(|sample| sample.unsigned_abs() < self.bed).for_each(|bed| *bed = 0);
+        }
+        if let Some(frame) = heard
             && sound::is_audible(frame.samples())
         {
             sound = Some(frame);
@@ -136,3 +144,6 @@ impl Ear {
         self.idle_rounds.1 > 100
     }
 }
+
+/// Above the loudest moment of any bed, and below the virtual voice.
+const LOUDEST_BED: u16 = 2_000;

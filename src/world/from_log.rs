@@ -226,12 +226,22 @@ fn told(command: &Command) -> Option<String> {
             let redact = if *redact { "yes" } else { "no" };
             format!("collect most={most} terminator={terminator} redact={redact}")
         }
-        Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity, denoising }) => {
+        Command::Update(Update {
+            system_prompt,
+            voice,
+            voice_speed,
+            ambience,
+            interruption_sensitivity,
+            denoising,
+        }) => {
             let mut statement = String::from("update");
             for (name, text) in [("prompt", system_prompt), ("voice", voice)] {
                 if let Some(text) = text {
                     let _ = write!(statement, " {name}=\"{}\"", quotable(text));
                 }
+            }
+            if let Some(ambience) = ambience {
+                let _ = write!(statement, " ambience={}", ambience.name());
             }
             for (name, number) in [("speed", voice_speed), ("sensitivity", interruption_sensitivity)] {
                 if let Some(number) = number {

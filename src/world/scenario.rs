@@ -10,6 +10,7 @@
 //! agent begin-interruptible=no             the greeting is played to its end, whoever talks
 //! agent voicemail="Please call back." identity="Anna" purpose="your visit" detect=no   who answers an outbound call
 //! agent language=de-AT stt=accurate        whose small words count; how sure the recogniser must be (fast)
+//! agent ambience=office                    what lies under its voice: none office coffee-shop outdoor
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! agent goodbye="Bye." idle="Still there?"   what it says of its own accord: apology repeat idle goodbye filler cut-in
 //!                                          transfer-failed transfer-wait warning last-resort; backchannels="uh-huh|mm-hmm"
@@ -45,7 +46,7 @@
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer "+14155550100" | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
-//! 2000 update prompt="…" voice="…" speed=1.2 sensitivity=0.5 denoising=none   other settings for what comes next
+//! 2000 update prompt="…" voice="…" speed=1.2 sensitivity=0.5 ambience=office denoising=none   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 700 line restart                         the caller's stream begins anew: other SSRC, sequence and timestamps
 //! 50 line up                               the line's first packet comes then, not with the answer
@@ -70,7 +71,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, SampleRate, g711};
 use crate::call::{CallSpec, DialogueSpec, Direction, LineSpec, Screening, SttMode, ToolRule};
-use crate::conversation::{Pii, ToolSpec};
+use crate::conversation::{Ambience, Pii, ToolSpec};
 
 use super::caller::PTIME;
 use super::words::{Args, Word, split};
@@ -199,6 +200,12 @@ impl Scenario {
         self.tts.word_times = false;
         self.expectations.clear();
         self
+    }
+
+    /// Whether a bed of sound ever lies under the agent's voice.
+    pub(super) fn has_ambience(&self) -> bool {
+        let updates = |step: &Step| matches!(&step.deed, Deed::Update(update) if update.ambience.is_some());
+        self.spec.sound.ambience != Ambience::None || self.steps.iter().any(updates)
     }
 
     fn statement(&mut self, line: usize, text: &str, words: &[Word]) -> Result<(), String> {
@@ -358,6 +365,9 @@ impl Scenario {
                 "record" => self.spec.record = value == "yes",
                 "denoising" => self.spec.sound.denoising = value::denoising(value)?,
                 "auto-gain" => self.spec.sound.auto_gain = value == "yes",
+                "ambience" => {
+                    self.spec.sound.ambience = Ambience::from_name(value).ok_or(format!("`{value}` is no place"))?;
+                }
                 "speculation" => dialogue.speculation.enabled = value == "yes",
                 "backchannels" => dialogue.backchannels = value.split('|').map(str::to_owned).collect(),
                 _ => match spoken(dialogue, name) {

@@ -202,7 +202,7 @@ impl<'a> World<'a> {
             given_up: Vec::new(),
             over: BTreeMap::new(),
             unread: BTreeMap::new(),
-            ear: Ear::new(line.codec),
+            ear: Ear::new(line.codec, scenario.has_ambience()),
             encoder,
             log,
             digest: Digest::default(),

@@ -19,7 +19,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audio", &[]),
     ("rtp", &[]),
     ("conversation", &[]),
-    ("media", &["audio", "rtp", "conversation::Backdrop", "conversation::Digit", "conversation::ReplyId"]),
+    (
+        "media",
+        &[
+            "audio",
+            "rtp",
+            "conversation::Ambience",
+            "conversation::Backdrop",
+            "conversation::Digit",
+            "conversation::ReplyId",
+        ],
+    ),
     ("dialogue", &["conversation"]),
     ("call", &["media", "dialogue", "audio", "rtp", "conversation"]),
     ("gateway", &["audio", "rtp"]),

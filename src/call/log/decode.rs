@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
-    TransferEnd, WordTime,
+    Ambience, Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript,
+    TranscriptKind, TransferEnd, WordTime,
 };
 use crate::dialogue::{Command, KeyRules, Update};
 
@@ -253,12 +253,15 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
             let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
             let (system_prompt, voice) = (optional()?, optional()?);
-            // Later than the others: where it was not asked for, or could not be, nothing stands.
-            let denoising = match next() {
-                None => None,
-                Some(name) => Some(Denoising::from_name(name)?),
-            };
-            let update = Update { system_prompt, voice, voice_speed, interruption_sensitivity, denoising };
+            let (mut denoising, mut ambience) = (None, None);
+            for field in fields.by_ref() {
+                match field.split_once('=')? {
+                    ("denoising", name) => denoising = Some(Denoising::from_name(name)?),
+                    ("ambience", name) => ambience = Some(Ambience::from_name(name)?),
+                    _ => return None,
+                }
+            }
+            let update = Update { system_prompt, voice, voice_speed, ambience, interruption_sensitivity, denoising };
             Owned::Command(Command::Update(update))
         }
         "collect" => {
@@ -389,6 +392,7 @@ mod tests {
                 system_prompt: Some("Be kind.".into()),
                 voice: Some(String::new()),
                 voice_speed: Some(1.1),
+                ambience: Some(Ambience::Outdoor),
                 interruption_sensitivity: Some(0.0),
                 denoising: None,
             })),

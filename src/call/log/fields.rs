@@ -62,7 +62,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         line: wire,
         dialogue,
         last_resort: last_resort_sound,
-        sound: SoundSpec { denoising, auto_gain, ambience },
+        sound: SoundSpec { denoising, auto_gain, ambience, level_voices },
+        voices,
         record,
         seed,
     } = spec;
@@ -147,6 +148,13 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         put_option(line, "auto_gain", "1");
     }
     put_option(line, "ambience", ambience.name());
+    if *level_voices {
+        put_option(line, "level_voices", "1");
+    }
+    if *voices != [None; 2] {
+        let bits = voices.map(|level| level.map_or_else(|| "-".into(), |level: f32| format!("{:x}", level.to_bits())));
+        put_option(line, "voices", &bits.join(","));
+    }
     put_option(line, "transfer_failed", transfer_failed);
     put_option(line, "transfer_wait", transfer_wait);
     put_option(line, "handing_over", handing_over);
@@ -270,7 +278,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     let untouched = SoundSpec { denoising: Denoising::None, ..SoundSpec::default() };
     let (mut timing, mut sound, mut last_resort) = (Timing::default(), untouched, None);
     let mut line = LineSpec::rtp(codec);
-    let mut rtcp = None;
+    let (mut rtcp, mut voices) = (None, [None; 2]);
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
@@ -278,7 +286,15 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
             Some("denoising") => {}
             Some("denoise") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("auto_gain") => sound.auto_gain = value == "1",
-            Some("ambience") => sound.ambience = named(&Ambience::ALL, Ambience::name, &text(value)?)?,
+            Some("ambience") => sound.ambience = Ambience::from_name(&text(value)?)?,
+            Some("level_voices") => sound.level_voices = value == "1",
+            Some("voices") => {
+                let mut levels = value.split(',').map(|level| match level {
+                    "-" => Some(None),
+                    bits => Some(Some(f32::from_bits(u32::from_str_radix(bits, 16).ok()?))),
+                });
+                voices = [levels.next()??, levels.next()??];
+            }
             Some(option) if option.starts_with("line_") => super::line::set(&mut line, option, &text(value)?)?,
             Some("rtcp") => rtcp = Some(RtcpSpec { ntp: value.parse().ok()? }),
             Some("last_resort_sound") => last_resort = Some(bytes(value)?),
@@ -289,7 +305,7 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     dialogue.timing = timing;
     let telephone_event = u8::try_from(event).ok().map(PayloadType);
     let line = LineSpec { codec, payload_type, telephone_event, lead, far_buffer, rtcp, ..line };
-    Some(CallSpec { line, dialogue, last_resort, sound, record, seed })
+    Some(CallSpec { line, dialogue, last_resort, sound, voices, record, seed })
 }
 
 fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str) -> Option<T> {
@@ -354,7 +370,12 @@ mod tests {
         dialogue.redact_keys = true;
         dialogue.handing_over = "One moment, I will put you through.".into();
         dialogue.welcome_back = String::new();
-        let sound = SoundSpec { denoising: Denoising::NoiseAndSpeech, auto_gain: true, ambience: Ambience::CoffeeShop };
+        let sound = SoundSpec {
+            denoising: Denoising::NoiseAndSpeech,
+            auto_gain: true,
+            ambience: Ambience::CoffeeShop,
+            level_voices: true,
+        };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);
@@ -373,7 +394,8 @@ mod tests {
             rtcp: Some(RtcpSpec { ntp: u64::MAX - 3 }),
             ..LineSpec::rtp(Codec::Opus)
         };
-        let spec_in = CallSpec { seed: u64::MAX, sound, last_resort, line, ..CallSpec::new(dialogue) };
+        let voices = [Some(-23.4), None];
+        let spec_in = CallSpec { seed: u64::MAX, sound, voices, last_resort, line, ..CallSpec::new(dialogue) };
         let mut line = String::new();
         put_spec(&mut line, &spec_in);
         assert_eq!(spec(&line), Some(spec_in));

@@ -8,11 +8,12 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use crate::control::{Api, Filter, Found, LiveCall, wire};
-use crate::engine::{Command, Pii, Update};
+use crate::engine::{Command, Pii, Update, ready_ambience};
 use crate::store::CallRecord;
 
 use super::Refusal;
 use super::body::Body;
+use super::overrides::ambience;
 use super::query::Query;
 use super::refusal::json;
 use super::segment::Segment;
@@ -108,11 +109,13 @@ pub(super) async fn update(
         system_prompt: body.text("systemPrompt"),
         voice: body.text("voice").filter(|voice| !voice.is_empty()),
         voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
+        ambience: ambience(&mut body),
         interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
         denoising: body.denoising(),
     };
     body.finish()?;
     let call = live(&api, &id)?;
+    ready_ambience(update.ambience.unwrap_or_default()).await;
     order(&call, Command::Update(update)).await?;
     let record = call.record().await;
     Ok(json(StatusCode::OK, &wire::Call::of(&record)))

@@ -10,7 +10,9 @@ use axum::response::Response;
 
 use crate::control::wire::{self, Detail};
 use crate::control::{Api, Found, Overrides, Party};
-use crate::engine::{Direction, LegError, LegMedia, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec};
+use crate::engine::{
+    Direction, LegError, LegMedia, LegSpec, PayloadType, Permit, Pii, SdesCrypto, SrtpSpec, ready_ambience,
+};
 
 use super::Refusal;
 use super::body::Body;
@@ -36,6 +38,8 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let Wanted { agent_id, leg: spec, party, overrides } = Wanted::read(body)?;
     let agent = api.agent(&agent_id).ok_or_else(|| Refusal::not_found("Agent"))?;
     let permit = admit(&api)?;
+    let agent = overrides.apply(agent);
+    ready_ambience(agent.options.sound.ambience).await;
     let (remote, rtcp_mux) = (spec.remote.map(|remote| remote.to_string()), spec.rtcp_mux);
     let leg = api.rtp.open(spec).await.map_err(refuse_leg)?;
     let (codec, payload_type) = (leg.codec.name(), leg.payload_type.0);
@@ -46,7 +50,7 @@ pub(super) async fn open(State(api): State<Arc<Api>>, body: Body) -> Result<Resp
     let srtp = leg.srtp.as_ref().map(|crypto| wire::MediaKeys { send: crypto.reveal() });
     let (direction, transport) = (party.direction.name(), party.transport);
     let (from_number, to_number) = (party.from.reveal().clone(), party.to.reveal().clone());
-    let call = api.calls.start(permit, &overrides.apply(agent), leg, party);
+    let call = api.calls.start(permit, &agent, leg, party);
     let answer = wire::MediaLeg {
         call_id: call.id().into(),
         agent_id,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::control::Overrides;
-use crate::engine::{Pii, Timing, Variables};
+use crate::engine::{Ambience, Pii, Timing, Variables};
 
 use super::body::Body;
 use super::calls::is_e164;
@@ -52,6 +52,7 @@ impl Overrides {
             system_prompt,
             voice,
             voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
+            ambience: ambience(body),
             language,
             model_tier,
             interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
@@ -64,6 +65,17 @@ impl Overrides {
             variables,
         }
     }
+}
+
+/// `ambientSound`: what lies under the voice.
+pub(super) fn ambience(body: &mut Body) -> Option<Ambience> {
+    let name = body.text("ambientSound").filter(|name| !name.is_empty())?;
+    let ambience = Ambience::from_name(&name);
+    if ambience.is_none() {
+        let names = Ambience::ALL.map(|ambience| format!("\"{}\"", ambience.name())).join(", ");
+        body.wrong("ambientSound", "value", format!("expected one of {names}"));
+    }
+    ambience
 }
 
 /// The waits of this call, by the names of `[agents.timing]` in either spelling: `{"endpoint_normal": "400ms"}`; a number is

@@ -44,9 +44,9 @@ fn dropped(stage: &Stage) -> Vec<&'static str> {
 #[test]
 fn keys_are_sent_once_with_their_pauses_and_the_other_side_is_waited_for() {
     let mut stage = asked(DialogueSpec::default());
-    calls(&mut stage, "", SEND_DTMF, r#"{"digits":"12ww#"}"#);
+    calls(&mut stage, "", SEND_DTMF, r#"{"digits":"12ww#,*"}"#);
     stage.run(6_000);
-    assert_eq!(stage.when("SendDigits"), [2_300, 2_300 + 2 * 200 + 2 * 500]);
+    assert_eq!(stage.when("SendDigits"), [2_300, 3_700, 3_700 + 200 + 2_000], "w waits 0.5 s, a comma 2 s");
     assert_eq!(stage.when("generate"), [2_250], "after keys the other side speaks");
     assert!(stage.said().is_empty(), "keys are not spoken");
     stage.says(6_000, 7_000, "Which extension?");

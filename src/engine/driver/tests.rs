@@ -118,7 +118,8 @@ fn bench(has_standby: bool, is_deaf: bool) -> Bench {
     };
     let (stop, stopped) = watch::channel(false);
     let (requests, receiver) = channel(1);
-    let driver = Driver::new(start, receiver, stopped, Arc::new(Counters::new()), &Files::start());
+    let shared = Shared { counters: Arc::new(Counters::new()), levels: Arc::default(), files: Files::start() };
+    let driver = Driver::new(start, receiver, stopped, &shared);
     Bench { driver, told, frames: 0, _kept: (peer, stop, requests) }
 }
 

@@ -7,6 +7,7 @@ mod sound;
 mod wire;
 mod words;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::websocket::Dialer;
 use super::{ProviderError, Secret, Tts, TtsEvent, TtsSpec, TtsStream};
 use session::Session;
 use sound::Format;
+
+/// The speeds the vendor takes.
+const SPEEDS: RangeInclusive<f32> = 0.7..=1.2;
 
 const VENDOR: Vendor = Vendor { name: "elevenlabs", key: "ELEVENLABS_API_KEY", base_url: "ELEVENLABS_BASE_URL" };
 
@@ -87,6 +91,15 @@ impl ElevenLabs {
 }
 
 impl Tts for ElevenLabs {
+    fn speeds(&self, _spec: &TtsSpec) -> RangeInclusive<f32> {
+        SPEEDS
+    }
+
+    fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
+        let config = &self.0.config;
+        Some(format!("elevenlabs {} {}", config.model, spec.voice.as_ref().unwrap_or(&config.voice)))
+    }
+
     fn open(&self, spec: TtsSpec) -> TtsStream {
         let service = Arc::clone(&self.0);
         TtsStream::spawn(move |commands, events| async move {

@@ -15,7 +15,7 @@ use crate::provider::{ProviderError, Secret, TtsCommand, TtsEvent, TtsSpec, http
 use super::sound::{Format, Sound};
 use super::wire::{END, First, More, ServerMessage, VoiceSettings};
 use super::words::WordClock;
-use super::{Service, VENDOR};
+use super::{SPEEDS, Service, VENDOR};
 
 /// One reply being spoken.
 pub(super) struct Session {
@@ -81,8 +81,7 @@ impl Session {
         let voice_settings = VoiceSettings {
             stability: self.service.config.stability,
             similarity_boost: self.service.config.similarity_boost,
-            // The range the vendor takes.
-            speed: speed.then(|| f64::from(self.spec.speed.clamp(0.7, 1.2))),
+            speed: speed.then(|| f64::from(self.spec.speed.clamp(*SPEEDS.start(), *SPEEDS.end()))),
         };
         json(&First { text: " ", voice_settings })
     }

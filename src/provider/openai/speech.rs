@@ -1,6 +1,7 @@
 //! Voices over `POST /audio/speech`: one request a segment, the next one under way while the former is heard.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,15 @@ impl OpenAiSpeech {
 }
 
 impl Tts for OpenAiSpeech {
+    fn speeds(&self, _spec: &TtsSpec) -> RangeInclusive<f32> {
+        if self.0.has_speeds() { 0.25..=4.0 } else { 1.0..=1.0 }
+    }
+
+    fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
+        let config = &self.0.config;
+        Some(format!("openai {} {}", config.model, spec.voice.as_ref().unwrap_or(&config.voice)))
+    }
+
     fn open(&self, spec: TtsSpec) -> TtsStream {
         let service = Arc::clone(&self.0);
         TtsStream::spawn(move |commands, events| async move {
@@ -222,6 +232,11 @@ async fn next(segments: &mut VecDeque<Segment>) -> Option<Result<(Vec<i16>, Samp
 }
 
 impl Service {
+    /// Whether the model minds the speed it is asked for: OpenAI's models that take instructions do not.
+    fn has_speeds(&self) -> bool {
+        !self.config.model.starts_with("gpt-")
+    }
+
     fn body(&self, spec: &TtsSpec, text: &str) -> Value {
         let mut body = json!({
             "model": self.config.model,
@@ -230,7 +245,7 @@ impl Service {
             "response_format": "pcm",
         });
         if let Some(fields) = body.as_object_mut() {
-            if (spec.speed - 1.0).abs() > 0.001 {
+            if self.has_speeds() && (spec.speed - 1.0).abs() > 0.001 {
                 fields.insert("speed".to_owned(), json!(f64::from(spec.speed.clamp(0.25, 4.0))));
             }
             fields.extend(self.config.extra.clone());
@@ -318,6 +333,18 @@ fn split(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_without_speeds_is_not_asked_for_one() {
+        let spec = TtsSpec { voice: None, language: "en-US".into(), speed: 1.5, rate: SampleRate::HZ_8000 };
+        for (model, speeds) in [("gpt-4o-mini-tts", 1.0..=1.0), ("tts-1-hd", 0.25..=4.0), ("kokoro", 0.25..=4.0)] {
+            let config = OpenAiSpeechConfig { model: model.into(), ..OpenAiSpeechConfig::default() };
+            let voice = OpenAiSpeech::new(config).unwrap();
+            assert_eq!(voice.0.body(&spec, "Hi.").get("speed").is_some(), speeds.contains(&1.5), "{model}");
+            assert_eq!(voice.speeds(&spec), speeds);
+            assert_eq!(voice.voice_name(&spec), Some(format!("openai {model} alloy")));
+        }
+    }
 
     #[test]
     fn a_long_text_is_cut_between_words_and_loses_nothing() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::call::{CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
+use crate::call::{Ambience, CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
 use crate::conversation::Denoising;
 use crate::world::scenario::{SPOKEN, spoken};
 
@@ -35,6 +35,9 @@ pub(super) fn put_agent(file: &mut String, spec: &CallSpec) {
     }
     if spec.sound.auto_gain {
         let _ = writeln!(file, "agent auto-gain=yes");
+    }
+    if spec.sound.ambience != Ambience::None {
+        let _ = writeln!(file, "agent ambience={}", spec.sound.ambience.name());
     }
     if dialogue.redact_keys {
         let _ = writeln!(file, "agent redact=yes");

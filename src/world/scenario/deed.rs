@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::call::{KeyRules, Update};
-use crate::conversation::{Digit, Failure, Pii, TranscriptKind};
+use crate::conversation::{Ambience, Digit, Failure, Pii, TranscriptKind};
 
 use super::value::{When, count, duration, duration_or_never, failure};
 use crate::world::words::Args;
@@ -149,6 +149,9 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
                     "voice" => update.voice = Some(value.to_owned()),
                     "speed" => {
                         update.voice_speed = Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);
+                    }
+                    "ambience" => {
+                        update.ambience = Some(Ambience::from_name(value).ok_or(format!("`{value}` is no place"))?);
                     }
                     "sensitivity" => {
                         update.interruption_sensitivity =

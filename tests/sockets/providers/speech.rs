@@ -20,7 +20,9 @@ fn speak(config: OpenAiSpeechConfig, segments: &[&str]) -> TtsStream {
 }
 
 fn config(server: &Server) -> OpenAiSpeechConfig {
-    OpenAiSpeechConfig { base_url: format!("{}/v1", server.url()), key: Secret::new("k-1"), ..Default::default() }
+    let (base_url, key) = (format!("{}/v1", server.url()), Secret::new("k-1"));
+    // A model that has speeds.
+    OpenAiSpeechConfig { base_url, key, model: "tts-1".into(), ..Default::default() }
 }
 
 /// All sound in one piece, all words, and the last event.
@@ -89,7 +91,7 @@ async fn segments_are_heard_in_order_and_the_next_is_asked_for_meanwhile() {
     assert_eq!(request.headers["authorization"], "Bearer k-1");
     assert_eq!(
         request.json(),
-        serde_json::json!({"model": "gpt-4o-mini-tts", "input": "Grüß Gott.", "voice": "alloy",
+        serde_json::json!({"model": "tts-1", "input": "Grüß Gott.", "voice": "alloy",
             "response_format": "pcm", "speed": 1.25})
     );
 }
