@@ -2,9 +2,11 @@
 //!
 //! May import: nothing of this crate. Must never know: packets, calls, tokio.
 
+mod autogain;
 mod beep;
 mod codec;
 mod conceal;
+mod denoise;
 mod frame;
 pub mod g711;
 mod g722;
@@ -18,9 +20,11 @@ pub mod tone;
 mod vad;
 pub mod wav;
 
+pub use autogain::AutoGain;
 pub use beep::{Beep, BeepDetector};
 pub use codec::{Codec, DecodeError, Decoder, Encoder};
 pub use conceal::Concealer;
+pub use denoise::Denoiser;
 pub use frame::{Frame, Piece, SampleRate};
 pub use g722::{G722Decoder, G722Encoder};
 pub use last_resort::LAST_RESORT;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::{LAST_RESORT, SampleRate, g711};
 use crate::conversation::{ReplyId, Service};
-use crate::dialogue::{Action, Dialogue, DialogueEvent, EndReason, Fact};
+use crate::dialogue::{Action, Command, Dialogue, DialogueEvent, EndReason, Fact, Update};
 use crate::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Quality, Recorder, Reports, Sent};
 use crate::rtp::Packet;
 
@@ -59,14 +59,16 @@ pub struct Call {
 impl Call {
     /// A call that has not been answered. The agent's first words may be asked for already, so drain the outputs.
     pub fn new(spec: CallSpec, now: Instant) -> Self {
-        // What is done to the sound is for stages that are still to come.
-        let CallSpec { line, dialogue, last_resort, sound: _, record, seed } = spec;
+        // What lies under the agent's voice is for a stage that is still to come.
+        let CallSpec { line, dialogue, last_resort, sound, record, seed } = spec;
         let inbound = InboundSpec {
             codec: line.codec,
             payload_type: line.payload_type,
             others: line.others,
             comfort_noise: line.comfort_noise,
             telephone_event: line.telephone_event,
+            denoising: sound.denoising,
+            auto_gain: sound.auto_gain,
         };
         let outbound = OutboundSpec {
             codec: line.codec,
@@ -130,7 +132,12 @@ impl Call {
             Input::Transcript(transcript) => self.dialogue.handle(Fact::Transcript(transcript), now),
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
             Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
-            Input::Command(command) => self.dialogue.handle(Fact::Command(command), now),
+            Input::Command(command) => {
+                if let Command::Update(Update { denoising: Some(denoising), .. }) = command {
+                    self.inbound.set_denoising(*denoising);
+                }
+                self.dialogue.handle(Fact::Command(command), now);
+            }
             Input::Closed => self.dialogue.handle(Fact::Closed, now),
             Input::Failed { service, reply: None, failure } => {
                 self.dialogue.handle(Fact::Failed { service, reply: None, failure }, now);
@@ -329,7 +336,9 @@ impl Call {
                         recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
                     }
                 }
-                self.outputs.extend(frame.pieces().map(Output::Transcribe));
+                // The recording keeps what came; the recogniser gets what is left of it.
+                let cleaned = self.inbound.cleaned().unwrap_or(frame);
+                self.outputs.extend(cleaned.pieces().map(Output::Transcribe));
                 if let Some((since, why)) = self.voiceless.caller(frame, self.since_begin(now)) {
                     self.tell(EventKind::SoundWithoutVoice { since, why }, now);
                 }

@@ -23,7 +23,7 @@ pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, 
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{Ambience, CallSpec, Denoising, LineSpec, SoundSpec};
+pub use spec::{Ambience, CallSpec, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};
 pub use voiceless::Voiceless;

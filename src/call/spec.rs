@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings, SampleRate};
+use crate::conversation::Denoising;
 use crate::dialogue::DialogueSpec;
 use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
@@ -26,37 +27,16 @@ pub struct CallSpec {
     pub seed: u64,
 }
 
-/// What is done to the sound of a call, as the AgentPhone API names it. Kept with the call; no stage of the media applies
-/// it yet.
+/// What is done to the sound of a call, as the AgentPhone API names it. Ambience is kept with the call; no stage of the
+/// media applies it yet.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SoundSpec {
-    /// What is taken out of the caller's sound.
+    /// What is taken out of the caller's sound before the recogniser gets it.
     pub denoising: Denoising,
+    /// Whether quiet and loud callers are brought to about one level for the recogniser.
+    pub auto_gain: bool,
     /// What is put under the agent's.
     pub ambience: Ambience,
-}
-
-/// What is taken out of the caller's sound.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Denoising {
-    /// Noise.
-    #[default]
-    Noise,
-    /// Noise, and other people's speech.
-    NoiseAndSpeech,
-}
-
-impl Denoising {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Noise, Self::NoiseAndSpeech];
-
-    /// The name in the API (`denoisingMode`).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Noise => "noise-cancellation",
-            Self::NoiseAndSpeech => "noise-and-background-speech-cancellation",
-        }
-    }
 }
 
 /// The quiet bed under the agent's voice.

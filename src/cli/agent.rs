@@ -56,7 +56,8 @@ pub(crate) fn callable(
         tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
     };
     let sound = SoundSpec {
-        denoising: Denoising::ALL.into_iter().find(|mode| mode.name() == agent.denoising_mode).unwrap_or_default(),
+        denoising: Denoising::from_name(agent.denoising_mode).unwrap_or_default(),
+        auto_gain: agent.auto_gain,
         ambience: Ambience::ALL.into_iter().find(|sound| sound.name() == agent.ambient_sound).unwrap_or_default(),
     };
     Ok(Agent {

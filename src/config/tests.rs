@@ -350,7 +350,7 @@ fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
     let text = "[[agents]]\nid = \"a\"\nsystemPrompt = \"p\"\ntransferNumber = \"+14155550100\"\nsttMode = \"accurate\"\n\
                 enable_backchannel = false\nvoicemailMessage = \"Call back.\"\ncallScreeningIdentity = \"Ada\"\n\
                 call_screening_purpose = \"a booking\"\ndenoisingMode = \"noise-and-background-speech-cancellation\"\n\
-                ambient_sound = \"coffee-shop\"\nredactKeys = true\ndisableRecording = true\n";
+                ambient_sound = \"coffee-shop\"\nautoGain = true\nredactKeys = true\ndisableRecording = true\n";
     let agent = parse(text, &[]).unwrap().agents.remove(0);
     assert_eq!(agent.transfer_number.as_ref().map(|number| number.reveal().as_str()), Some("+14155550100"));
     assert!(agent.is_accurate && !agent.enable_backchannel && agent.redact_keys && agent.disable_recording);
@@ -358,10 +358,14 @@ fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
     assert_eq!(agent.call_screening_identity.as_deref(), Some("Ada"));
     assert_eq!(agent.call_screening_purpose.as_deref(), Some("a booking"));
     let not_applied = agent.not_applied().join(", ");
-    assert!(not_applied.contains("denoisingMode") && not_applied.contains("ambientSound = \"coffee-shop\""));
+    assert!(!not_applied.contains("denoisingMode") && not_applied.contains("ambientSound = \"coffee-shop\""));
+    assert_eq!((agent.denoising_mode, agent.auto_gain), ("noise-and-background-speech-cancellation", true));
     let plain = parse(AGENT, &[]).unwrap().agents.remove(0);
     assert!(plain.enable_backchannel && !plain.is_accurate && plain.not_applied().is_empty());
     assert_eq!((plain.transfer_number, plain.custom_tools), (None, Vec::new()));
+    assert_eq!((plain.denoising_mode, plain.auto_gain), ("noise-cancellation", false));
+    let silenced = text.replace("noise-and-background-speech-cancellation", "none");
+    assert_eq!(parse(&silenced, &[]).unwrap().agents[0].denoising_mode, "none");
     let told = problems(&text.replace("+14155550100", "415-555-0100"), &[]);
     assert!(told.contains("transfer_number: expected a number in E.164") && !told.contains("0100\","), "{told}");
 }

@@ -1,7 +1,7 @@
 //! An agent that can be called.
 
 use crate::engine::{
-    DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
+    Denoising, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
 };
 
 /// Who answers a call, and everything a call is started with.
@@ -28,7 +28,7 @@ pub struct Agent {
 /// Options of the API that no other part of an agent holds.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Options {
-    /// What is done to the sound; kept with each call.
+    /// What is done to the sound.
     pub sound: SoundSpec,
     /// Whether calls are recorded where recordings are kept at all.
     pub record: bool,
@@ -147,6 +147,8 @@ pub struct Overrides {
     pub transfer_number: Option<Pii<String>>,
     /// Whether the call is kept from being recorded.
     pub disable_recording: bool,
+    /// What is taken out of the caller's sound.
+    pub denoising: Option<Denoising>,
     /// Who a call screener is told is calling.
     pub call_screening_identity: Option<String>,
     /// And why.
@@ -181,6 +183,7 @@ impl Overrides {
             agent.profile.model_tier = tier;
         }
         agent.options.record &= !self.disable_recording;
+        set(&mut agent.options.sound.denoising, self.denoising);
         let longest = agent.dialogue.timing.max_duration;
         for (name, value) in self.timing {
             agent.dialogue.timing.set_named(name, value);

@@ -146,6 +146,7 @@ fn inbound(report: &InboundReport) -> Vec<Counter> {
         count("digits", report.digits),
         count("adjustedSamples", report.adjusted),
         Counter { name: "concealedMs", value: Value::Time(report.concealed) },
+        Counter { name: "cleanedMs", value: Value::Time(report.cleaned) },
         Counter { name: "jitterMs", value: Value::Time(report.jitter) },
     ]
 }

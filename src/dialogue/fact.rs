@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TransferEnd,
-    WordTime,
+    Backdrop, Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript,
+    TransferEnd, WordTime,
 };
 
 use super::KeyRules;
@@ -172,4 +172,6 @@ pub struct Update {
     pub voice_speed: Option<f32>,
     /// 0: the agent is never interrupted; 1: it stops at the first sound.
     pub interruption_sensitivity: Option<f32>,
+    /// What is taken out of the caller's sound: the body's too.
+    pub denoising: Option<Denoising>,
 }

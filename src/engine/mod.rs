@@ -35,12 +35,12 @@ mod wake;
 
 pub use crate::audio::{Codec, OpusSettings, SampleRate};
 pub use crate::call::{
-    Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
+    Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason,
     Event, EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report,
     RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule,
     TurnReport, Update, Voiceless, Waterfall, Why,
 };
-pub use crate::conversation::{Pii, Variables};
+pub use crate::conversation::{Denoising, Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegMedia, LegSpec, SrtpSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};

@@ -4,10 +4,12 @@
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
 //! is heard and listens to what it tells.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! May import: `audio`, `rtp`, `conversation` (`Backdrop`, `Denoising`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
+mod assembly;
+mod cleaning;
 mod continuity;
 mod decoders;
 mod drift;
@@ -16,9 +18,12 @@ mod dtx;
 mod echo;
 mod far;
 mod formats;
+mod heard;
 mod inbound;
+mod interarrival;
 mod jitter;
 mod keys;
+mod line_noise;
 mod lowband;
 mod mixer;
 mod outbound;
@@ -33,7 +38,8 @@ mod rtcp;
 mod source;
 
 pub use formats::{Format, Formats};
-pub use inbound::{Heard, Inbound, InboundSpec};
+pub use heard::Heard;
+pub use inbound::{Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
 pub use quality::Quality;

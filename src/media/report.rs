@@ -41,6 +41,8 @@ pub struct InboundReport {
     pub jitter: Duration,
     /// Samples put in or left out because the sender's clock is not ours.
     pub adjusted: u64,
+    /// Sound the recogniser got without its noise.
+    pub cleaned: Duration,
     /// Telephone events taken as keys.
     pub digits: u64,
 }

@@ -75,7 +75,7 @@ fn an_agent_and_a_page_of_agents() {
         stt_mode: "accurate",
         enable_backchannel: false,
         voicemail_message: Some("Please call back.".into()),
-        sound: SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::Office },
+        sound: SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::Office, ..SoundSpec::default() },
         custom_tools: vec![ToolProfile {
             name: "look_up".into(),
             description: "Finds a table.".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
+    Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
     TransferEnd, WordTime,
 };
 use crate::dialogue::{Command, KeyRules, Update};
@@ -253,7 +253,13 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
             let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
             let (system_prompt, voice) = (optional()?, optional()?);
-            Owned::Command(Command::Update(Update { system_prompt, voice, voice_speed, interruption_sensitivity }))
+            // Later than the others: where it was not asked for, or could not be, nothing stands.
+            let denoising = match next() {
+                None => None,
+                Some(name) => Some(Denoising::from_name(name)?),
+            };
+            let update = Update { system_prompt, voice, voice_speed, interruption_sensitivity, denoising };
+            Owned::Command(Command::Update(update))
         }
         "collect" => {
             let terminator = match next()? {
@@ -384,7 +390,9 @@ mod tests {
                 voice: Some(String::new()),
                 voice_speed: Some(1.1),
                 interruption_sensitivity: Some(0.0),
+                denoising: None,
             })),
+            Owned::Command(Command::Update(Update { denoising: Some(Denoising::NoiseAndSpeech), ..Update::default() })),
             Owned::Command(Command::Collect(KeyRules::default())),
             Owned::Command(Command::Collect(KeyRules { terminator: None, most: 4, redact: true })),
             Owned::TransferEnded(TransferEnd::NoAnswer),

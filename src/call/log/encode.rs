@@ -336,6 +336,9 @@ fn put_input(line: &mut String, input: &Input<'_>) {
                 line.push(' ');
                 fields::put_text(line, &text.as_ref().map_or_else(String::new, |text| format!("+{text}")));
             }
+            if let Some(denoising) = update.denoising {
+                let _ = write!(line, " {}", denoising.name());
+            }
         }
         Input::Command(Command::Collect(rules)) => {
             let terminator = rules.terminator.map_or(-1, |digit| i16::from(digit.event_code()));

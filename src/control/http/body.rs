@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 
 use crate::control::wire::Detail;
+use crate::engine::Denoising;
 
 use super::Refusal;
 
@@ -100,6 +101,17 @@ impl Body {
             self.wrong(field, "value", format!("found {found}, expected a number from {least} to {most}"));
         }
         number
+    }
+
+    /// `denoisingMode`; may be left out.
+    pub(super) fn denoising(&mut self) -> Option<Denoising> {
+        let name = self.text("denoisingMode")?;
+        let mode = Denoising::from_name(&name);
+        if mode.is_none() {
+            let [none, noise, speech] = Denoising::ALL.map(Denoising::name);
+            self.wrong("denoisingMode", "value", format!("expected \"{none}\", \"{noise}\" or \"{speech}\""));
+        }
+        mode
     }
 
     /// An object of texts, null as good as absent; may be left out.

@@ -35,6 +35,7 @@ impl Overrides {
         if transfer_number.as_ref().is_some_and(|number| !is_e164(number)) {
             body.wrong("transferNumber", "value", "expected a number in E.164, like \"+14155550100\"");
         }
+        let denoising = body.denoising();
         let mut variables = Variables::default();
         for (name, value) in body.texts("variables") {
             if !variables.set(name, value) {
@@ -55,6 +56,7 @@ impl Overrides {
             model_tier,
             interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
             transfer_number: transfer_number.map(Pii::new),
+            denoising,
             disable_recording: body.flag("disableRecording").unwrap_or(false),
             call_screening_identity,
             call_screening_purpose,
