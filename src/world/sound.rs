@@ -1,29 +1,31 @@
 //! What the virtual caller and the virtual voice sound like.
 
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
 use super::Random;
 
-/// Voice-like sound: a glottal pulse train through three formants that glide from syllable to syllable, at 8 kHz.
-/// Continuous: a detector of voice has no reason to see a pause in it.
+/// Voice-like sound: a glottal pulse train through three formants that glide from syllable to syllable, at 8 kHz. Its
+/// melody falls over each phrase; most syllables begin with a hiss, as no tongue only sings. Continuous, and loud from its
+/// first sample to its last: a detector of voice has no reason to see a pause in it.
 pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
     let mut random = Random::new(seed ^ 0x76_6f_69_63_65);
     let pitch = 105.0 + random.unit() * 70.0;
     let mut vowels = Vowels::new(&mut random);
-    let mut phase = 0.0;
+    let mut syllable = Syllable::default();
+    let (mut phase, mut breath) = (0.0, 0.0);
     let mut harmonics = Vec::with_capacity(48);
-    let along = |index: usize| (index % SYLLABLE) as f64 / SYLLABLE as f64;
-    // Syllables swell and fade, but never to silence.
-    let swells: Vec<f64> =
-        (0..samples.min(SYLLABLE)).map(|index| 0.55 + 0.45 * (std::f64::consts::PI * along(index)).sin()).collect();
     let mut sound = Vec::with_capacity(samples.next_multiple_of(SHAPE));
     for begin in (0..samples).step_by(SHAPE) {
-        if begin % SYLLABLE == 0 {
+        if begin >= syllable.end() {
             vowels.glide(&mut random);
+            syllable = Syllable::new(begin, &mut random);
         }
+        let along = syllable.along(begin);
+        let melody =
+            1.0 + 0.15 * (PI * (begin % PHRASE) as f64 / PHRASE as f64).cos() + syllable.accent * (PI * along).sin();
         let time = begin as f64 / RATE;
-        let pitch = pitch * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
-        shape(&mut harmonics, pitch, &vowels.at(along(begin)));
+        let pitch = pitch * melody * (1.0 + 0.06 * (TAU * 2.1 * time).sin() + 0.01 * (TAU * 5.3 * time).sin());
+        shape(&mut harmonics, pitch, &vowels.at(along));
         // The fundamental turns on by the same angle from sample to sample.
         let (turn_sine, turn_cosine) = (TAU * pitch / RATE).sin_cos();
         let (mut sine, mut cosine) = (TAU * phase).sin_cos();
@@ -33,15 +35,73 @@ pub(super) fn voice(samples: usize, seed: u64) -> Vec<i16> {
             (*s, *c) = (sine, cosine);
         }
         phase = (phase + SHAPE as f64 * pitch / RATE) % 1.0;
+        let is_last = begin + LAST >= samples;
+        let [now, next] = [begin, begin + SHAPE].map(|at| if is_last { Mix::LOUD } else { syllable.mix(at) });
         for (offset, value) in sung(&harmonics, sines, cosines).into_iter().enumerate() {
-            let breath = (random.unit() - 0.5) * 0.02;
-            let swell = swells.get((begin + offset) % SYLLABLE).copied().unwrap_or_default();
-            sound.push(((value * 0.9 + breath) * swell * 6_000.0).clamp(-30_000.0, 30_000.0) as i16);
+            let before = std::mem::replace(&mut breath, random.unit() - 0.5);
+            let way = offset as f64 / SHAPE as f64;
+            let part = |now: f64, next: f64| now + (next - now) * way;
+            let sung = value * part(now.sung, next.sung) + breath * 0.02;
+            let hissed = (breath - before) * part(now.hissed, next.hissed);
+            let swell = part(now.swell, next.swell);
+            sound.push(((sung + hissed) * swell * 9_000.0).clamp(-30_000.0, 30_000.0) as i16);
         }
     }
     sound.truncate(samples);
     fade_edges(&mut sound);
     sound
+}
+
+/// One syllable of the virtual voice.
+#[derive(Default)]
+struct Syllable {
+    begin: usize,
+    length: usize,
+    loud: f64,
+    accent: f64,
+    hisses: bool,
+}
+
+/// How much of what sounds at a moment.
+struct Mix {
+    sung: f64,
+    hissed: f64,
+    swell: f64,
+}
+
+impl Mix {
+    const LOUD: Self = Self { sung: 1.0, hissed: 0.0, swell: 0.9 };
+}
+
+impl Syllable {
+    fn new(begin: usize, random: &mut Random) -> Self {
+        let length = (1_120.0 + random.unit() * 640.0) as usize / SHAPE * SHAPE;
+        let loud = 10f64.powf(-random.unit() * 6.0 / 20.0);
+        let accent = 0.1 * (2.0 * random.unit() - 0.3);
+        Self { begin, length, loud, accent, hisses: random.happens(0.7) && begin > 0 }
+    }
+
+    const fn end(&self) -> usize {
+        self.begin + self.length
+    }
+
+    fn along(&self, at: usize) -> f64 {
+        at.saturating_sub(self.begin) as f64 / self.length.max(1) as f64
+    }
+
+    fn mix(&self, at: usize) -> Mix {
+        // It swells and fades, but never to silence.
+        let along = self.along(at);
+        let swell = 0.1 + 0.9 * (PI * along.min(1.0)).sin().max(0.0);
+        // Who begins to speak begins loud.
+        let swell = if self.begin == 0 && along < 0.5 { swell.max(0.7) } else { swell };
+        let since = at.saturating_sub(self.begin);
+        if !self.hisses || since >= HISS {
+            return Mix { sung: 1.0, hissed: 0.0, swell: swell * self.loud };
+        }
+        let hiss = (PI * since as f64 / HISS as f64).sin();
+        Mix { sung: 0.1, hissed: 0.5 * hiss, swell: swell.max(0.6 * hiss) * self.loud }
+    }
 }
 
 /// Sums of these harmonics where the fundamental has these sines and cosines. Exact at any pitch, without filter state: each
@@ -87,8 +147,10 @@ pub(super) fn noise(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
 pub(super) fn babble(samples: usize, dbfs: f64, seed: u64) -> Vec<i16> {
     let mut mixed = vec![0.0f64; samples];
     for talker in 0..5 {
-        let talk = voice(samples, seed.wrapping_mul(5).wrapping_add(talker));
-        mixed.iter_mut().zip(talk).for_each(|(mixed, sample)| *mixed += f64::from(sample));
+        // Nobody keeps time with another.
+        let early = 289 * talker;
+        let talk = voice(samples + early, seed.wrapping_mul(5).wrapping_add(talker as u64));
+        mixed.iter_mut().zip(talk.into_iter().skip(early)).for_each(|(mixed, sample)| *mixed += f64::from(sample));
     }
     let rms = (mixed.iter().map(|sample| sample.powi(2)).sum::<f64>() / samples.max(1) as f64).sqrt();
     let gain = 32_768.0 * 10f64.powf(dbfs / 20.0) / rms.max(1.0);
@@ -171,11 +233,11 @@ fn shape(harmonics: &mut Vec<f64>, pitch: f64, formants: &[f64; 3]) {
 }
 
 fn amplitude(frequency: f64, formants: &[f64; 3]) -> f64 {
-    // Source falls by 6 dB an octave above 300 Hz; each formant is a resonance about 90 Hz wide.
+    // Source falls by 6 dB an octave above 300 Hz; each formant is a resonance about 60 Hz wide.
     let source = 1.0 / (1.0 + frequency / 300.0);
     let gains = [1.0, 0.7, 0.35];
     let resonance: f64 =
-        formants.iter().zip(gains).map(|(formant, gain)| gain / (1.0 + ((frequency - formant) / 90.0).powi(2))).sum();
+        formants.iter().zip(gains).map(|(formant, gain)| gain / (1.0 + ((frequency - formant) / 60.0).powi(2))).sum();
     source * (0.08 + resonance)
 }
 
@@ -195,10 +257,13 @@ impl Vowels {
         self.to = VOWELS[random.below(VOWELS.len() as u64) as usize];
     }
 
+    /// It has arrived in the middle of the syllable.
     fn at(&self, along: f64) -> [f64; 3] {
+        let way = (2.0 * along).min(1.0);
+        let way = way * way * (3.0 - 2.0 * way);
         let mut formants = self.from;
         for (formant, to) in formants.iter_mut().zip(self.to) {
-            *formant += (to - *formant) * along;
+            *formant += (to - *formant) * way;
         }
         formants
     }
@@ -207,8 +272,12 @@ impl Vowels {
 const RATE: f64 = 8_000.0;
 /// The mouth and the pitch are taken to stand still for 2 ms.
 const SHAPE: usize = 16;
-/// 180 ms: about five and a half syllables a second.
-const SYLLABLE: usize = 1_440;
+/// How long a syllable hisses: 40 ms.
+const HISS: usize = 320;
+/// How long the end is loud: 90 ms.
+const LAST: usize = 720;
+/// 1.6 s.
+const PHRASE: usize = 12_800;
 const AGENT_PEAK: i16 = 6_000;
 /// Formants of a, e, i, o, u and a neutral vowel, in hertz.
 const VOWELS: [[f64; 3]; 6] = [

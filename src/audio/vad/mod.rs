@@ -3,9 +3,13 @@
 //! May import: `audio`'s own frame, levels and resampling. Must never know: words, turns, packets.
 
 mod detector;
-mod noise;
+mod kernel;
+mod readout;
+mod silero;
 mod spectrum;
+mod surroundings;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use detector::{Hop, Vad};
