@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Encoder, SampleRate};
-use agentphone::conversation::{Ambience, ReplyId};
+use agentphone::conversation::{Ambience, Denoising, ReplyId};
 use agentphone::media::{Inbound, InboundSpec, Outbound, OutboundSpec, Sent};
 use agentphone::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -99,6 +99,38 @@ fn inbound(c: &mut Criterion) {
     group.finish();
 }
 
+/// What the recogniser's sound costs beside the rest: a clean line, a noisy one, one that is always cleaned, and gain.
+fn cleaning(c: &mut Criterion) {
+    let (clean, noisy) = (payloads(&fixture("talk.wav")), payloads(&fixture("talk-white-10db.wav")));
+    let plain = InboundSpec::new(Codec::Pcmu, PayloadType(0));
+    let with = |denoising, auto_gain| InboundSpec { denoising, auto_gain, ..plain };
+    let mut group = c.benchmark_group("cleaning");
+    for (name, spec, payloads) in [
+        ("none/noisy", with(Denoising::None, false), &noisy),
+        ("noise/clean", with(Denoising::Noise, false), &clean),
+        ("noise/noisy", with(Denoising::Noise, false), &noisy),
+        ("always/clean", with(Denoising::NoiseAndSpeech, false), &clean),
+        ("gain/noisy", with(Denoising::None, true), &noisy),
+    ] {
+        let (mut now, mut n) = (start(), 0u32);
+        let mut inbound = Inbound::new(spec, now);
+        let mut one = || {
+            inbound.handle_timeout(now);
+            inbound.handle_packet(packet(payloads, n).as_bytes(), now);
+            while let Some(heard) = inbound.poll() {
+                black_box(&heard);
+                black_box(inbound.cleaned());
+            }
+            n = n.wrapping_add(1);
+            now += PTIME;
+        };
+        // The line is known by then.
+        (0..500).for_each(|_| one());
+        group.bench_function(name, |b| b.iter(&mut one));
+    }
+    group.finish();
+}
+
 fn outbound(c: &mut Criterion) {
     let spec = OutboundSpec {
         telephone_event: Some(PayloadType(101)),
@@ -147,5 +179,5 @@ fn outbound(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inbound, outbound);
+criterion_group!(benches, inbound, cleaning, outbound);
 criterion_main!(benches);

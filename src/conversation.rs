@@ -36,6 +36,39 @@ pub enum Backdrop {
     Echo,
 }
 
+/// What is taken out of the caller's sound before the recogniser gets it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Denoising {
+    /// Nothing.
+    None,
+    /// Noise, as long as the line is noisy: a clean line is left as it is, to the bit.
+    #[default]
+    Noise,
+    /// Noise, from the first sample to the last. Of other people's speech it takes what its model takes for noise (a
+    /// murmur more than a voice); a second person who speaks up is heard on.
+    NoiseAndSpeech,
+}
+
+impl Denoising {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Noise, Self::NoiseAndSpeech];
+
+    /// The name in the API (`denoisingMode`), which has none for nothing: here it is `none`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Noise => "noise-cancellation",
+            Self::NoiseAndSpeech => "noise-and-background-speech-cancellation",
+        }
+    }
+
+    /// The mode of this name; `off` is `none` too.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = if name == "off" { "none" } else { name };
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// Who a message is from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use agentphone::bench;
 use agentphone::config::{self, Config, ConfigError};
-use agentphone::control::{Api, ApiConfig, Keys, http};
+use agentphone::control::{Api, ApiConfig, Keys, Recordings, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
-use agentphone::engine::{Ambience, DialogueSpec, Engine, EngineConfig, ready_ambience};
+use agentphone::engine::{
+    Ambience, DialogueSpec, Engine, EngineConfig, RecordingFormat, ready_ambience, repair_recordings,
+};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::provider::ProviderError;
 use agentphone::simulator::{self, SimulatorConfig, Simulators};
@@ -159,9 +161,11 @@ async fn main() -> ExitCode {
 
 async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     let config = load(&args)?;
-    for directory in [&config.recording, &config.log].into_iter().flatten() {
+    let recordings = config.recording.as_ref().map(|recording| &recording.directory);
+    for directory in [recordings, config.log.as_ref()].into_iter().flatten() {
         std::fs::create_dir_all(directory).map_err(|error| Failure::other(&directory.display(), &error))?;
     }
+    repair(recordings);
     let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| Failure::other(&"metrics", &error))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -204,7 +208,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
             .collect::<Result<_, _>>()?,
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
-        recordings: config.recording.clone(),
+        recordings: config.recording.as_ref().map(kept),
         logs: config.log.clone(),
         simulated: config.simulated(),
         metrics: Some(metrics),
@@ -251,6 +255,26 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         }
         () = signals.next() => Err(Failure::Other("stopped at once; live calls were cut".into())),
     }
+}
+
+/// Makes whole what a killed process has left, beside the calls that come in.
+fn repair(recordings: Option<&PathBuf>) {
+    let Some(directory) = recordings.cloned() else { return };
+    tokio::task::spawn_blocking(move || match repair_recordings(&directory) {
+        Ok(0) => {}
+        Ok(repaired) => tracing::info!(repaired, "recordings that were cut short are whole again"),
+        Err(error) => tracing::warn!(%error, "recordings could not be looked through"),
+    });
+}
+
+/// Where recordings go, and as what.
+fn kept(recording: &config::Recording) -> Recordings {
+    let format = match recording.format {
+        config::RecordingFormat::Pcm16 => RecordingFormat::Pcm16,
+        config::RecordingFormat::Ulaw => RecordingFormat::Ulaw,
+        config::RecordingFormat::Opus => RecordingFormat::Opus,
+    };
+    Recordings { directory: recording.directory.clone(), format }
 }
 
 async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
@@ -343,9 +367,6 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         // Wrong addresses of tools are found here rather than at the start.
         cli::agent::tools(agent, &config)?;
         say(&format!("  agent   {}", agent.id));
-        for option in agent.not_applied() {
-            say(&format!("          {option} is kept, and not applied yet"));
-        }
     }
     for warning in &config.warnings {
         say(&format!("  warning {warning}"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Encoder, SampleRate, resample_all};
 use agentphone::call::{Call, CallSpec, DialogueSpec, Input, Output};
-use agentphone::conversation::{Ambience, Digit, ReplyId};
+use agentphone::conversation::{Ambience, Denoising, Digit, ReplyId};
 use agentphone::media::{Heard, Inbound, InboundSpec, Outbound, OutboundSpec, Sent};
 use agentphone::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
@@ -177,6 +177,46 @@ fn a_frame_of_speech_out_allocates_nothing() {
             }
         }
         assert!(measured > 400, "only {measured} audible frames were measured at {rate:?}");
+    }
+}
+
+#[test]
+fn cleaning_allocates_where_it_is_made_and_never_under_a_packet() {
+    for (denoising, auto_gain) in [(Denoising::Noise, false), (Denoising::NoiseAndSpeech, true)] {
+        let start = Instant::now();
+        let spec = InboundSpec { denoising, auto_gain, ..InboundSpec::new(Codec::Pcmu, PayloadType(0)) };
+        let mut inbound = Inbound::new(spec, start);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/audio/talk-white-5db.wav");
+        let mut caller = Caller::new(Wav::parse(&std::fs::read(path).expect("a fixture")).expect("WAV").into_mono());
+        let (mut now, mut cleaned, mut made, mut under_packets) = (start, 0, 0, Vec::new());
+        for round in 0..800 {
+            now += PTIME;
+            // One packet in nine is lost.
+            let packet = caller.packet();
+            let taken = allocation_counter::measure(|| {
+                if round % 9 != 8 {
+                    inbound.handle_packet(packet.as_bytes(), now);
+                }
+                while let Some(heard) = inbound.poll() {
+                    cleaned += usize::from(matches!(heard, Heard::Frame(_)) && inbound.cleaned().is_some());
+                }
+            });
+            if taken.count_total > 0 && round > 0 {
+                under_packets.push((round, taken.count_total, taken.bytes_total));
+            }
+            let timeout = allocation_counter::measure(|| {
+                inbound.handle_timeout(now);
+                while inbound.poll().is_some() {}
+            });
+            if timeout.count_total > 0 {
+                println!("{denoising:?}: {} bytes kept in round {round}", timeout.bytes_current);
+                made += 1;
+                assert!(timeout.bytes_current < 200_000, "{timeout:?}");
+            }
+        }
+        assert!(under_packets.is_empty(), "{denoising:?}: {under_packets:?}");
+        assert_eq!(made, usize::from(denoising == Denoising::Noise), "{denoising:?}: made once, at its deadline");
+        assert!(cleaned > 300, "{denoising:?}: {cleaned}");
     }
 }
 

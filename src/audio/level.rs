@@ -110,6 +110,15 @@ impl Ramp {
         self.done >= self.length
     }
 
+    /// The gain of the next sample, which is then behind it.
+    pub fn advance(&mut self) -> f32 {
+        let gain = self.gain();
+        if !self.is_steady() {
+            self.done += 1;
+        }
+        gain
+    }
+
     /// Scales the samples, each by the gain of its moment.
     pub fn apply(&mut self, samples: &mut [i16]) {
         for (at, sample) in samples.iter_mut().enumerate() {

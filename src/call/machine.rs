@@ -11,6 +11,7 @@ use crate::rtp::Packet;
 
 use super::replies::Replies;
 use super::timeline::{Line, Report, Speaker, Stopwatch};
+use super::voiceless::VoicelessEar;
 use super::{CallSpec, Event, EventKind, Input, Output, Stereo};
 
 /// One phone call. Told the time, owned by one body, failing at nothing.
@@ -50,6 +51,7 @@ pub struct Call {
     voice: Option<Duration>,
     /// The reply and the beginning of the voice that silenced it, until the first silent packet has left.
     silencing: Option<(ReplyId, Duration)>,
+    voiceless: VoicelessEar,
     report: Report,
     outputs: VecDeque<Output>,
 }
@@ -64,6 +66,8 @@ impl Call {
             others: line.others,
             comfort_noise: line.comfort_noise,
             telephone_event: line.telephone_event,
+            denoising: sound.denoising,
+            auto_gain: sound.auto_gain,
         };
         let outbound = OutboundSpec {
             codec: line.codec,
@@ -94,6 +98,7 @@ impl Call {
             stopwatch: Stopwatch::default(),
             voice: None,
             silencing: None,
+            voiceless: VoicelessEar::default(),
             report: Report::default(),
             outputs: VecDeque::with_capacity(OUTPUTS),
         };
@@ -130,7 +135,10 @@ impl Call {
             Input::ToolResult(result) => self.dialogue.handle(Fact::ToolResult(result), now),
             Input::TransferEnded(end) => self.dialogue.handle(Fact::TransferEnded(end), now),
             Input::Command(command) => {
-                if let Command::Update(Update { ambience, voice, .. }) = command {
+                if let Command::Update(Update { denoising, ambience, voice, .. }) = command {
+                    if let Some(denoising) = denoising {
+                        self.inbound.set_denoising(*denoising);
+                    }
                     if let Some(ambience) = ambience {
                         self.outbound.set_ambience(*ambience);
                     }
@@ -215,8 +223,8 @@ impl Call {
         let unrecorded = self.recorder.as_ref().map_or(Duration::ZERO, Recorder::skipped);
         let (inbound, outbound) = (self.inbound.report(), self.outbound.report());
         let quality = self.reports.as_ref().map_or(Quality::default(), |reports| reports.quality(&self.inbound));
-        let voices = self.outbound.voices();
-        Report { inbound, outbound, quality, unrecorded, voices, ..self.report.clone() }
+        let (voiceless, voices) = (self.voiceless.heard(), self.outbound.voices());
+        Report { inbound, outbound, quality, voiceless, unrecorded, voices, ..self.report.clone() }
     }
 
     fn answered(&mut self, now: Instant) {
@@ -338,9 +346,15 @@ impl Call {
                         recorder.mute_caller(Inbound::KEY_ONSET + frame.duration());
                     }
                 }
-                self.outputs.extend(frame.pieces().map(Output::Transcribe));
+                // The recording keeps what came; the recogniser gets what is left of it.
+                let cleaned = self.inbound.cleaned().unwrap_or(frame);
+                self.outputs.extend(cleaned.pieces().map(Output::Transcribe));
+                if let Some((since, why)) = self.voiceless.caller(frame, self.since_begin(now)) {
+                    self.tell(EventKind::SoundWithoutVoice { since, why }, now);
+                }
             }
             Heard::Voice { began, voiced, over } => {
+                self.voiceless.voice();
                 self.voice = Some(self.since_begin(began));
                 self.dialogue.handle(Fact::Voice { began, voiced, over }, now);
             }
@@ -350,7 +364,10 @@ impl Call {
             }
             Heard::Up => self.dialogue.handle(Fact::MediaUp, now),
             Heard::Beep { length, ended } => self.dialogue.handle(Fact::Beep { length, ended }, now),
-            Heard::Silence { since } => self.dialogue.handle(Fact::Silence { since }, now),
+            Heard::Silence { since } => {
+                self.voiceless.silence();
+                self.dialogue.handle(Fact::Silence { since }, now);
+            }
             Heard::Digit(digit) => self.digit(digit, now),
             Heard::Lost => self.dialogue.handle(Fact::MediaLost, now),
         }
@@ -422,6 +439,7 @@ impl Call {
             }
             Sent::Frame(ref frame) => {
                 self.inbound.sent(frame, now);
+                self.voiceless.agent(frame, self.since_begin(now));
                 if let Some(recorder) = &mut self.recorder {
                     recorder.agent(frame, now);
                     while let Some((caller, agent)) = recorder.poll() {
@@ -582,5 +600,7 @@ const LINE_BYTES: usize = 16_384;
 /// Lines, turns and holds the record of one call keeps: hours of conversation.
 const RECORD_ENTRIES: usize = 4_096;
 
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod replies;
 mod spec;
 mod story;
 mod timeline;
+mod voiceless;
 
 pub use crate::conversation::Ambience;
 pub use crate::dialogue::{
@@ -23,6 +24,7 @@ pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, 
 pub use input::Input;
 pub use machine::Call;
 pub use output::{Event, EventKind, Output, Stereo};
-pub use spec::{CallSpec, Denoising, LineSpec, SoundSpec};
+pub use spec::{CallSpec, LineSpec, SoundSpec};
 pub use story::Story;
 pub use timeline::{Hedges, Line, Report, Speaker, SpeculationReport, TurnReport, Waterfall};
+pub use voiceless::Voiceless;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::audio::Piece;
 use crate::conversation::{Message, Pii, ReplyId, ToolCall};
-use crate::dialogue::{DialogueEvent, EndReason};
+use crate::dialogue::{DialogueEvent, EndReason, Why};
 use crate::rtp::{PacketBuf, RtcpBuf};
 
 use super::timeline::TurnReport;
@@ -130,6 +130,14 @@ pub enum EventKind {
         reply: ReplyId,
         /// From the first sample the detector heard as voice to that packet.
         after: Duration,
+    },
+    /// The caller's line has sounded for 5 s without a voice in it: whoever says that they were not heard may find their
+    /// reason here.
+    SoundWithoutVoice {
+        /// Since when, since the call began.
+        since: Duration,
+        /// The rule, and how loud it is.
+        why: Why,
     },
     /// The caller pressed a key (which one is in the transcript of keys, not here).
     DigitPressed,

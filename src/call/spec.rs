@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings, SampleRate};
-use crate::conversation::Ambience;
+use crate::conversation::{Ambience, Denoising};
 use crate::dialogue::DialogueSpec;
 use crate::media::{Format, Formats, Inbound, RtcpSpec};
 use crate::rtp::PayloadType;
@@ -32,35 +32,14 @@ pub struct CallSpec {
 /// What is done to the sound of a call, as the AgentPhone API names it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SoundSpec {
-    /// What is taken out of the caller's sound. Kept with the call; no stage of the media applies it yet.
+    /// What is taken out of the caller's sound before the recogniser gets it.
     pub denoising: Denoising,
+    /// Whether quiet and loud callers are brought to about one level for the recogniser.
+    pub auto_gain: bool,
     /// What is put under the agent's.
     pub ambience: Ambience,
     /// Whether every voice is brought to the same loudness.
     pub level_voices: bool,
-}
-
-/// What is taken out of the caller's sound.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Denoising {
-    /// Noise.
-    #[default]
-    Noise,
-    /// Noise, and other people's speech.
-    NoiseAndSpeech,
-}
-
-impl Denoising {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Noise, Self::NoiseAndSpeech];
-
-    /// The name in the API (`denoisingMode`).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Noise => "noise-cancellation",
-            Self::NoiseAndSpeech => "noise-and-background-speech-cancellation",
-        }
-    }
 }
 
 /// How sound travels between us and the other side.

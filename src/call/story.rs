@@ -34,6 +34,10 @@ impl Event {
                 let after = after.as_millis();
                 ("agent", format!("· silent {after} ms after the first sample of that voice"), None)
             }
+            EventKind::SoundWithoutVoice { since, why } => {
+                let for_ms = self.at.saturating_sub(*since).as_millis();
+                ("caller", format!("· sounds for {for_ms} ms without a voice"), Some(why))
+            }
             EventKind::DigitPressed => ("caller", "· presses a key".into(), None),
             EventKind::Ended { reason } => ("line", format!("ended: {}", reason.name()), None),
         };
@@ -93,7 +97,7 @@ fn decision(event: &DialogueEvent) -> Option<Told<'_>> {
             };
             ("callee", format!("· {who}"), Some(why))
         }
-        DialogueEvent::Ending { reason } => ("agent", format!("· ends the call: {}", reason.name()), None),
+        DialogueEvent::Ending { reason, why } => ("agent", format!("· ends the call: {}", reason.name()), Some(why)),
     })
 }
 

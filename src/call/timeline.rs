@@ -6,6 +6,8 @@ use crate::conversation::{ReplyId, Service};
 use crate::dialogue::{AnsweredBy, DialogueEvent, EndReason};
 use crate::media::{InboundReport, OutboundReport, Quality};
 
+use super::voiceless::Voiceless;
+
 /// Where the time between the caller's last word and the agent's first went. The parts follow one another and sum to
 /// [`Waterfall::total`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -149,9 +151,12 @@ pub struct Report {
     pub inbound: InboundReport,
     /// What happened to ours.
     pub outbound: OutboundReport,
+    /// When the caller's line sounded without a voice in it.
+    pub voiceless: Voiceless,
     /// How good both sound, where the line carries reports.
     pub quality: Quality,
-    /// Time that passed unrecorded because the machine stood still.
+    /// Time that passed unrecorded: the machine stood still, or (in the engine's record of an ended call) the disk or the
+    /// coder was too slow and it is silent in the recording.
     pub unrecorded: Duration,
     /// How loud the first voice and its backup were found to be by themselves, in dBFS of active speech; `None`: too
     /// little was heard.

@@ -56,7 +56,8 @@ pub(crate) fn callable(
         tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
     };
     let sound = SoundSpec {
-        denoising: Denoising::ALL.into_iter().find(|mode| mode.name() == agent.denoising_mode).unwrap_or_default(),
+        denoising: Denoising::from_name(agent.denoising_mode).unwrap_or_default(),
+        auto_gain: agent.auto_gain,
         ambience: Ambience::from_name(agent.ambient_sound).unwrap_or_default(),
         level_voices: agent.level_voices,
     };
@@ -75,7 +76,7 @@ pub(crate) fn callable(
         standby,
         options: Options {
             sound,
-            record: true,
+            record: !agent.disable_recording,
             stt_mode: if agent.is_accurate { "accurate" } else { "fast" },
             enable_backchannel: agent.enable_backchannel,
             voicemail_message: agent.voicemail_message.clone(),

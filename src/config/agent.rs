@@ -82,29 +82,24 @@ pub struct Agent {
     pub call_screening_purpose: Option<String>,
     /// What is taken out of the caller's sound, by the API's name.
     pub denoising_mode: &'static str,
+    /// Whether quiet and loud callers are brought to about one level for the recogniser.
+    pub auto_gain: bool,
     /// What is put under the agent's voice, by the API's name.
     pub ambient_sound: &'static str,
     /// Whether its voices are brought to the same loudness.
     pub level_voices: bool,
     /// Whether the caller's keys are kept out of what is told, written and recorded.
     pub redact_keys: bool,
+    /// Whether its calls are kept from being recorded.
+    pub disable_recording: bool,
     /// Its own tools.
     pub custom_tools: Vec<CustomTool>,
 }
 
 /// Names of `denoisingMode`.
-const DENOISING: [&str; 2] = ["noise-cancellation", "noise-and-background-speech-cancellation"];
+const DENOISING: [&str; 3] = ["noise-cancellation", "noise-and-background-speech-cancellation", "none"];
 /// Names of `ambientSound`.
 const AMBIENT: [&str; 4] = ["none", "office", "coffee-shop", "outdoor"];
-
-impl Agent {
-    /// Options that are kept and that nothing acts on yet, as they stand in the file.
-    pub fn not_applied(&self) -> Vec<String> {
-        let set = [("denoisingMode", self.denoising_mode, DENOISING[0])];
-        let differs = set.into_iter().filter(|(_, value, default)| value != default);
-        differs.map(|(name, value, _)| format!("{name} = \"{value}\"")).collect()
-    }
-}
 
 /// Options of the API's agents that this version has no deed for: refused rather than ignored.
 const NOT_YET: [&str; 2] = ["enable_messaging", "numbers"];
@@ -162,10 +157,12 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     section.refuse(&NOT_YET, "this option of the AgentPhone API is not supported yet; leave it out");
     let word = |name: &&'static str| (*name, *name);
     let denoising_mode = section.one_of("denoising_mode", &DENOISING.each_ref().map(word)).unwrap_or(DENOISING[0]);
+    let auto_gain = section.flag("auto_gain").unwrap_or(false);
     let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);
     let level_voices = section.flag("level_voices").unwrap_or(true);
     let is_accurate = section.one_of("stt_mode", &[("fast", false), ("accurate", true)]).unwrap_or(false);
     let enable_backchannel = section.flag("enable_backchannel").unwrap_or(true);
+    let disable_recording = section.flag("disable_recording").unwrap_or(false);
     let redact_keys = section.flag("redact_keys").unwrap_or(false);
     let transfer_number = section.number_e164("transfer_number");
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -182,9 +179,11 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         call_screening_identity,
         call_screening_purpose,
         denoising_mode,
+        auto_gain,
         ambient_sound,
         level_voices,
         redact_keys,
+        disable_recording,
         custom_tools,
         name: name.unwrap_or_else(|| id.clone()),
         id,

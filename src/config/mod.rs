@@ -19,7 +19,7 @@ mod values;
 pub use agent::{Agent, ModelTier};
 pub use error::{ConfigError, Problem};
 pub use lines::{LINES, Lines};
-pub use settings::{Config, Engine, Env, Rtp, Server};
+pub use settings::{Config, Engine, Env, Recording, RecordingFormat, Rtp, Server};
 pub use stage::{Backups, Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
 pub use tool::{CustomTool, ToolPolicy};
 

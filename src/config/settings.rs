@@ -26,8 +26,8 @@ pub struct Config {
     pub engine: Engine,
     /// `[rtp]`
     pub rtp: Rtp,
-    /// `[recording] dir`: where stereo recordings go; `None`: nothing is recorded.
-    pub recording: Option<PathBuf>,
+    /// `[recording]`: where stereo recordings go, and as what; `None`: nothing is recorded.
+    pub recording: Option<Recording>,
     /// `[log] dir`: where replayable call logs go; `None`: none are written.
     pub log: Option<PathBuf>,
     /// `[stt]`
@@ -83,6 +83,38 @@ pub struct Rtp {
     pub require_srtp: bool,
     /// How long a closed port rests before another call may have it.
     pub rest: Duration,
+}
+
+/// `[recording]`: what is kept of the sound of calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recording {
+    /// The directory.
+    pub directory: PathBuf,
+    /// How the sound is written.
+    pub format: RecordingFormat,
+}
+
+/// How the sound of a recording is written.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum RecordingFormat {
+    /// WAV, 16 bits a sample.
+    #[default]
+    Pcm16,
+    /// WAV, µ-law.
+    Ulaw,
+    /// Opus in Ogg.
+    Opus,
+}
+
+impl RecordingFormat {
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcm16 => "pcm16",
+            Self::Ulaw => "ulaw",
+            Self::Opus => "opus",
+        }
+    }
 }
 
 impl Config {
@@ -146,8 +178,8 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let server = server(root.section("server"), listen, env, problems);
     let engine = engine(root.section("engine"));
     let rtp = rtp(root.section("rtp"));
-    let recording = directory(root.section("recording"));
-    let log = directory(root.section("log"));
+    let recording = recording(root.section("recording"));
+    let log = log(root.section("log"));
     let (stt, stt_backup) = stage::stt(root.section("stt"), env, problems);
     let (llm, llm_backup) = stage::llm(root.section("llm"), env, problems);
     let (tts, tts_backup) = stage::tts(root.section("tts"), env, problems);
@@ -264,11 +296,24 @@ fn ports(text: &str) -> Option<RangeInclusive<u16>> {
     (first >= 1024 && last > first).then_some(first..=last)
 }
 
-fn directory(mut section: Section<'_>) -> Option<PathBuf> {
+fn recording(mut section: Section<'_>) -> Option<Recording> {
+    let directory = directory(&mut section);
+    let formats = [RecordingFormat::Pcm16, RecordingFormat::Ulaw, RecordingFormat::Opus];
+    let format = section.one_of("format", &formats.map(|format| (format.name(), format))).unwrap_or_default();
+    section.finish();
+    directory.map(|directory| Recording { directory, format })
+}
+
+fn log(mut section: Section<'_>) -> Option<PathBuf> {
+    let directory = directory(&mut section);
+    section.finish();
+    directory
+}
+
+fn directory(section: &mut Section<'_>) -> Option<PathBuf> {
     let directory = section.text("dir").map(PathBuf::from);
     if directory.is_none() && section.is_present() && !section.has("dir") {
         section.missing("dir", "a directory");
     }
-    section.finish();
     directory
 }

@@ -56,6 +56,19 @@ fn defaults_fill_what_is_not_said() {
     assert_eq!((agent.interruption_sensitivity, agent.max_silence_ms, agent.voice_speed), (0.8, None, 1.0));
     assert_eq!(agent.speculation_percent, 30);
     assert_eq!(agent.model_tier, ModelTier::Balanced);
+    assert!(!agent.disable_recording);
+}
+
+#[test]
+fn recordings_have_a_place_and_a_format() {
+    for (said, format) in [
+        ("", RecordingFormat::Pcm16),
+        ("format = \"ulaw\"\n", RecordingFormat::Ulaw),
+        ("format = \"opus\"\n", RecordingFormat::Opus),
+    ] {
+        let config = parse(&format!("[recording]\ndir = \"kept\"\n{said}{AGENT}"), &[]).unwrap();
+        assert_eq!(config.recording, Some(Recording { directory: "kept".into(), format }));
+    }
 }
 
 #[test]
@@ -292,6 +305,7 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[rtp]\nports = \"20000-10000\"", "[rtp] ports: found \"20000-10000\", expected a range"),
         ("[rtp]\naddress = \"0.0.0.0\"", "a.toml:1: [rtp] advertise: is missing; expected the address to tell"),
         ("[recording]", "[recording] dir: is missing"),
+        ("[recording]\ndir = \"r\"\nformat = \"mp3\"", "[recording] format: found \"mp3\", expected one of \"pcm16\""),
         ("[stt]\nprovider = \"deepgrm\"", "found \"deepgrm\", expected one of \"deepgram\", \"simulator\""),
         ("[stt]\nbase_url = \"localhost:1\"", "[stt] base_url: has the scheme \"localhost\""),
         ("[tts]\nbase_url = \"http://me:pw@h\"", "[tts] base_url: holds a user name or password"),
@@ -336,19 +350,21 @@ fn the_hosted_options_of_the_api_are_read_in_both_spellings() {
     let text = "[[agents]]\nid = \"a\"\nsystemPrompt = \"p\"\ntransferNumber = \"+14155550100\"\nsttMode = \"accurate\"\n\
                 enable_backchannel = false\nvoicemailMessage = \"Call back.\"\ncallScreeningIdentity = \"Ada\"\n\
                 call_screening_purpose = \"a booking\"\ndenoisingMode = \"noise-and-background-speech-cancellation\"\n\
-                ambient_sound = \"coffee-shop\"\nlevelVoices = false\nredactKeys = true\n";
+                ambient_sound = \"coffee-shop\"\nlevelVoices = false\nautoGain = true\nredactKeys = true\ndisableRecording = true\n";
     let agent = parse(text, &[]).unwrap().agents.remove(0);
     assert_eq!(agent.transfer_number.as_ref().map(|number| number.reveal().as_str()), Some("+14155550100"));
-    assert!(agent.is_accurate && !agent.enable_backchannel && agent.redact_keys);
+    assert!(agent.is_accurate && !agent.enable_backchannel && agent.redact_keys && agent.disable_recording);
     assert_eq!(agent.voicemail_message.as_deref(), Some("Call back."));
     assert_eq!(agent.call_screening_identity.as_deref(), Some("Ada"));
     assert_eq!(agent.call_screening_purpose.as_deref(), Some("a booking"));
-    let not_applied = agent.not_applied().join(", ");
-    assert!(not_applied.contains("denoisingMode"));
     assert_eq!((agent.ambient_sound, agent.level_voices), ("coffee-shop", false));
+    assert_eq!((agent.denoising_mode, agent.auto_gain), ("noise-and-background-speech-cancellation", true));
     let plain = parse(AGENT, &[]).unwrap().agents.remove(0);
-    assert!(plain.level_voices && plain.enable_backchannel && !plain.is_accurate && plain.not_applied().is_empty());
+    assert!(plain.level_voices && plain.enable_backchannel && !plain.is_accurate);
     assert_eq!((plain.transfer_number, plain.custom_tools), (None, Vec::new()));
+    assert_eq!((plain.denoising_mode, plain.auto_gain), ("noise-cancellation", false));
+    let silenced = text.replace("noise-and-background-speech-cancellation", "none");
+    assert_eq!(parse(&silenced, &[]).unwrap().agents[0].denoising_mode, "none");
     let told = problems(&text.replace("+14155550100", "415-555-0100"), &[]);
     assert!(told.contains("transfer_number: expected a number in E.164") && !told.contains("0100\","), "{told}");
 }

@@ -1,7 +1,8 @@
 //! An agent that can be called.
 
 use crate::engine::{
-    Ambience, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec, Variables,
+    Ambience, Denoising, DialogueSpec, LlmSettings, Pii, Providers, Screening, SoundSpec, Standby, SttSpec, TtsSpec,
+    Variables,
 };
 
 /// Who answers a call, and everything a call is started with.
@@ -149,10 +150,15 @@ pub struct Overrides {
     pub transfer_number: Option<Pii<String>>,
     /// Whether the call is kept from being recorded.
     pub disable_recording: bool,
+    /// What is taken out of the caller's sound.
+    pub denoising: Option<Denoising>,
     /// Who a call screener is told is calling.
     pub call_screening_identity: Option<String>,
     /// And why.
     pub call_screening_purpose: Option<String>,
+    /// Waits of turn-taking, by the names of [`Timing`](crate::engine::Timing), as its `read_named` gives them. The call
+    /// lasts no longer than its agent's may.
+    pub timing: Vec<(&'static str, u64)>,
     /// What stands for the names in texts.
     pub variables: Variables,
 }
@@ -181,6 +187,12 @@ impl Overrides {
             agent.profile.model_tier = tier;
         }
         agent.options.record &= !self.disable_recording;
+        set(&mut agent.options.sound.denoising, self.denoising);
+        let longest = agent.dialogue.timing.max_duration;
+        for (name, value) in self.timing {
+            agent.dialogue.timing.set_named(name, value);
+        }
+        agent.dialogue.timing.max_duration = agent.dialogue.timing.max_duration.min(longest);
         agent.options.call_screening_identity = self.call_screening_identity.or(agent.options.call_screening_identity);
         agent.options.call_screening_purpose = self.call_screening_purpose.or(agent.options.call_screening_purpose);
         agent.with_variables(&self.variables)

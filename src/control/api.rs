@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::engine::{Engine, Gateway};
 use crate::store::Store;
 
-use super::{Agent, Calls, Keys};
+use super::{Agent, Calls, Keys, Recordings};
 
 /// What an [`Api`] is made of.
 pub struct ApiConfig {
@@ -25,7 +25,7 @@ pub struct ApiConfig {
     /// Where RTP lines come from.
     pub rtp: Arc<dyn Gateway>,
     /// Where recordings go; `None`: nothing is recorded.
-    pub recordings: Option<PathBuf>,
+    pub recordings: Option<Recordings>,
     /// Where call logs go; `None`: none are written.
     pub logs: Option<PathBuf>,
     /// Stages played by the simulator.

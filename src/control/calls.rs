@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 
 use crate::engine::{
-    Busy, CallHandle, CallId, CallSpec, Direction, Engine, Leg, Outcome, Permit, Pii, Start, Subscription,
+    Busy, CallHandle, CallId, CallSpec, Direction, Engine, Leg, Outcome, Permit, Pii, RecordingFormat, RecordingSpec,
+    Start, Subscription, Timing,
 };
 use crate::store::{CallRecord, EventRecord, Store};
 
@@ -20,12 +21,21 @@ use super::record::Facts;
 pub struct Calls {
     engine: Engine,
     store: Arc<Store>,
-    recordings: Option<PathBuf>,
+    recordings: Option<Recordings>,
     logs: Option<PathBuf>,
     live: Live,
     /// One task a live call: it waits for the end and stores the record. Dropping them all with `Calls` loses nothing
     /// but what nobody could ask for any more.
     keepers: Mutex<JoinSet<()>>,
+}
+
+/// Where recordings are kept, and as what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recordings {
+    /// The directory.
+    pub directory: PathBuf,
+    /// How their sound is written.
+    pub format: RecordingFormat,
 }
 
 type Live = Arc<Mutex<BTreeMap<String, Arc<LiveCall>>>>;
@@ -87,7 +97,7 @@ pub struct Filter {
 
 impl Calls {
     /// No calls yet. Recordings and call logs of calls to come go to these directories.
-    pub fn new(engine: Engine, store: Arc<Store>, recordings: Option<PathBuf>, logs: Option<PathBuf>) -> Self {
+    pub fn new(engine: Engine, store: Arc<Store>, recordings: Option<Recordings>, logs: Option<PathBuf>) -> Self {
         Self { engine, store, recordings, logs, live: Live::default(), keepers: Mutex::default() }
     }
 
@@ -113,9 +123,13 @@ impl Calls {
     /// Starts a call on an open line.
     pub fn start(&self, permit: Permit, agent: &Agent, leg: Leg, party: Party) -> Arc<LiveCall> {
         let id = CallId::random();
-        let file = |directory: &Option<PathBuf>, kind: &str| directory.as_ref().map(|d| d.join(format!("{id}.{kind}")));
-        let recording = file(&self.recordings, "wav").filter(|_| agent.options.record);
-        let log = file(&self.logs, "log");
+        let file = |directory: &PathBuf, kind: &str| directory.join(format!("{id}.{kind}"));
+        let recording = self
+            .recordings
+            .as_ref()
+            .filter(|_| agent.options.record)
+            .map(|kept| RecordingSpec { path: file(&kept.directory, kept.format.extension()), format: kept.format });
+        let log = self.logs.as_ref().map(|directory| file(directory, "log"));
         let (stream_sid, call_sid) = party.carrier.map(|names| (names.stream_sid, names.call_sid)).unzip();
         let facts = Facts {
             id: id.to_string(),
@@ -130,13 +144,16 @@ impl Calls {
             stream_sid,
             call_sid,
             started: SystemTime::now(),
-            recording: recording.as_ref().and_then(|path| path.file_name()).map(|n| n.to_string_lossy().into_owned()),
+            recording: recording.as_ref().and_then(|to| to.path.file_name()).map(|n| n.to_string_lossy().into_owned()),
         };
         let mut dialogue = agent.dialogue.clone();
         dialogue.direction = party.direction;
         dialogue.voicemail_message = agent.options.voicemail_message.clone();
         dialogue.screening = agent.screening();
-        dialogue.timing.final_wait = agent.providers.stt.final_wait();
+        // What the recogniser needs, unless somebody has said what it is to be given.
+        if dialogue.timing.final_wait == Timing::default().final_wait {
+            dialogue.timing.final_wait = agent.providers.stt.final_wait();
+        }
         let start = Start {
             id,
             // The engine takes the line from the leg, and draws the seed.

@@ -17,4 +17,4 @@ pub mod wire;
 pub use agent::{Agent, Options, Overrides, Profile, ToolProfile};
 pub use api::{Api, ApiConfig};
 pub use auth::Keys;
-pub use calls::{Calls, CarrierNames, Filter, Found, LiveCall, Party};
+pub use calls::{Calls, CarrierNames, Filter, Found, LiveCall, Party, Recordings};

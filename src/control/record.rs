@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::engine::{
     Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Quality, Report,
-    ServiceCounters, Speaker, SpeculationReport, Waterfall,
+    ServiceCounters, Speaker, SpeculationReport, Voiceless, Waterfall,
 };
 use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
@@ -57,7 +57,7 @@ impl Facts {
             speculation: speculation(&report.speculation),
             hedges: hedges(&report.hedges),
             dropped: report.dropped,
-            inbound: inbound(&report.inbound),
+            inbound: inbound(&report.inbound).into_iter().chain(voiceless(&report.voiceless)).collect(),
             outbound: outbound(&report.outbound),
             line: counters(leg),
             quality: quality(&report.quality),
@@ -142,10 +142,19 @@ fn inbound(report: &InboundReport) -> Vec<Counter> {
         count("rtcp", report.rtcp),
         count("overflow", report.overflow),
         count("restarts", report.restarts),
+        count("gaps", report.gaps),
         count("digits", report.digits),
         count("adjustedSamples", report.adjusted),
         Counter { name: "concealedMs", value: Value::Time(report.concealed) },
+        Counter { name: "cleanedMs", value: Value::Time(report.cleaned) },
         Counter { name: "jitterMs", value: Value::Time(report.jitter) },
+    ]
+}
+
+fn voiceless(heard: &Voiceless) -> [Counter; 2] {
+    [
+        count("soundWithoutVoice", u64::from(heard.stretches)),
+        Counter { name: "soundWithoutVoiceMs", value: Value::Time(heard.total) },
     ]
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::audio::Codec;
 use crate::engine::{
     CallHandle, CallId, CallSpec, DialogueSpec, Engine, EngineConfig, Gateway, LegError, LegSpec, Llm, LlmSettings,
-    Outcome, Providers, SampleRate, Standby, Start, Stt, SttSpec, Tts, TtsSpec,
+    Outcome, Providers, RecordingSpec, SampleRate, Standby, Start, Stt, SttSpec, Tts, TtsSpec,
 };
 use crate::gateway::{RtpConfig, RtpGateway};
 use crate::provider::{
@@ -196,7 +196,7 @@ async fn start(demo: &Demo, simulators: &Simulators) -> Result<LiveCall, DemoErr
             llm: LlmSettings::default(),
             tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
             standby: Standby::default(),
-            recording: Some(demo.out.join("call.wav")),
+            recording: Some(RecordingSpec::new(demo.out.join("call.wav"))),
             log: Some(demo.out.join("call.log")),
         },
     );

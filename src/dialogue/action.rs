@@ -308,6 +308,8 @@ pub enum DialogueEvent {
     Dropped {
         /// What.
         what: &'static str,
+        /// Why.
+        why: Why,
     },
     /// The other side has put us on hold, or has taken us back.
     LineHeld {
@@ -332,8 +334,10 @@ pub enum DialogueEvent {
     },
     /// The call is about to end.
     Ending {
-        /// Why it ends.
+        /// Why it ends, as the API has it.
         reason: EndReason,
+        /// The rule that decided so, what was waited for since, and for how long.
+        why: Why,
     },
 }
 

@@ -14,7 +14,12 @@ const TO_ANSWER: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ending {
     reason: EndReason,
+    /// By which rule, and since when.
+    rule: &'static str,
+    since: Instant,
     step: Step,
+    /// What came of what was waited for.
+    came: &'static str,
 }
 
 /// What the end waits for.
@@ -59,15 +64,16 @@ impl Dialogue {
                     reply.interruptible = may_stay;
                     reply.hangs_up = Some((reason, may_stay));
                 }
-                self.drain_goodbye(reason, may_stay, now);
+                self.drain_goodbye(reason, rule, may_stay, now);
             }
-            None => self.finish(reason),
+            None => self.finish(reason, rule, now),
         }
     }
 
     /// From here a goodbye is under way.
-    pub(super) fn drain_goodbye(&mut self, reason: EndReason, may_stay: bool, now: Instant) {
-        self.ending = Some(Ending { reason, step: Step::Goodbye { may_stay, since: now } });
+    pub(super) fn drain_goodbye(&mut self, reason: EndReason, rule: &'static str, may_stay: bool, now: Instant) {
+        let step = Step::Goodbye { may_stay, since: now };
+        self.ending = Some(Ending { reason, rule, since: now, step, came: "nothing was waited for" });
     }
 
     /// A goodbye is waited for as long as it gets on, within a bound.
@@ -161,7 +167,7 @@ impl Dialogue {
     }
 
     /// The line is gone, or the call is to end at once. `drains`: the recogniser may still give the last words.
-    pub(super) fn close(&mut self, reason: EndReason, drains: bool, now: Instant) {
+    pub(super) fn close(&mut self, reason: EndReason, rule: &'static str, drains: bool, now: Instant) {
         if self.ending.as_ref().is_some_and(|ending| !matches!(ending.step, Step::Goodbye { .. })) {
             return;
         }
@@ -190,7 +196,8 @@ impl Dialogue {
         if !is_pending {
             self.commit_record(now);
         }
-        self.ending = Some(Ending { reason, step });
+        let came = if is_pending { "the last words did not come" } else { "no words were pending" };
+        self.ending = Some(Ending { reason, rule, since: now, step, came });
         self.timers.set(Timer::Drain, Some(now + self.spec.timing.drain));
     }
 
@@ -199,7 +206,7 @@ impl Dialogue {
         if let Some(ending) = &mut self.ending
             && ending.step == Step::Words
         {
-            ending.step = Step::Cut;
+            (ending.step, ending.came) = (Step::Cut, "the last words are settled");
             self.commit_record(now);
         }
     }
@@ -213,16 +220,30 @@ impl Dialogue {
                     reply.interruptible = true;
                 }
                 self.drop_replies(None);
-                self.finish(ending.reason);
+                self.finish(ending.reason, ending.rule, now);
+                self.came("the goodbye took too long");
             }
-            Step::Words => self.words_settled(now),
+            Step::Words => {
+                self.words_settled(now);
+                self.came("the last words did not come");
+            }
             Step::Cut => self.cut = None,
         }
     }
 
-    /// Nothing more is to be said.
-    pub(super) fn finish(&mut self, reason: EndReason) {
-        self.ending = Some(Ending { reason, step: Step::Cut });
+    /// Nothing more is to be said: what is heard was the last, by this rule unless a goodbye was under way by another.
+    pub(super) fn finish(&mut self, reason: EndReason, rule: &'static str, now: Instant) {
+        let (rule, since, came) = match self.ending {
+            Some(ending) => (ending.rule, ending.since, "the goodbye is over"),
+            None => (rule, now, "nothing is left to say"),
+        };
+        self.ending = Some(Ending { reason, rule, since, step: Step::Cut, came });
+    }
+
+    fn came(&mut self, came: &'static str) {
+        if let Some(ending) = &mut self.ending {
+            ending.came = came;
+        }
     }
 
     /// Hangs up when nothing more is waited for.
@@ -243,6 +264,8 @@ impl Dialogue {
             return;
         }
         self.commit_record(now);
-        self.hang_up(ending.reason);
+        let waited = now.saturating_duration_since(ending.since).as_millis();
+        let why = why(ending.rule, format!("{}, {waited} ms after it was decided", ending.came));
+        self.hang_up(ending.reason, why);
     }
 }

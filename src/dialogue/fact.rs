@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::{
-    Ambience, Backdrop, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript,
-    TransferEnd, WordTime,
+    Ambience, Backdrop, Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult,
+    Transcript, TransferEnd, WordTime,
 };
 
 use super::KeyRules;
@@ -174,4 +174,6 @@ pub struct Update {
     pub ambience: Option<Ambience>,
     /// 0: the agent is never interrupted; 1: it stops at the first sound.
     pub interruption_sensitivity: Option<f32>,
+    /// What is taken out of the caller's sound: the body's too.
+    pub denoising: Option<Denoising>,
 }

@@ -25,7 +25,8 @@ impl Dialogue {
 
     /// The model has failed a reply.
     pub(super) fn llm_failed(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) {
-        if failure != Failure::Timeout && self.back_up_model(id, failure, rule, now) {
+        let is_dead = failure != Failure::Timeout;
+        if is_dead && (self.back_up_model(id, failure, rule, now) || self.go_on_behind(id, failure, rule, now)) {
             return;
         }
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
@@ -36,12 +37,13 @@ impl Dialogue {
         if is_mute {
             self.drop_reply(id);
             match hangs_up {
-                Some((reason, _)) => self.finish(reason),
+                Some((reason, _)) => self.finish(reason, "goodbye.failed", now),
                 None => self.apologise(Service::Llm, Purpose::Answer, now),
             }
         } else {
             self.failures = self.failures.saturating_add(1);
-            self.act(Action::CancelModel { reply: id });
+            let writer = self.writer_of(id);
+            self.act(Action::CancelModel { reply: writer });
             self.close_text(id, now);
         }
     }
@@ -70,7 +72,8 @@ impl Dialogue {
         let has_backup = self.spec.backups.tts;
         let Some(reply) = self.voiced(voice).filter(|reply| !reply.is_last_of_voice) else { return };
         if reply.ready && reply.length.is_some_and(|length| !length.is_zero()) {
-            return self.tell(DialogueEvent::Dropped { what: "failure of a voice that had delivered everything" });
+            let what = "failure of a voice that had delivered everything";
+            return self.drop_event(what, "late.delivered", rule);
         }
         if has_backup && reply.backup.can_replace_voice() {
             return self.change_voice(voice, failure, rule, now);
@@ -100,7 +103,7 @@ impl Dialogue {
         self.drop_reply(id);
         match hangs_up {
             // There was nothing left to say but goodbye.
-            Some((reason, _)) => self.finish(reason),
+            Some((reason, _)) => self.finish(reason, "goodbye.failed", now),
             None => self.apologise(Service::Tts, purpose, now),
         }
     }
@@ -235,9 +238,9 @@ impl Dialogue {
                     reply.interruptible = false;
                     reply.hangs_up = Some((reason, false));
                 }
-                self.drain_goodbye(reason, false, now);
+                self.drain_goodbye(reason, "services.failed", false, now);
             }
-            None => self.finish(reason),
+            None => self.finish(reason, "services.failed", now),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! model   asked ─── 1.5 s, nothing to speak ──→ backup asked too ──→ the first with something to speak wins
-//!               └── failed before that ───────→ backup in its place
+//!               ├── failed before that ───────→ backup in its place
+//!               └── failed in mid-answer, or 2 s without a word of it ────→ backup goes on behind what was spoken
 //! voice   asked ─── 0.7 s, no sound ──────────→ backup asked too ──→ the first with sound wins
 //!               └── failed, or stalled while it was heard ─────────→ backup goes on from the next unheard word
 //! ```
@@ -43,6 +44,8 @@ pub(super) struct Backup {
     run: Option<Run>,
     /// Whether the model's backup was asked.
     has_run: bool,
+    /// The run of the backup that goes on writing a reply of which some was spoken, under an id of its own.
+    writer: Option<ReplyId>,
     /// A second voice, while neither has given any sound.
     rival: Option<Rival>,
     /// Whether the voice's backup was asked, and was not beaten by the first.
@@ -78,6 +81,11 @@ impl Backup {
         Self { has_voice: true, speaks: true, ..Self::default() }
     }
 
+    /// Whether the model's backup goes on with what the first choice began.
+    pub(super) fn goes_on(&self) -> bool {
+        self.writer.is_some()
+    }
+
     /// Whether its voice can still be replaced by one that was not asked yet.
     pub(super) fn has_voice_left(&self) -> bool {
         !self.has_voice
@@ -90,7 +98,7 @@ impl Backup {
 
     /// The ids under which backups work for the reply beside its own.
     pub(super) fn ids(&self) -> impl Iterator<Item = ReplyId> {
-        self.run.as_ref().map(|run| run.id).into_iter().chain(self.rival_id())
+        self.run.as_ref().map(|run| run.id).into_iter().chain(self.writer).chain(self.rival_id())
     }
 
     /// The voice that runs beside the first.
@@ -107,9 +115,10 @@ impl Backup {
 impl Reply {
     /// When the model's backup is asked too, if there is one.
     pub(super) fn model_hedge_due(&self, timing: &Timing) -> Option<Instant> {
-        let may = self.is_unwritten() && !self.backup.has_run;
+        let goes_on = self.can_be_continued();
+        let may = (self.is_unwritten() || goes_on) && !self.backup.has_run;
         let asked = self.token_due.filter(|_| may)?.checked_sub(timing.first_token)?;
-        Some(asked + timing.hedge_first_token)
+        Some(asked + if goes_on { timing.model_stall } else { timing.hedge_first_token })
     }
 
     /// When the voice's backup is asked too, if there is one.
@@ -118,6 +127,11 @@ impl Reply {
         // A voice that has spoken already has at least the patience of a stall, however slow another one was.
         let least = if self.ready { timing.audio_stall } else { Duration::ZERO };
         Some(awaits + timing.hedge_first_audio.max(least))
+    }
+
+    /// Whether its model has stopped at words, so that another run can go on behind them.
+    fn can_be_continued(&self) -> bool {
+        self.generating && !self.text.is_empty() && self.calls == 0 && self.hangs_up.is_none()
     }
 
     /// Whether the model has given it nothing that another run could not give instead.
@@ -147,6 +161,9 @@ impl Dialogue {
         let late: Vec<_> = self.replies.iter().filter(is_due).map(|reply| reply.id).collect();
         for id in late {
             let backup = self.next_id();
+            if self.ask_to_go_on(id, backup, "llm.continue-hedge") {
+                continue;
+            }
             let run = Run { id: backup, segmenter: Segmenter::default(), flush_due: None };
             let Some(reply) = self.reply(id) else { continue };
             (reply.backup.has_run, reply.backup.run) = (true, Some(run));
@@ -180,6 +197,65 @@ impl Dialogue {
         true
     }
 
+    /// The model has failed in mid-answer: its backup goes on behind what was spoken, if it has one left; whether it has.
+    pub(super) fn go_on_behind(&mut self, id: ReplyId, failure: Failure, rule: &'static str, now: Instant) -> bool {
+        let token_due = Some(now + self.spec.timing.first_token);
+        let Some(reply) = self.reply(id).filter(|reply| reply.can_be_continued()) else { return false };
+        let (is_asked, has_run) = (reply.backup.run.is_some(), reply.backup.has_run);
+        if !is_asked && (has_run || !self.spec.backups.llm) {
+            return false;
+        }
+        if let Some(reply) = self.reply(id) {
+            // What was written and not spoken is written again.
+            (reply.segmenter, reply.flush_due) = (Segmenter::default(), None);
+            reply.token_due = token_due;
+        }
+        let deed = if is_asked { "its backup was asked already: that one goes on" } else { "its backup goes on" };
+        self.tell_failed(Service::Llm, failure, rule, deed);
+        self.slow.llm = Some(now + SLOW_FOR);
+        if is_asked {
+            return true;
+        }
+        self.act(Action::CancelModel { reply: id });
+        let backup = self.next_id();
+        self.ask_to_go_on(id, backup, "llm.continue")
+    }
+
+    /// Asks the model's backup to go on behind what was spoken of a reply. `false`: nothing of it was spoken.
+    fn ask_to_go_on(&mut self, id: ReplyId, backup: ReplyId, rule: &'static str) -> bool {
+        let Some(reply) = self.reply(id).filter(|reply| reply.can_be_continued()) else { return false };
+        let run = Run { id: backup, segmenter: Segmenter::default(), flush_due: None };
+        (reply.backup.has_run, reply.backup.run) = (true, Some(run));
+        let text = reply.text.clone();
+        let inputs = format!("{} bytes were spoken, then none came", text.len());
+        self.tell(DialogueEvent::Hedged {
+            service: Service::Llm,
+            reply: Some(id),
+            backup: Some(backup),
+            why: why(rule, inputs),
+        });
+        let messages = self.history.prompt_behind(text);
+        self.act(Action::Generate { reply: backup, rank: 1, messages });
+        true
+    }
+
+    /// The reply that this run writes: its own, or the one that it goes on with. `None`: another goes on with that one.
+    pub(super) fn written_by(&self, id: ReplyId) -> Option<ReplyId> {
+        let is_left = self.replies.iter().any(|reply| reply.id == id && reply.backup.writer.is_some());
+        (!is_left).then(|| self.made_of(id))
+    }
+
+    /// The reply that is made of what this run writes.
+    pub(super) fn made_of(&self, id: ReplyId) -> ReplyId {
+        let goes_on = self.replies.iter().find(|reply| reply.backup.writer == Some(id));
+        goes_on.map_or(id, |reply| reply.id)
+    }
+
+    /// Under which id a reply is being written.
+    pub(super) fn writer_of(&self, id: ReplyId) -> ReplyId {
+        self.replies.iter().find(|reply| reply.id == id).and_then(|reply| reply.backup.writer).unwrap_or(id)
+    }
+
     fn ask_backup_model(&mut self, id: ReplyId, backup: ReplyId, rule: &'static str, inputs: String) {
         let why = why(rule, inputs);
         self.tell(DialogueEvent::Hedged { service: Service::Llm, reply: Some(id), backup: Some(backup), why });
@@ -192,6 +268,12 @@ impl Dialogue {
     fn run_wins(&mut self, id: ReplyId, second: bool) -> bool {
         let Some(reply) = self.reply(id) else { return false };
         let Some(run) = reply.backup.run.take() else { return false };
+        if second && !reply.text.is_empty() {
+            reply.backup.writer = Some(run.id);
+            (reply.segmenter, reply.flush_due) = (run.segmenter, run.flush_due);
+            self.act(Action::CancelModel { reply: id });
+            return true;
+        }
         let loser = if second {
             reply.rename(run.id);
             reply.segmenter = run.segmenter;

@@ -59,6 +59,9 @@ impl History {
     /// What it is told when its last answer held nothing that could be spoken.
     pub(super) const AGAIN_NOTE: &str = "Your last answer held nothing that can be spoken. Answer in plain words, without \
          symbols or markup.";
+    /// What a model is told that goes on with an answer which another one broke off.
+    pub(super) const CONTINUE_NOTE: &str = "Your last message was broken off and has been spoken already. Go on with its \
+         next word, so that both read as one; repeat nothing of it.";
     /// The most contributions kept.
     pub(super) const MAX_ENTRIES: usize = 200;
     /// The most text kept, in bytes.
@@ -164,9 +167,21 @@ impl History {
 
     /// What the model is told: the system prompt and the conversation.
     pub(super) fn prompt(&self) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(self.entries.len() + 1);
+        self.told(false)
+    }
+
+    /// The same for a model that goes on behind what was said of an answer.
+    pub(super) fn prompt_behind(&self, said: String) -> Vec<Message> {
+        let mut messages = self.told(true);
+        messages.push(Message::text(Role::Assistant, said));
+        messages
+    }
+
+    fn told(&self, goes_on: bool) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(self.entries.len() + 2);
         let mut system = self.system.clone();
-        let notes = [(self.has_cut(), Self::CUT_NOTE), (self.is_asked_again, Self::AGAIN_NOTE)];
+        let notes =
+            [(self.has_cut(), Self::CUT_NOTE), (self.is_asked_again, Self::AGAIN_NOTE), (goes_on, Self::CONTINUE_NOTE)];
         for (_, note) in notes.into_iter().filter(|(applies, _)| *applies) {
             if !system.is_empty() {
                 system.push_str("\n\n");

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Digit, ReplyId, ToolCall};
 
+use super::Action;
 use super::arguments;
 use super::builtin::SEND_DTMF;
 use super::machine::Dialogue;
-use super::{Action, DialogueEvent};
 
 /// The most keys and pauses of one request.
 const MOST: usize = 32;
@@ -46,7 +46,8 @@ impl Dialogue {
         let steps = arguments::text_of(&call.arguments, "digits").as_deref().and_then(steps);
         let (content, is_sent) = match steps {
             Some(steps) if self.keys.waiting.len() + steps.len() > Keys::MOST_WAITING => {
-                self.tell(DialogueEvent::Dropped { what: "keys beyond the limit" });
+                let inputs = format!("{} of {} wait", self.keys.waiting.len(), Keys::MOST_WAITING);
+                self.drop_event("keys beyond the limit", "limit.keys", inputs);
                 ("error: too many keys are waiting to be sent", false)
             }
             Some(steps) => {

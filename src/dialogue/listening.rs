@@ -154,7 +154,7 @@ impl Dialogue {
             return Some(tail(&transcript.text, old.len()));
         }
         if settled {
-            self.tell(DialogueEvent::Dropped { what: "late correction of words already answered" });
+            self.drop_event("late correction of words already answered", "late.answered", "the answer was heard");
         }
         None
     }

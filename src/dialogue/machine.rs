@@ -222,8 +222,8 @@ impl Dialogue {
             Fact::Failed { service, reply, failure } => self.failed(service, reply, failure, now),
             Fact::Command(command) => self.command(command, now),
             Fact::Hold { held } => self.line_hold(held, now),
-            Fact::Closed => self.close(EndReason::UserHangup, true, now),
-            Fact::MediaLost => self.close(EndReason::MediaLost, true, now),
+            Fact::Closed => self.close(EndReason::UserHangup, "line.closed", true, now),
+            Fact::MediaLost => self.close(EndReason::MediaLost, "media.lost", true, now),
         }
         self.settle(now);
     }
@@ -401,7 +401,7 @@ impl Dialogue {
             Command::Update(update) => self.update(update),
             Command::Collect(rules) => self.collect_keys(*rules, now),
             Command::Transfer { to } => self.transfer_ordered(to.clone(), now),
-            Command::End => self.close(EndReason::Ended, false, now),
+            Command::End => self.close(EndReason::Ended, "command.end", false, now),
         }
     }
 
@@ -428,13 +428,17 @@ impl Dialogue {
                     failure,
                     "llm.failed",
                     "it was the backup: the first choice is waited for",
-                ) {
+                ) && let Some(reply) = self.written_by(reply)
+                {
                     self.llm_failed(reply, failure, "llm.failed", now);
                 }
             }
             (Service::Tts, Some(reply)) => self.tts_failed(reply, failure, "tts.failed", now),
             (Service::Tool, reply) => self.tools_failed(reply, failure, now),
-            _ => self.tell(DialogueEvent::Dropped { what: "failure of no reply" }),
+            _ => {
+                let inputs = format!("{} {}, no reply named", service.name(), failure.name());
+                self.drop_event("failure of no reply", "late.no-reply", inputs);
+            }
         }
     }
 
@@ -449,6 +453,11 @@ impl Dialogue {
     /// Tells whoever watches.
     pub(super) fn tell(&mut self, event: DialogueEvent) {
         self.actions.push_back(Action::Event(event));
+    }
+
+    /// Tells that something late or unknown was dropped, and why.
+    pub(super) fn drop_event(&mut self, what: &'static str, rule: &'static str, inputs: impl Into<String>) {
+        self.tell(DialogueEvent::Dropped { what, why: why(rule, inputs) });
     }
 
     /// The next reply's id.
@@ -468,9 +477,9 @@ impl Dialogue {
     }
 
     /// Ends the conversation: the last action.
-    pub(super) fn hang_up(&mut self, reason: EndReason) {
+    pub(super) fn hang_up(&mut self, reason: EndReason, why: Why) {
         self.drop_thought("speculation.overtaken", "the call ends");
-        self.tell(DialogueEvent::Ending { reason });
+        self.tell(DialogueEvent::Ending { reason, why });
         self.act(Action::HangUp(reason));
         self.is_over = true;
         self.timers.clear();

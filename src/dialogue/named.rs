@@ -30,8 +30,38 @@ macro_rules! named_timings {
                 }
                 true
             }
+
+            /// What a setting is set to by a text: `400ms`, `1.5s`, `400` (milliseconds), at most a day; a plain count up to
+            /// 10 000 for `idle_prompts` and `turn_words`. `None`: there is no such setting, or it cannot be that.
+            pub fn read_named(name: &str, text: &str) -> Option<(&'static str, u64)> {
+                match name {
+                    $(stringify!($duration) => Some((stringify!($duration), nanos(text)?)),)*
+                    $(stringify!($count) => {
+                        let count = text.trim().parse().ok().filter(|count| *count <= MOST)?;
+                        Some((stringify!($count), count))
+                    })*
+                    _ => None,
+                }
+            }
         }
     };
+}
+
+/// The highest count.
+const MOST: u64 = 10_000;
+/// No wait is longer.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// `400ms`, `1.5s` or `400`, in nanoseconds.
+fn nanos(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => text.strip_suffix('s').map_or((text, 0.001), |number| (number, 1.0)),
+    };
+    let seconds = number.trim().parse::<f64>().ok()? * unit;
+    let wait = Duration::try_from_secs_f64((seconds * 1e6).round() / 1e6).ok()?;
+    u64::try_from(wait.as_nanos()).ok().filter(|_| wait <= LONGEST)
 }
 
 // One setting a line, so that additions do not touch each other.
@@ -70,6 +100,7 @@ named_timings!(
     merge_audio,
     hedge_first_token,
     first_token,
+    model_stall,
     whole_answer,
     hedge_first_audio,
     first_audio,
@@ -103,3 +134,28 @@ named_timings!(
     idle_prompts,
     turn_words
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_read_as_people_write_it_and_refused_when_it_cannot_be_that() {
+        let read = |name, text| Timing::read_named(name, text).map(|(_, value)| value);
+        for text in ["400ms", "0.4s", "400", " 400 ms"] {
+            assert_eq!(read("endpoint_normal", text), Some(400_000_000), "{text}");
+        }
+        assert_eq!(read("idle_prompts", "3"), Some(3));
+        for (name, text) in [
+            ("endpoint_normal", "soon"),
+            ("endpoint_normal", "-1"),
+            ("endpoint_normal", "NaN"),
+            ("endpoint_normal", "90000s"),
+            ("idle_prompts", "2s"),
+            ("idle_prompts", "10001"),
+            ("endpoint_odd", "1"),
+        ] {
+            assert_eq!(read(name, text), None, "{name} {text}");
+        }
+    }
+}

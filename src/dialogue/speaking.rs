@@ -51,7 +51,8 @@ impl Dialogue {
     /// Words from outside.
     pub(super) fn say(&mut self, text: &str, interruptible: bool, now: Instant) {
         if self.ending.is_some() || self.replies.len() >= MAX_REPLIES {
-            return self.tell(DialogueEvent::Dropped { what: "words from outside" });
+            let inputs = format!("ending {}, {} replies wait", self.ending.is_some(), self.replies.len());
+            return self.drop_event("words from outside", "limit.replies", inputs);
         }
         if let Some(id) = self.script(Purpose::Say, text, now)
             && let Some(reply) = self.reply(id)
@@ -96,6 +97,7 @@ impl Dialogue {
     /// A piece of the model's text.
     pub(super) fn token(&mut self, id: ReplyId, text: &str, now: Instant) {
         let timing = self.spec.timing;
+        let Some(id) = self.written_by(id) else { return };
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
             return self.second_token(id, text, now);
         };
@@ -110,10 +112,18 @@ impl Dialogue {
     }
 
     /// Hands text to the voice.
-    pub(super) fn speak(&mut self, id: ReplyId, text: String, now: Instant) {
+    pub(super) fn speak(&mut self, id: ReplyId, mut text: String, now: Instant) {
         self.favour(id, now);
         let timing = self.spec.timing;
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id) else { return };
+        if reply.backup.goes_on()
+            && !reply.text.ends_with(char::is_whitespace)
+            && !text.starts_with(char::is_whitespace)
+        {
+            // The words before were another model's, which ended them without a space.
+            text.insert(0, ' ');
+        }
         reply.text.push_str(&text);
         reply.spoken = Some(now);
         if reply.generating {
@@ -180,7 +190,9 @@ impl Dialogue {
 
     /// The model has said everything.
     pub(super) fn generation_ended(&mut self, id: ReplyId, end: GenerationEnd, now: Instant) {
+        let Some(id) = self.written_by(id) else { return };
         let is_second = self.second_ended(id, end, now);
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else { return };
         let rest = if is_second { None } else { reply.segmenter.finish() };
         if let Some(rest) = rest {
@@ -334,7 +346,7 @@ impl Dialogue {
             self.tools.filled(now);
         }
         if let Some((reason, _)) = reply.hangs_up {
-            self.finish(reason);
+            self.finish(reason, "goodbye.heard", now);
         }
     }
 

@@ -280,6 +280,9 @@ pub struct Timing {
     pub hedge_first_token: Duration,
     /// … and is given up after this.
     pub first_token: Duration,
+    /// A model that has begun an answer and gives nothing more for so long gets its backup beside it, to go on behind what
+    /// was spoken.
+    pub model_stall: Duration,
     /// The model's whole answer is given up after this.
     pub whole_answer: Duration,
     /// A voice that has given no sound for this long gets its backup beside it …
@@ -381,6 +384,7 @@ impl Default for Timing {
             merge_audio: ms(400),
             hedge_first_token: ms(1_500),
             first_token: ms(5_000),
+            model_stall: Duration::from_secs(2),
             whole_answer: ms(20_000),
             hedge_first_audio: ms(700),
             first_audio: ms(2_000),

@@ -325,7 +325,8 @@ impl Dialogue {
                 if thought.calls.len() < MAX_CALLS {
                     thought.calls.push(call);
                 } else {
-                    self.tell(DialogueEvent::Dropped { what: "tool call beyond the limit" });
+                    let inputs = format!("{MAX_CALLS} a reply");
+                    self.drop_event("tool call beyond the limit", "limit.tool-calls", inputs);
                     return;
                 }
             }

@@ -83,9 +83,12 @@ impl Tools {
 impl Dialogue {
     /// The model asks for a tool.
     pub(super) fn tool_call(&mut self, id: ReplyId, call: ToolCall, now: Instant) {
+        let Some(id) = self.written_by(id) else { return };
         self.favour(id, now);
+        let id = self.made_of(id);
         let Some(reply) = self.reply(id).filter(|reply| reply.generating) else {
-            return self.tell(DialogueEvent::Dropped { what: "tool call of a dropped reply" });
+            let inputs = format!("reply {id} is not being written");
+            return self.drop_event("tool call of a dropped reply", "late.reply-over", inputs);
         };
         if call.name == END_CALL {
             if reply.hangs_up.is_none() {
@@ -94,12 +97,13 @@ impl Dialogue {
                     reply.hangs_up = Some((EndReason::AgentHangup, may_stay));
                     reply.interruptible = may_stay;
                 }
-                self.drain_goodbye(EndReason::AgentHangup, may_stay, now);
+                self.drain_goodbye(EndReason::AgentHangup, "tool.end-call", may_stay, now);
             }
             return;
         }
         if reply.calls >= MAX_CALLS {
-            return self.tell(DialogueEvent::Dropped { what: "tool call beyond the limit" });
+            let inputs = format!("{MAX_CALLS} a reply");
+            return self.drop_event("tool call beyond the limit", "limit.tool-calls", inputs);
         }
         reply.calls += 1;
         let text = reply.text.clone();
@@ -138,7 +142,8 @@ impl Dialogue {
 
     fn tool_ended(&mut self, result: &ToolResult, rule: &'static str, now: Instant) {
         let Some(at) = self.tools.running.iter().position(|tool| tool.id == result.id) else {
-            return self.tell(DialogueEvent::Dropped { what: "result of no running tool" });
+            let inputs = format!("{} tools run", self.tools.running.len());
+            return self.drop_event("result of no running tool", "late.tool-over", inputs);
         };
         let tool = self.tools.running.swap_remove(at);
         self.history.result(tool.reply, result);

@@ -68,10 +68,11 @@ impl Dialogue {
     /// Somebody outside orders a transfer; `to` outranks the number of the spec.
     pub(super) fn transfer_ordered(&mut self, to: Option<Pii<String>>, now: Instant) {
         let Some(to) = to.or_else(|| self.spec.transfer_number.clone()) else {
-            return self.tell(DialogueEvent::Dropped { what: "transfer to nobody" });
+            return self.drop_event("transfer to nobody", "transfer.no-number", "none is ordered, none is configured");
         };
         if self.transfer.is_some() || self.ending.is_some() {
-            return self.tell(DialogueEvent::Dropped { what: "transfer beside another, or at the end" });
+            let inputs = format!("transfer under way {}, ending {}", self.transfer.is_some(), self.ending.is_some());
+            return self.drop_event("transfer beside another, or at the end", "limit.transfers", inputs);
         }
         let (tool, turns) = (None, self.turns);
         self.transfer = Some(Transfer { to, tool, asked: now, turns, is_cut: false, ringing: None, comforted: None });
@@ -123,11 +124,11 @@ impl Dialogue {
 
     fn transfer_came_to(&mut self, end: TransferEnd, rule: &'static str, now: Instant) {
         let Some(since) = self.transfer.as_ref().and_then(|transfer| transfer.ringing) else {
-            return self.tell(DialogueEvent::Dropped { what: "end of no transfer" });
+            return self.drop_event("end of no transfer", "late.no-transfer", end.name());
         };
         if end == TransferEnd::Taken {
             self.transfer_over("the caller was transferred", now);
-            return self.close(EndReason::Transferred, false, now);
+            return self.close(EndReason::Transferred, "transfer.taken", false, now);
         }
         let rang = now.saturating_duration_since(since).as_millis();
         let inputs = format!("{} after {rang} ms: the caller is told", end.name());

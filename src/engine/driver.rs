@@ -114,7 +114,7 @@ impl Driver {
             sources,
             services,
             journal: Journal::new(began),
-            recording: recording.map(|path| Recording::new(files.create(path))),
+            recording: recording.map(|spec| Recording::new(files, spec, rate)),
             counters: Arc::clone(counters),
             levels: Arc::clone(levels),
             served: ServiceCounters::default(),
@@ -195,6 +195,10 @@ impl Driver {
             if let (Some(name), Some(level)) = (name, level) {
                 self.levels.learn(name, level);
             }
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.end();
+            report.unrecorded += recording.lost();
         }
         let services = self.service_counters();
         if let Some(recording) = self.recording {

@@ -26,6 +26,7 @@ mod registry;
 mod replies;
 mod ring;
 mod services;
+mod sound_file;
 mod spare;
 mod start;
 mod stats;
@@ -36,12 +37,12 @@ mod wake;
 
 pub use crate::audio::{Codec, OpusSettings, SampleRate};
 pub use crate::call::{
-    Ambience, AnsweredBy, Backups, CallSpec, Command, Denoising, DialogueEvent, DialogueSpec, Direction, EndReason,
-    Event, EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report,
-    RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule,
-    TurnReport, Update, Waterfall, Why,
+    Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
+    EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,
+    Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport,
+    Update, Voiceless, Waterfall, Why,
 };
-pub use crate::conversation::{Pii, Variables};
+pub use crate::conversation::{Denoising, Pii, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegMedia, LegSpec, SrtpSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
@@ -49,6 +50,8 @@ pub use crate::rtp::{PayloadType, SdesCrypto};
 pub use ambience::ready_ambience;
 pub use engine::{Engine, EngineConfig};
 pub use handle::{CallHandle, CallId, Outcome, Subscription};
+pub use recording::{RecordingFormat, RecordingSpec};
 pub use registry::{Busy, Permit};
+pub use sound_file::repair_recordings;
 pub use start::{LlmSettings, Providers, Standby, Start};
 pub use stats::{EngineStats, Histogram, Scores, ServiceCounters, Totals};

@@ -1,107 +1,151 @@
 //! The stereo recording of one call: caller left, agent right.
 
-use super::files::FileSink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::files::{FileSink, Files};
 use crate::audio::{Piece, SampleRate};
 use crate::call::Stereo;
 
-/// A WAV file (PCM, 16 bit, two channels) that is valid at any moment, also when the process dies.
+/// Where the recording of a call goes, and as what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordingSpec {
+    /// The file; its directory is made when it is missing.
+    pub path: PathBuf,
+    /// How its sound is written.
+    pub format: RecordingFormat,
+}
+
+impl RecordingSpec {
+    /// A recording in the usual format.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().to_owned(), format: RecordingFormat::default() }
+    }
+}
+
+/// How the sound of a recording is written.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum RecordingFormat {
+    /// WAV, 16 bits a sample: 32 kB a second at 8 kHz.
+    #[default]
+    Pcm16,
+    /// WAV, µ-law: half of that, and what was sent and heard to the bit on a µ-law line.
+    Ulaw,
+    /// Opus in Ogg, 4 kB a second at the most. Costs work: one core codes some sixty calls at a time, and what it cannot
+    /// is silence in the recording, counted as dropped.
+    Opus,
+}
+
+impl RecordingFormat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pcm16, Self::Ulaw, Self::Opus];
+
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcm16 => "pcm16",
+            Self::Ulaw => "ulaw",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// What its files end with.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Pcm16 | Self::Ulaw => "wav",
+            Self::Opus => "ogg",
+        }
+    }
+}
+
+/// What is recorded of one call, on its way to the thread that writes it: handed over twice a second, never waited for.
 #[derive(Debug)]
 pub(super) struct Recording {
     sink: FileSink,
-    rate: Option<SampleRate>,
-    /// Sound that was not handed over, as it goes to the file.
-    pending: Vec<u8>,
-    /// Bytes of sound before `pending`.
-    written: u64,
+    rate: SampleRate,
+    /// Sound that was not handed over: caller, agent.
+    pending: [Vec<i16>; 2],
+    /// Samples a side before `pending`.
+    told: u64,
+    /// Samples a side that were dropped because the writer was too slow; silence stands for them.
+    lost: u64,
 }
 
-/// Half a second at 8 kHz: what is lost when the process dies.
-const PIECE: usize = 16_000;
-const HEADER: u64 = 44;
-const BLOCK: u32 = 4;
+/// What is handed over at a time, and lost when the process dies.
+const PIECE: Duration = Duration::from_millis(500);
 
 impl Recording {
-    /// A recording with no sound yet.
-    pub(super) const fn new(sink: FileSink) -> Self {
-        Self { sink, rate: None, pending: Vec::new(), written: 0 }
+    /// A recording with no sound yet, of a line that works at `rate`.
+    pub(super) fn new(files: &Files, spec: RecordingSpec, rate: SampleRate) -> Self {
+        let sink = files.create_sound(spec.path, spec.format, rate);
+        Self { sink, rate, pending: empty(rate), told: 0, lost: 0 }
     }
 
     /// Appends one ptime of both sides. The shorter side is filled up with silence.
     pub(super) fn write(&mut self, sound: &Stereo) {
-        let rate = *self.rate.get_or_insert(sound.caller.rate());
         // One call has one rate; anything else would play at the wrong speed.
-        let side = |piece: &Piece| if piece.rate() == rate { *piece } else { Piece::empty(rate) };
+        let side = |piece: &Piece| if piece.rate() == self.rate { *piece } else { Piece::empty(self.rate) };
         let (caller, agent) = (side(&sound.caller), side(&sound.agent));
-        let (caller, agent) = (caller.samples(), agent.samples());
-        for index in 0..caller.len().max(agent.len()) {
-            for side in [caller, agent] {
-                self.pending.extend_from_slice(&side.get(index).copied().unwrap_or(0).to_le_bytes());
-            }
+        let length = self.pending[0].len() + caller.samples().len().max(agent.samples().len());
+        for (pending, frame) in self.pending.iter_mut().zip([caller, agent]) {
+            pending.extend_from_slice(frame.samples());
+            pending.resize(length, 0);
         }
-        if self.pending.len() >= PIECE {
+        if length >= self.rate.samples_in(PIECE) {
+            self.flush();
+        }
+    }
+
+    /// How much sound was dropped because the disk or the coder was too slow: it is silent in the recording.
+    pub(super) fn lost(&self) -> Duration {
+        self.rate.duration_of(usize::try_from(self.lost).unwrap_or(usize::MAX))
+    }
+
+    /// Hands over the rest.
+    pub(super) fn end(&mut self) {
+        if !self.pending[0].is_empty() {
             self.flush();
         }
     }
 
     /// Completes the file.
     pub(super) async fn finish(mut self) {
-        self.flush();
+        self.end();
         self.sink.close().await;
     }
 
-    /// Hands over what is pending: first the sound, then the header that counts it. A dropped piece stays silent.
+    /// Hands over what is pending. A dropped piece stays silent.
     fn flush(&mut self) {
-        let rate = self.rate.unwrap_or(SampleRate::HZ_8000);
-        let piece = std::mem::replace(&mut self.pending, Vec::with_capacity(PIECE + 4 * Piece::MOST));
-        let length = piece.len() as u64;
-        if length > 0 {
-            self.sink.write_at(HEADER + self.written, piece);
+        let sides = std::mem::replace(&mut self.pending, empty(self.rate));
+        let length = sides[0].len() as u64;
+        if !self.sink.sound(self.told, sides) {
+            self.lost += length;
         }
-        self.written += length;
-        self.sink.write_at(0, header(rate, self.written).to_vec());
+        self.told += length;
     }
 }
 
-/// The RIFF header of `data` bytes of sound.
-fn header(rate: SampleRate, data: u64) -> [u8; HEADER as usize] {
-    let data = u32::try_from(data).unwrap_or(u32::MAX).min(u32::MAX - HEADER as u32);
-    let mut header = [0; HEADER as usize];
-    let mut fields = header.chunks_exact_mut(4);
-    let words = [
-        *b"RIFF",
-        (data + HEADER as u32 - 8).to_le_bytes(),
-        *b"WAVE",
-        *b"fmt ",
-        16u32.to_le_bytes(),
-        // PCM, two channels.
-        [1, 0, 2, 0],
-        rate.hz().to_le_bytes(),
-        (rate.hz() * BLOCK).to_le_bytes(),
-        // Bytes a block, bits a sample.
-        [BLOCK as u8, 0, 16, 0],
-        *b"data",
-        data.to_le_bytes(),
-    ];
-    for (field, word) in fields.by_ref().zip(words) {
-        field.copy_from_slice(&word);
-    }
-    header
+/// Room for one piece.
+fn empty(rate: SampleRate) -> [Vec<i16>; 2] {
+    [(); 2].map(|()| Vec::with_capacity(rate.samples_in(PIECE) + Piece::MOST))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::{Files, tests::TestFile};
+    use super::super::files::tests::TestFile;
     use super::*;
 
+    const RATE: SampleRate = SampleRate::HZ_8000;
+
     fn stereo(caller: &[i16], agent: &[i16]) -> Stereo {
-        let frame = |samples| Piece::from_samples(SampleRate::HZ_8000, samples).unwrap();
+        let frame = |samples| Piece::from_samples(RATE, samples).unwrap();
         Stereo { caller: frame(caller), agent: frame(agent) }
     }
 
     #[tokio::test]
     async fn the_caller_is_left_the_agent_right_and_any_wav_reader_agrees() {
         let path = TestFile::new("stereo.wav");
-        let mut recording = Recording::new(Files::start().create(path.0.clone()));
+        let mut recording = Recording::new(&Files::start(), RecordingSpec::new(&path.0), RATE);
         for _ in 0..100 {
             recording.write(&stereo(&[1, 2, 3], &[-1, -2]));
         }
@@ -116,8 +160,38 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_without_sound_leaves_an_empty_but_valid_file() {
-        let path = TestFile::new("empty.wav");
-        Recording::new(Files::start().create(path.0.clone())).finish().await;
-        assert_eq!(hound::WavReader::open(&path.0).unwrap().len(), 0);
+        for format in RecordingFormat::ALL {
+            let path = TestFile::new(&format!("empty-{}", format.name()));
+            let spec = RecordingSpec { path: path.0.clone(), format };
+            Recording::new(&Files::start(), spec, RATE).finish().await;
+            let bytes = std::fs::read(&path.0).unwrap();
+            match format {
+                RecordingFormat::Opus => assert!(bytes.starts_with(b"OggS") && bytes[5] == 2, "a first page"),
+                _ => assert_eq!(crate::audio::wav::Wav::parse(&bytes).unwrap().duration(), Duration::ZERO),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_disk_costs_is_silent_counted_and_shifts_nothing() {
+        let path = TestFile::new("slow.wav");
+        // A thread that is held up while the call goes on.
+        let (files, gate) = Files::held_up(3);
+        let mut recording = Recording::new(&files, RecordingSpec::new(&path.0), RATE);
+        let second = |recording: &mut Recording, value: i16| {
+            (0..50).for_each(|_| recording.write(&stereo(&[value; 160], &[-value; 160])));
+        };
+        second(&mut recording, 1);
+        // There is no room any more.
+        second(&mut recording, 2);
+        gate.open().await;
+        second(&mut recording, 3);
+        assert_eq!(recording.lost(), Duration::from_secs(1));
+        assert_eq!(files.dropped(), 2);
+        recording.finish().await;
+        let wav = crate::audio::wav::Wav::parse(&std::fs::read(&path.0).unwrap()).unwrap();
+        let truth: Vec<i16> = [1, 0, 3].into_iter().flat_map(|value| vec![value; 8_000]).collect();
+        assert_eq!(wav.channels()[0], truth);
+        assert_eq!(wav.channels()[1], truth.iter().map(|value| -value).collect::<Vec<_>>());
     }
 }

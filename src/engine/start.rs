@@ -7,7 +7,7 @@ use crate::call::CallSpec;
 use crate::gateway::Leg;
 use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
 
-use super::CallId;
+use super::{CallId, RecordingSpec};
 
 /// The services a call leans on.
 #[derive(Clone, Debug)]
@@ -64,8 +64,8 @@ pub struct Start {
     pub tts: TtsSpec,
     /// What the call falls back on.
     pub standby: Standby,
-    /// Where the stereo recording goes; `None`: nowhere.
-    pub recording: Option<PathBuf>,
+    /// Where the stereo recording goes, and as what; `None`: nowhere, and nothing is recorded.
+    pub recording: Option<RecordingSpec>,
     /// Where the replayable call log goes; `None`: nowhere.
     pub log: Option<PathBuf>,
 }

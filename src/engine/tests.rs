@@ -461,7 +461,7 @@ async fn a_call_leaves_a_recording_and_a_log_that_replays_to_the_byte() {
     let engine = engine(1);
     let (providers, _backstage) = backstage();
     let (mut start, mut peer) = start(providers);
-    (start.recording, start.log) = (Some(wav.0.clone()), Some(log.0.clone()));
+    (start.recording, start.log) = (Some(RecordingSpec::new(&wav.0)), Some(log.0.clone()));
     let handle = engine.start(engine.reserve().unwrap(), start);
     let mut subscription = handle.subscribe().await.unwrap();
     let said = |kind: &EventKind| matches!(kind, EventKind::Dialogue(DialogueEvent::AgentSaid { .. }));

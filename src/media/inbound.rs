@@ -4,21 +4,21 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::{BeepDetector, Codec, Frame, SampleRate};
-use crate::conversation::{Backdrop, Digit};
+use crate::conversation::{Denoising, Digit};
 use crate::rtp::{Header, Packet, PayloadType, ReportBlock, Ssrc, TelephoneEvent};
 
-use super::InboundReport;
 use super::activity::{Activity, Change};
-use super::continuity::{Continuity, Placement};
-use super::decoders::Decoders;
-use super::drift::Drift;
+use super::assembly::Assembly;
+use super::cleaning::Cleaning;
 use super::dtmf::DtmfReceiver;
 use super::echo::Echo;
 use super::formats::{Format, Formats};
-use super::jitter::{Inserted, Jitter, Kind, Slot};
+use super::interarrival::Interarrival;
+use super::jitter::{Inserted, Kind, Slot};
 use super::keys::KeyEar;
 use super::reception::Reception;
 use super::source::{Admission, Source};
+use super::{Heard, InboundReport};
 
 /// What the inbound side of a line is told once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,13 +33,18 @@ pub struct InboundSpec {
     pub comfort_noise: PayloadType,
     /// The payload type of telephone events; `None`: keys come another way.
     pub telephone_event: Option<PayloadType>,
+    /// What is taken out of the sound before the recogniser gets it.
+    pub denoising: Denoising,
+    /// Whether the recogniser gets voices at about one level.
+    pub auto_gain: bool,
 }
 
 impl InboundSpec {
     /// A line with one codec and nothing else.
     pub const fn new(codec: Codec, payload_type: PayloadType) -> Self {
         let (others, comfort_noise) = (Formats::NONE, Inbound::COMFORT_NOISE);
-        Self { codec, payload_type, others, comfort_noise, telephone_event: None }
+        let (denoising, auto_gain) = (Denoising::None, false);
+        Self { codec, payload_type, others, comfort_noise, telephone_event: None, denoising, auto_gain }
     }
 
     /// Every format, the first one first.
@@ -47,45 +52,6 @@ impl InboundSpec {
         let first = Format { payload_type: self.payload_type, codec: self.codec };
         std::iter::once(first).chain(self.others.iter()).collect()
     }
-}
-
-/// What was heard, in order.
-#[derive(Clone, Copy, PartialEq, Debug)]
-#[non_exhaustive]
-pub enum Heard {
-    /// The first packet of the line has come. Told once.
-    Up,
-    /// The next piece of sound: received, concealed, or comfort noise. Frames follow one another without a gap, from the
-    /// first packet on, and keep to the clock.
-    Frame(Frame),
-    /// The caller's voice goes on; told for every voiced hop.
-    Voice {
-        /// The call time of the stretch's first voiced sample.
-        began: Instant,
-        /// How much of it was voiced so far.
-        voiced: Duration,
-        /// What lies under it.
-        over: Backdrop,
-    },
-    /// The voice that was told of last was our own, come back: there was none.
-    Echo,
-    /// The caller has been quiet for 200 ms.
-    Silence {
-        /// The call time of the end of the last voiced sample.
-        since: Instant,
-    },
-    /// The caller pressed a key: a telephone event, or tones in the sound, told once when it is both.
-    Digit(Digit),
-    /// An answering machine's beep has ended; told only while [`Inbound::listen_for_beep`] asks for it.
-    Beep {
-        /// How long it lasted.
-        length: Duration,
-        /// The call time of its end, some 100 ms ago.
-        ended: Instant,
-    },
-    /// Nothing came for 15 s, or for 30 s from the beginning: neither sound nor RTCP. Told once, until something comes
-    /// again.
-    Lost,
 }
 
 /// The inbound side of a call: packets to frames, activity and keys.
@@ -102,50 +68,22 @@ pub struct Inbound {
     suspect_foreign: bool,
     /// The packet that is being taken in.
     incoming: Slot,
-    jitter: Jitter,
-    continuity: Continuity,
-    decoders: Decoders,
-    /// The packet whose turn it is, once what lies before it was handed out.
-    pending: Slot,
+    assembly: Assembly,
+    cleaning: Cleaning,
     activity: Activity,
     echo: Option<Echo>,
     events: DtmfReceiver,
     keys: KeyEar,
     /// While beeps are listened for.
     beep: Option<BeepDetector>,
-    /// What is to be handed out before the decoded frame.
-    due: Due,
     /// Small things to tell. At most [`Inbound::NOTES`].
     notes: VecDeque<Note>,
-    /// The end of the last frame handed out, on the call's clock.
-    handed: Option<Instant>,
-    /// The format of the last packet with sound, the timestamp after it, and when it came.
-    expected: Option<(u8, u32, Instant)>,
-    /// The format of the packet before: another one's timestamps may count another clock.
-    format: u8,
-    /// Arrival and timestamp of the packet before, and the jitter in nanoseconds.
-    transit: Option<(Instant, u32)>,
-    jitter_nanos: f64,
+    interarrival: Interarrival,
     reception: Reception,
-    drift: Drift,
-    length: Duration,
-    /// How much of the sound up to now was made up, without a break.
-    missing: Duration,
     lost_at: Option<Instant>,
     held: bool,
     now: Instant,
     report: InboundReport,
-}
-
-/// Sound on its way out: concealment, then silence, then the pending packet.
-#[derive(Clone, Copy, Debug)]
-struct Due {
-    conceal: Duration,
-    silence: Duration,
-    /// How long the pending packet lasts, and its format.
-    packet: Option<(Duration, u8)>,
-    /// The call time of the end of all of it.
-    end: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -168,17 +106,13 @@ impl Inbound {
     const NOTES: usize = 2 * Activity::MOST_CHANGES;
     /// Comfort noise (RFC 3389), which phones send whether it was agreed or not.
     pub const COMFORT_NOISE: PayloadType = PayloadType(13);
-    /// A pause in the timestamps shorter than this is taken for a sender that counts wrongly.
-    const LEAST_PAUSE: Duration = Duration::from_millis(60);
-    /// A timestamp this far off is a restarted clock.
-    const CLOCK_JUMP: Duration = Duration::from_secs(1);
 
     /// A line on which nothing has come yet.
     pub fn new(spec: InboundSpec, now: Instant) -> Self {
         let formats = spec.formats();
-        let decoders = Decoders::new(&formats);
-        let rate = decoders.rate();
         let room = formats.iter().map(|format| format.codec.longest_payload()).max().unwrap_or(0);
+        let assembly = Assembly::new(&formats, room, now);
+        let rate = assembly.rate();
         Self {
             spec,
             formats,
@@ -186,26 +120,16 @@ impl Inbound {
             suspect: Slot::empty(room, now),
             suspect_foreign: false,
             incoming: Slot::empty(room, now),
-            jitter: Jitter::new(room, now),
-            continuity: Continuity::default(),
-            decoders,
-            pending: Slot::empty(room, now),
+            assembly,
+            cleaning: Cleaning::new(spec.denoising, spec.auto_gain, rate),
             activity: Activity::new(rate),
             echo: Echo::new(rate, now),
             events: DtmfReceiver::default(),
             keys: KeyEar::new(rate),
             beep: None,
-            due: Due { conceal: Duration::ZERO, silence: Duration::ZERO, packet: None, end: now },
             notes: VecDeque::with_capacity(Self::NOTES),
-            handed: None,
-            expected: None,
-            format: 0,
-            transit: None,
-            jitter_nanos: 0.0,
+            interarrival: Interarrival::default(),
             reception: Reception::default(),
-            drift: Drift::default(),
-            length: Continuity::STEP,
-            missing: Duration::ZERO,
             lost_at: Some(now + Self::LOST_INITIALLY),
             held: false,
             now,
@@ -248,7 +172,7 @@ impl Inbound {
         }
         self.incoming.marker = packet.header.marker;
         let known = self.source.is_current(packet.header.ssrc);
-        match self.source.admit(&packet.header, self.jitter.end(), now) {
+        match self.source.admit(&packet.header, self.assembly.end(), now) {
             Admission::At(place) => {
                 self.reception.received(place);
                 self.accept(place);
@@ -288,7 +212,8 @@ impl Inbound {
     /// The deadline of [`poll_timeout`](Inbound::poll_timeout) has come. Early calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.jitter.handle_timeout(self.now);
+        self.assembly.handle_timeout(self.now);
+        self.cleaning.handle_timeout(self.now);
         if !self.held && self.lost_at.is_some_and(|at| at <= self.now) {
             self.lost_at = None;
             self.note(Note::Lost);
@@ -308,10 +233,12 @@ impl Inbound {
                 Note::Lost => Heard::Lost,
             });
         }
-        let (mut frame, end) = self.next_frame()?;
-        self.handed = Some(end);
+        if self.held {
+            return None;
+        }
+        let (mut frame, end) = self.assembly.next(self.now, &mut self.report, &mut self.reception)?;
         let had_key = self.keys.is_sounding();
-        if let Some(digit) = self.keys.hear(&mut frame, self.missing, self.now) {
+        if let Some(digit) = self.keys.hear(&mut frame, self.assembly.missing(), self.now) {
             self.report.digits += 1;
             self.note(Note::Digit(digit));
         }
@@ -325,6 +252,8 @@ impl Inbound {
         if let Some(echo) = &mut self.echo {
             echo.came(&frame, end);
         }
+        let is_real = self.assembly.missing().is_zero() && !self.keys.is_sounding();
+        self.cleaning.take(&frame, is_real, self.now);
         let notes = &mut self.notes;
         self.activity.push(&frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
@@ -347,7 +276,7 @@ impl Inbound {
         if self.held {
             return None;
         }
-        [self.jitter.deadline(), self.continuity.deadline(), self.lost_at].into_iter().flatten().min()
+        [self.assembly.deadline(), self.cleaning.deadline(), self.lost_at].into_iter().flatten().min()
     }
 
     /// The other side has put us on hold, or has taken us back. While it holds us nothing is produced (what comes is
@@ -366,15 +295,11 @@ impl Inbound {
             if let Some(echo) = &mut self.echo {
                 echo.reset();
             }
-            self.due = Due { conceal: Duration::ZERO, silence: Duration::ZERO, packet: None, end: self.now };
-            self.jitter.give_up_before(self.jitter.end());
-            self.pass_over();
+            self.report.lost += self.assembly.pass_over(self.assembly.end(), self.now);
             self.lost_at = None;
         } else {
-            self.continuity = Continuity::default();
-            self.decoders.reset();
-            self.drift.reset();
-            self.expected = None;
+            self.assembly.resume();
+            self.cleaning.reset();
             self.lost_at = Some(self.now + Self::LOST);
         }
     }
@@ -391,6 +316,22 @@ impl Inbound {
         self.keys.is_sounding()
     }
 
+    /// The frame that was handed out last as the recogniser is to get it: without noise (then 16 ms older), at a good
+    /// level. `None`: as it came.
+    pub fn cleaned(&self) -> Option<&Frame> {
+        self.cleaning.frame()
+    }
+
+    /// How much older the sound of [`cleaned`](Self::cleaned) is than that of the frame.
+    pub fn cleaning_delay(&self) -> Duration {
+        self.cleaning.delay()
+    }
+
+    /// Goes on with something else taken out of the sound. May allocate.
+    pub fn set_denoising(&mut self, denoising: Denoising) {
+        self.cleaning.set_mode(denoising);
+    }
+
     /// Begins or stops to listen for an answering machine's beep. Off at first: it is work for every frame.
     pub fn listen_for_beep(&mut self, wanted: bool) {
         if wanted != self.beep.is_some() {
@@ -400,19 +341,23 @@ impl Inbound {
 
     /// Samples a second of every frame that is handed out: the rate of the widest format.
     pub const fn rate(&self) -> SampleRate {
-        self.decoders.rate()
+        self.assembly.rate()
     }
 
     /// What happened so far, in numbers.
     pub fn report(&self) -> InboundReport {
-        let jitter = Duration::from_nanos(self.jitter_nanos as u64);
-        InboundReport { jitter, adjusted: self.drift.adjusted(), ..self.report }
+        InboundReport {
+            jitter: self.interarrival.jitter(),
+            adjusted: self.assembly.adjusted(),
+            cleaned: self.cleaning.cleaned(),
+            ..self.report
+        }
     }
 
     /// What is to be reported on the other side's stream, but for what its own reports told; what was lost counts from
     /// the call before. `None`: nothing has come.
     pub(super) fn report_block(&mut self) -> Option<ReportBlock> {
-        self.reception.block(Duration::from_nanos(self.jitter_nanos as u64), self.spec.codec.clock_rate())
+        self.reception.block(self.interarrival.jitter(), self.spec.codec.clock_rate())
     }
 
     /// How many packets are missed in a row, on average; `None`: none was.
@@ -452,17 +397,16 @@ impl Inbound {
             }
         }
         if let Kind::Sound(format) = kind {
-            self.measure_jitter(format, timestamp, at);
+            self.interarrival.came(format, self.assembly.clock(format), timestamp, at);
         }
         if kind != Kind::Nothing && !self.held {
             self.lost_at = Some(at + Self::LOST);
-            self.continuity.heard(at);
+            self.assembly.heard(at);
         }
-        let inserted = self.jitter.insert(place, &self.incoming);
+        let inserted = self.assembly.insert(place, &self.incoming);
         if self.held {
             // Kept in order, but not listened to.
-            self.jitter.give_up_before(place);
-            self.pass_over();
+            self.report.lost += self.assembly.pass_over(place, at);
         }
         match inserted {
             Inserted::Kept => {}
@@ -493,195 +437,15 @@ impl Inbound {
         }
     }
 
-    /// Lets go of what may be handed out without listening to it.
-    fn pass_over(&mut self) {
-        while let Some(popped) = self.jitter.pop() {
-            self.report.lost += popped.lost;
-        }
-    }
-
     /// A new stream begins at `place`; what waits of the old one is let go.
     fn restart(&mut self, place: u64) {
-        self.jitter.give_up_before(place);
+        self.assembly.restart(place);
         self.events.reset();
         self.keys.reset();
-        self.transit = None;
-        self.expected = None;
-        self.decoders.restart();
-        self.drift.reset();
+        self.interarrival.restart();
         if self.report.received > 0 {
             self.report.restarts += 1;
         }
-    }
-
-    /// RFC 3550 section 6.4.1 and appendix A.8, in nanoseconds.
-    fn measure_jitter(&mut self, format: u8, timestamp: u32, at: Instant) {
-        if std::mem::replace(&mut self.format, format) != format {
-            self.transit = None;
-        }
-        if let Some((before, stamp)) = self.transit {
-            let apart = at.saturating_duration_since(before).as_nanos() as f64;
-            let sent = f64::from(timestamp.wrapping_sub(stamp) as i32) * 1e9 / f64::from(self.clock(format));
-            let difference = (apart - sent).abs();
-            if difference < Self::CLOCK_JUMP.as_nanos() as f64 {
-                self.jitter_nanos += (difference - self.jitter_nanos) / 16.0;
-            }
-        }
-        self.transit = Some((at, timestamp));
-    }
-
-    /// The next frame and the call time of its last sample.
-    fn next_frame(&mut self) -> Option<(Frame, Instant)> {
-        if self.held {
-            return None;
-        }
-        loop {
-            if self.due.conceal > Duration::ZERO {
-                return Some(self.next_concealed());
-            }
-            if self.due.silence > Duration::ZERO {
-                let piece = self.due.silence.min(Continuity::STEP);
-                self.due.silence -= piece;
-                self.report.filled += piece;
-                let end = self.dated(self.left_after());
-                self.missing = Duration::ZERO;
-                self.drift.made_up(piece);
-                return Some((self.decoders.quiet(piece), end));
-            }
-            if let Some((length, format)) = self.due.packet.take() {
-                let decoded = self.decoders.decode(format, self.pending.payload());
-                let frame = match decoded {
-                    Ok(mut frame) => {
-                        self.missing = Duration::ZERO;
-                        self.drift.received(&mut frame, self.due.end);
-                        frame
-                    }
-                    Err(_) => {
-                        // It looked like a packet of its codec and is none: as good as lost.
-                        self.report.undecodable += 1;
-                        self.made_up(length);
-                        self.decoders.lost(length, None)
-                    }
-                };
-                return Some((frame, self.dated(self.due.end)));
-            }
-            if !self.take_packet() {
-                let filled = self.continuity.filled();
-                let end = self.continuity.fill(self.now)?;
-                let concealed = filled < CONCEALABLE && !self.decoders.is_paused();
-                *(if concealed { &mut self.report.concealed } else { &mut self.report.filled }) += Continuity::STEP;
-                self.made_up(Continuity::STEP);
-                return Some((self.decoders.lost(Continuity::STEP, None), self.dated(end)));
-            }
-        }
-    }
-
-    /// Sound is made up for what has not come.
-    fn made_up(&mut self, piece: Duration) {
-        self.missing = self.missing.saturating_add(piece);
-        self.drift.made_up(piece);
-    }
-
-    /// The next piece of what was lost before the pending packet. The last piece may be in that packet.
-    fn next_concealed(&mut self) -> (Frame, Instant) {
-        let copies = self.due.packet.filter(|(_, format)| self.decoders.has_copies(*format));
-        let copied = copies.map_or(Duration::ZERO, |(length, _)| length);
-        let left = self.due.conceal;
-        let is_last = copied == left && self.due.silence == Duration::ZERO;
-        let piece = match left.saturating_sub(copied) {
-            Duration::ZERO if is_last => left,
-            Duration::ZERO => left.min(Continuity::STEP),
-            before => before.min(Continuity::STEP),
-        };
-        self.due.conceal -= piece;
-        self.report.concealed += piece;
-        let end = self.dated(self.left_after());
-        self.made_up(piece);
-        let next = copies.filter(|_| is_last).map(|(_, format)| (format, self.pending.payload()));
-        (self.decoders.lost(piece, next), end)
-    }
-
-    /// Lines up the next packet that may be handed out; `false`: there is none.
-    fn take_packet(&mut self) -> bool {
-        let Some(popped) = self.jitter.pop() else { return false };
-        self.report.lost += popped.lost;
-        self.reception.missed(popped.lost);
-        let lost = self.length.saturating_mul(u32::try_from(popped.lost).unwrap_or(u32::MAX));
-        let (packet, behind) = (popped.packet, popped.behind);
-        let (at, timestamp, marker, kind) = (packet.at, packet.timestamp, packet.marker, packet.kind);
-        let format = match kind {
-            Kind::Sound(format) => format,
-            Kind::Event | Kind::Noise => {
-                if kind == Kind::Noise
-                    && let Some(level) = packet.payload().first()
-                {
-                    self.decoders.pause(*level);
-                }
-                let silence = self.continuity.silent(at);
-                let conceal = if self.decoders.is_paused() { Duration::ZERO } else { lost.min(silence) };
-                self.due = Due { conceal, silence: silence - conceal, packet: None, end: at };
-                return true;
-            }
-            Kind::Nothing => return true,
-        };
-        let Ok(length) = self.decoders.length(format, packet.payload()) else {
-            self.report.undecodable += 1;
-            return true;
-        };
-        self.pending.copy(packet);
-        self.length = length;
-        // A packet that came late behind one that is already here is as old as its place says.
-        let end = behind.and_then(|behind| behind.checked_sub(length)).map_or(at, |latest| latest.min(at));
-        let unsent = self.unsent(format, timestamp, marker, length, at);
-        match self.continuity.place(length, lost, unsent, at) {
-            Placement::After { conceal, silence } => {
-                self.due = Due { conceal, silence, packet: Some((length, format)), end };
-            }
-            Placement::Late => {
-                self.report.late += 1;
-                self.decoders.catch_up(format, self.pending.payload());
-            }
-        }
-        true
-    }
-
-    /// How much sound the timestamp says was never sent before this packet.
-    fn unsent(&mut self, format: u8, timestamp: u32, marker: bool, length: Duration, at: Instant) -> Duration {
-        let clock = u64::from(self.clock(format));
-        let units = (length.as_nanos() * u128::from(clock) + 500_000_000) / 1_000_000_000;
-        let expected = self.expected.replace((format, timestamp.wrapping_add(units as u32), at));
-        // Another format may count another clock (RFC 7160): its first packet says nothing.
-        let Some((_, expected, before)) = expected.filter(|(before, ..)| self.clock(*before) == self.clock(format))
-        else {
-            return Duration::ZERO;
-        };
-        let step = timestamp.wrapping_sub(expected) as i32;
-        let apart = Duration::from_nanos(u64::from(step.unsigned_abs()) * 1_000_000_000 / clock);
-        let passed = at.saturating_duration_since(before);
-        let pause = step > 0 && passed >= apart / 2;
-        if !pause && apart >= Self::CLOCK_JUMP {
-            self.report.restarts += 1;
-        }
-        // Who marks the beginning of sound has really paused.
-        let least = if marker { length } else { Self::LEAST_PAUSE };
-        if pause && apart >= least { apart } else { Duration::ZERO }
-    }
-
-    /// What a second counts in the timestamps of a format.
-    fn clock(&self, format: u8) -> u32 {
-        self.decoders.codec(format).unwrap_or(self.spec.codec).clock_rate()
-    }
-
-    /// Where the piece that was just taken from what is due ends.
-    fn left_after(&self) -> Instant {
-        let packet = self.due.packet.map_or(Duration::ZERO, |(length, _)| length);
-        let left = self.due.conceal + self.due.silence + packet;
-        self.due.end.checked_sub(left).unwrap_or(self.due.end)
-    }
-
-    /// Sound is never older than the sound before it.
-    fn dated(&self, end: Instant) -> Instant {
-        self.handed.map_or(end, |handed| handed.max(end))
     }
 
     fn note(&mut self, note: Note) {
@@ -690,9 +454,6 @@ impl Inbound {
         }
     }
 }
-
-/// So much made-up sound still resembles what came before; beyond it is comfort noise.
-const CONCEALABLE: Duration = Duration::from_millis(60);
 
 #[cfg(test)]
 mod tests;

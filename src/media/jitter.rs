@@ -161,6 +161,8 @@ impl Jitter {
         if self.in_order >= 50 {
             self.in_order = 0;
             self.window = self.window.saturating_sub(Duration::from_millis(1)).max(Self::LEAST);
+            // What has waited for as long as the shorter window is due already.
+            self.handle_timeout(packet.at);
         }
         Inserted::Kept
     }
@@ -275,6 +277,8 @@ fn shifted(bits: u128, by: u64) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -368,6 +372,48 @@ mod tests {
         assert_eq!(jitter.insert(FIRST + 32, &packet(32, t)), Inserted::Full);
         assert_eq!(drain(&mut jitter).len(), 31);
         assert_eq!(jitter.insert(FIRST + 33, &packet(33, t)), Inserted::Kept);
+    }
+
+    #[test]
+    fn a_window_that_shrinks_over_a_gap_gives_it_up_at_once() {
+        let t = start();
+        let mut jitter = Jitter::new(160, t);
+        // The fiftieth packet in order makes the window 49 ms, and comes when the gap has been waited for as long.
+        for place in 0..48 {
+            jitter.insert(FIRST + place, &packet(0, t));
+            drain(&mut jitter);
+        }
+        jitter.insert(FIRST + 49, &packet(49, t));
+        assert_eq!(drain(&mut jitter), []);
+        jitter.insert(FIRST + 50, &packet(50, t + 49 * MS));
+        assert_eq!(jitter.window(), 49 * MS);
+        assert_eq!(drain(&mut jitter), [(1, 49), (0, 50)]);
+        assert_eq!(jitter.deadline(), None);
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order: what is due is handed out, so that no deadline is in the past.
+        #[test]
+        fn no_deadline_is_left_behind(steps in prop::collection::vec((0u32..50, 0u64..60), 0..600)) {
+            let (mut now, mut newest) = (start(), FIRST);
+            let mut jitter = Jitter::new(160, now);
+            for (wait, fate) in steps {
+                let then = now + MS * wait / 4;
+                while let Some(due) = jitter.deadline().filter(|due| *due <= then) {
+                    prop_assert!(due > now, "a spin");
+                    now = due;
+                    jitter.handle_timeout(now);
+                    drain(&mut jitter);
+                }
+                now = then;
+                // Two in sixty are lost, one comes a place or two late.
+                newest += 1 + u64::from(fate >= 58);
+                jitter.insert(newest - if fate == 57 { 2 } else { 0 }, &packet(0, now));
+                drain(&mut jitter);
+                prop_assert!(jitter.deadline().is_none_or(|due| due > now), "overdue");
+                prop_assert!(jitter.stored < Jitter::SLOTS);
+            }
+        }
     }
 
     #[test]

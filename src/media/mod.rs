@@ -4,11 +4,13 @@
 //! packets and knows to the sample what was heard. [`Recorder`] pairs the two sides, [`Reports`] tells the other side how it
 //! is heard and listens to what it tells.
 //!
-//! May import: `audio`, `rtp`, `conversation` (`Ambience`, `Backdrop`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
+//! May import: `audio`, `rtp`, `conversation` (`Ambience`, `Backdrop`, `Denoising`, `Digit`, `ReplyId`). Must never know: words, turns, providers;
 //! why it is told to hold.
 
 mod activity;
+mod assembly;
 mod bed;
+mod cleaning;
 mod continuity;
 mod decoders;
 mod drift;
@@ -17,10 +19,13 @@ mod dtx;
 mod echo;
 mod far;
 mod formats;
+mod heard;
 mod inbound;
+mod interarrival;
 mod jitter;
 mod key_tone;
 mod keys;
+mod line_noise;
 mod loudness;
 mod lowband;
 mod mixer;
@@ -37,7 +42,8 @@ mod source;
 
 pub use bed::prepare_ambience;
 pub use formats::{Format, Formats};
-pub use inbound::{Heard, Inbound, InboundSpec};
+pub use heard::Heard;
+pub use inbound::{Inbound, InboundSpec};
 pub use outbound::{Outbound, OutboundSpec, Sent};
 pub use playout::Cut;
 pub use quality::Quality;

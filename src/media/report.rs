@@ -31,6 +31,8 @@ pub struct InboundReport {
     pub overflow: u64,
     /// Times the stream restarted (new SSRC, sequence or timestamp jump).
     pub restarts: u64,
+    /// Times sound had to be made up, each until sound came again.
+    pub gaps: u64,
     /// Sound made up for sound that did not come.
     pub concealed: Duration,
     /// Comfort noise and silence put where the sender sent nothing.
@@ -39,6 +41,8 @@ pub struct InboundReport {
     pub jitter: Duration,
     /// Samples put in or left out because the sender's clock is not ours.
     pub adjusted: u64,
+    /// Sound the recogniser got without its noise.
+    pub cleaned: Duration,
     /// Telephone events taken as keys.
     pub digits: u64,
 }

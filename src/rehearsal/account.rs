@@ -107,6 +107,10 @@ impl Account {
                 self.silenced.push(at);
                 self.note(at, "silent", format!("reply {reply}, {} ms after the voice began", after.as_millis()));
             }
+            EventKind::SoundWithoutVoice { since, why } => {
+                let ago = event.at.saturating_sub(*since).as_millis();
+                self.note(at, "voiceless", format!("sound for {ago} ms, no voice in it [{}]", why.rule));
+            }
             EventKind::Ended { reason } => {
                 self.ended = true;
                 self.note(at, "ended", reason.name().into());

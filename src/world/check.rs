@@ -65,6 +65,10 @@ fn met(what: &What, outcome: &Outcome) -> Result<(), Missed> {
         }
         What::Generations(count) => same(*count, outcome.generations),
         What::Lines(count) => same(*count, outcome.report.lines.len()),
+        What::Gaps(most) => {
+            let gaps = outcome.report.inbound.gaps;
+            if gaps <= *most as u64 { Ok(()) } else { Err(format!("there are {gaps}").into()) }
+        }
         What::Gap(most) => {
             let gap = outcome.longest_gap;
             if gap <= *most + outcome.tolerance { Ok(()) } else { Err(format!("it was {} ms", gap.as_millis()).into()) }

@@ -226,7 +226,14 @@ fn told(command: &Command) -> Option<String> {
             let redact = if *redact { "yes" } else { "no" };
             format!("collect most={most} terminator={terminator} redact={redact}")
         }
-        Command::Update(Update { system_prompt, voice, voice_speed, ambience, interruption_sensitivity }) => {
+        Command::Update(Update {
+            system_prompt,
+            voice,
+            voice_speed,
+            ambience,
+            interruption_sensitivity,
+            denoising,
+        }) => {
             let mut statement = String::from("update");
             for (name, text) in [("prompt", system_prompt), ("voice", voice)] {
                 if let Some(text) = text {
@@ -240,6 +247,9 @@ fn told(command: &Command) -> Option<String> {
                 if let Some(number) = number {
                     let _ = write!(statement, " {name}={number}");
                 }
+            }
+            if let Some(mode) = denoising {
+                let _ = write!(statement, " denoising={}", mode.name());
             }
             statement
         }

@@ -96,6 +96,6 @@ pub(super) fn describe(event: &DialogueEvent) -> Option<(&'static str, String)> 
         DialogueEvent::Withheld { reply, why } => ("withheld", format!("reply {reply} [{}]", why.rule)),
         DialogueEvent::Dropped { .. } => return None,
         DialogueEvent::AnsweredBy { by, why } => ("answered-by", format!("{} [{}]", by.name(), why.rule)),
-        DialogueEvent::Ending { reason } => ("ending", reason.name().into()),
+        DialogueEvent::Ending { reason, why } => ("ending", format!("{} [{}]", reason.name(), why.rule)),
     })
 }

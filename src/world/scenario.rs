@@ -14,6 +14,7 @@
 //! agent backchannel=yes                    the agent says "mm-hmm" while the caller speaks at length
 //! agent goodbye="Bye." idle="Still there?"   what it says of its own accord: apology repeat idle goodbye filler cut-in
 //!                                          transfer-failed transfer-wait warning last-resort; backchannels="uh-huh|mm-hmm"
+//! agent denoising=none auto-gain=yes       what the recogniser gets (noise-cancellation; none: as it came)
 //! set endpoint_normal=400ms                any field of Timing
 //! network seed=4 loss=0.1 delay=5 jitter=60 duplicate=0.01
 //! network echo=180:-12                     the caller's phone sends back what it plays, 180 ms later, 12 dB softer
@@ -45,7 +46,7 @@
 //! 3000 digit 5 | 3000 say "…" | 3000 interrupt | 3000 transfer "+14155550100" | 3000 end | 9000 hangup | 0 hold | 900 unhold
 //! 3000 keys "123#" both                   the caller presses keys: as events (RFC 4733), as tones in the sound, or both
 //! 3000 collect most=4 terminator=* redact=yes   from here on the caller's keys are asked for
-//! 2000 update prompt="…" voice="…" speed=1.2 sensitivity=0.5 ambience=office   other settings for what comes next
+//! 2000 update prompt="…" voice="…" speed=1.2 sensitivity=0.5 ambience=office denoising=none   other settings for what comes next
 //! 0 tts blackhole | 0 tts fail unavailable | 900 tts ok | 0 stt fail timeout | 0 line dead
 //! 700 line restart                         the caller's stream begins anew: other SSRC, sequence and timestamps
 //! 50 line up                               the line's first packet comes then, not with the answer
@@ -362,6 +363,8 @@ impl Scenario {
                 }
                 "backchannel" => dialogue.backchannel = value == "yes",
                 "record" => self.spec.record = value == "yes",
+                "denoising" => self.spec.sound.denoising = value::denoising(value)?,
+                "auto-gain" => self.spec.sound.auto_gain = value == "yes",
                 "ambience" => {
                     self.spec.sound.ambience = Ambience::from_name(value).ok_or(format!("`{value}` is no place"))?;
                 }

@@ -599,6 +599,10 @@ impl<'a> World<'a> {
             EventKind::Silenced { reply, after } => {
                 self.moment("silent", format!("reply {reply}, {} ms after the voice began", after.as_millis()));
             }
+            EventKind::SoundWithoutVoice { since, why } => {
+                let since = self.since_answer(since);
+                self.moment("voiceless", format!("sound since {since}, no voice in it [{}]", why.rule));
+            }
             EventKind::Answered | EventKind::DigitPressed | EventKind::Ended { .. } => {}
         }
     }

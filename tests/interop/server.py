@@ -29,6 +29,7 @@ ports = "{ports}"
 
 [recording]
 dir = "{folder}/recordings"
+format = "{recording}"
 
 [log]
 dir = "{folder}/logs"
@@ -68,13 +69,13 @@ class Simulators:
 class Server:
     """`agentphone serve` on free loopback ports. Without `services` hearing, thinking and speaking are simulated in it."""
 
-    def __init__(self, max_calls=8, services=None):
+    def __init__(self, max_calls=8, services=None, recording="pcm16"):
         self.folder = Path(os.environ["INTEROP_TMP"])
         # Below the ephemeral ports, in a place of its own as long as few run at a time.
         first = 12_000 + os.getpid() % 180 * 100
         config = self.folder / "agentphone.toml"
         config.write_text(
-            CONFIG.format(max_calls=max_calls, ports=f"{first}-{first + 99}", folder=self.folder, greeting=GREETING)
+            CONFIG.format(max_calls=max_calls, ports=f"{first}-{first + 99}", folder=self.folder, greeting=GREETING, recording=recording)
         )
         vendors = ("DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(vendors)}

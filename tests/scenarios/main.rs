@@ -9,6 +9,7 @@ mod ahead;
 mod barge_in;
 mod codecs;
 mod lossy;
+mod noisy;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -7,4 +7,5 @@ mod bench;
 mod calls;
 mod gateways;
 mod providers;
+mod recording;
 mod simulators;

@@ -1,10 +1,11 @@
 //! A server on a loopback port, gone when it is dropped.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agentphone::control::{Api, ApiConfig, Keys, http};
-use agentphone::engine::{Engine, EngineConfig, Pii};
+use agentphone::control::{Api, ApiConfig, Keys, Recordings, http};
+use agentphone::engine::{Engine, EngineConfig, Pii, RecordingFormat};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::store::{Limits, Store};
 use tokio::net::TcpListener;
@@ -26,6 +27,22 @@ impl Door {
 
     /// The same, with limits of its own.
     pub async fn open_within(keys: &[&str], max_calls: usize, limits: http::Limits) -> Self {
+        Self::build(keys, max_calls, limits, None, None).await
+    }
+
+    /// The same, with recordings and logs in this directory.
+    pub async fn open_keeping(directory: &Path) -> Self {
+        let recordings = Recordings { directory: directory.to_owned(), format: RecordingFormat::Ulaw };
+        Self::build(&[], 4, http::Limits::default(), Some(recordings), Some(directory.to_owned())).await
+    }
+
+    async fn build(
+        keys: &[&str],
+        max_calls: usize,
+        limits: http::Limits,
+        recordings: Option<Recordings>,
+        logs: Option<PathBuf>,
+    ) -> Self {
         let keys = keys.iter().map(|key| Pii::new((*key).to_owned())).collect();
         let api = Arc::new(Api::new(ApiConfig {
             engine: Engine::new(EngineConfig { max_calls, ..EngineConfig::default() }),
@@ -34,8 +51,8 @@ impl Door {
             keys: Keys::new(keys),
             // A range of its own a test process: two runs at one time find other ports.
             rtp: Arc::new(RtpGateway::new(RtpConfig { ports: 20_000..=29_999, ..RtpConfig::default() })),
-            recordings: None,
-            logs: None,
+            recordings,
+            logs,
             simulated: vec!["llm"],
             metrics: None,
         }));

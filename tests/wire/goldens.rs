@@ -191,9 +191,9 @@ fn kinds() -> Vec<EventKind> {
             why: why("tts.hedge"),
         },
         DialogueEvent::Unstuck { why: why("stuck.turn") },
-        DialogueEvent::Dropped { what: "token" },
+        DialogueEvent::Dropped { what: "token", why: why("late.reply-over") },
         DialogueEvent::AnsweredBy { by: AnsweredBy::Voicemail, why: why("answer.beep") },
-        DialogueEvent::Ending { reason: EndReason::Inactivity },
+        DialogueEvent::Ending { reason: EndReason::Inactivity, why: why("idle.end") },
     ];
     let waterfall = Waterfall {
         endpoint: ms(500),

@@ -139,18 +139,19 @@ async fn a_call_may_differ_from_its_agent_and_change_while_it_lasts() {
     wish["initialGreeting"] = json!("Hello {{name}}{{title}}.");
     wish["variables"] = json!({"name": "Ada", "unused": null});
     wish["modelTier"] = json!("turbo");
+    wish["denoisingMode"] = json!("none");
     wish["ambientSound"] = json!("coffee-shop");
     let answer = post(door.address, "/v1/media/legs", &wish.to_string()).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let id = answer.json()["callId"].as_str().unwrap().to_owned();
     let (call, transfer) = (format!("/v1/calls/{id}"), format!("/v1/calls/{id}/transfer"));
 
-    let wrong =
-        send(door.address, "PATCH", &call, &[], r#"{"voiceSpeed":3,"systemPrompt":7,"ambientSound":"disco"}"#).await;
-    assert_eq!(wrong.refused(422, "VALIDATION_ERROR")["error"]["details"].as_array().unwrap().len(), 3);
+    let wrong = r#"{"voiceSpeed":3,"systemPrompt":7,"ambientSound":"disco","denoisingMode":"loud"}"#;
+    let wrong = send(door.address, "PATCH", &call, &[], wrong).await;
+    assert_eq!(wrong.refused(422, "VALIDATION_ERROR")["error"]["details"].as_array().unwrap().len(), 4);
     let changed =
-        send(door.address, "PATCH", &call, &[], r#"{"systemPrompt":"Be kind.","voice":"Ada","ambientSound":"office"}"#)
-            .await;
+        r#"{"systemPrompt":"Be kind.","voice":"Ada","ambientSound":"office","denoisingMode":"noise-cancellation"}"#;
+    let changed = send(door.address, "PATCH", &call, &[], changed).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
     let wrong = post(door.address, &transfer, r#"{"to":"555 0100"}"#).await;
     assert!(!wrong.refused(422, "VALIDATION_ERROR").to_string().contains("0100\""), "{}", wrong.body);
@@ -175,6 +176,7 @@ async fn a_call_may_differ_from_its_agent_and_change_while_it_lasts() {
         ("voiceSpeed", json!(3)),
         ("ambientSound", json!("disco")),
         ("modelTier", json!("huge")),
+        ("denoisingMode", json!("magic")),
         ("variables", json!({"name": 7})),
         ("transferNumber", json!("0100")),
         ("interruptionSensitivity", json!("high")),

@@ -8,6 +8,7 @@ mod doors;
 mod fakes;
 mod flood;
 mod goldens;
+mod kept;
 mod listener;
 mod live;
 mod stream;

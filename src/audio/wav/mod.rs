@@ -8,4 +8,4 @@ mod tests;
 mod write;
 
 pub use read::{Wav, WavError};
-pub use write::{StereoWriter, to_bytes};
+pub use write::{Encoding, StereoWriter, repaired_header, to_bytes};

@@ -145,7 +145,7 @@ const TAG_EXTENSIBLE: u16 = 0xFFFE;
 struct Format {
     rate: SampleRate,
     channels: u16,
-    encoding: Encoding,
+    encoding: Coding,
 }
 
 impl Format {
@@ -165,13 +165,13 @@ impl Format {
             return Err(WavError::Channels(channels));
         }
         let rate = SampleRate::new(hz).ok_or(WavError::Rate(hz))?;
-        Ok(Self { rate, channels, encoding: Encoding::new(tag, bits).ok_or(WavError::Encoding { tag, bits })? })
+        Ok(Self { rate, channels, encoding: Coding::new(tag, bits).ok_or(WavError::Encoding { tag, bits })? })
     }
 }
 
 /// How one sample is written.
 #[derive(Clone, Copy)]
-enum Encoding {
+enum Coding {
     Pcm8,
     Pcm16,
     Pcm24,
@@ -182,7 +182,7 @@ enum Encoding {
     Ulaw,
 }
 
-impl Encoding {
+impl Coding {
     fn new(tag: u16, bits: u16) -> Option<Self> {
         Some(match (tag, bits) {
             (TAG_PCM, 8) => Self::Pcm8,

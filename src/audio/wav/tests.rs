@@ -144,7 +144,7 @@ fn what_is_no_wav_is_refused_with_its_reason() {
 fn a_recording_cut_short_keeps_all_but_its_last_second() {
     let mut file = Cursor::new(Vec::new());
     let second = vec![3i16; 8_000];
-    let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_8000).unwrap();
+    let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_8000, Encoding::Pcm16).unwrap();
     for piece in second.chunks(160).chain(second.chunks(160)).chain(second[..4_000].chunks(160)) {
         writer.write(piece, &[]).unwrap();
     }
@@ -160,7 +160,7 @@ fn a_recording_cut_short_keeps_all_but_its_last_second() {
 fn a_recording_that_ends_or_is_dropped_is_whole() {
     for finish in [true, false] {
         let mut file = Cursor::new(Vec::new());
-        let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_8000).unwrap();
+        let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_8000, Encoding::Pcm16).unwrap();
         writer.write(&SOUND, &SOUND[1..]).unwrap();
         if finish {
             writer.finish().unwrap()
@@ -190,18 +190,67 @@ fn a_full_disk_is_an_error_and_not_a_growing_buffer() {
             Ok(0)
         }
     }
-    let mut writer = StereoWriter::new(Full(1_000), SampleRate::HZ_8000).unwrap();
+    let mut writer = StereoWriter::new(Full(1_000), SampleRate::HZ_8000, Encoding::Pcm16).unwrap();
     let errors = (0..300).filter(|_| writer.write(&[1; 160], &[2; 160]).is_err()).count();
     assert_eq!(errors, 6, "one for each second");
     assert!(writer.duration().as_millis() == 6_000);
+}
+
+#[test]
+fn a_recording_in_mu_law_is_what_others_read_as_mu_law() {
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_8000, Encoding::Ulaw).unwrap();
+    let (left, right): (Vec<i16>, Vec<i16>) = (-4_000..4_000).map(|n| (n * 8, -n)).unzip();
+    writer.write(&left, &right).unwrap();
+    assert_eq!(writer.duration().as_millis(), 1_000);
+    writer.finish().unwrap();
+    let bytes = file.into_inner();
+    assert_eq!(bytes.len(), 58 + 16_000);
+    let coded = |samples: &[i16]| -> Vec<i16> {
+        samples.iter().map(|&sample| g711::ulaw_to_linear(g711::linear_to_ulaw(sample))).collect()
+    };
+    let wav = Wav::parse(&bytes).unwrap();
+    assert_eq!(wav.channels(), [coded(&left), coded(&right)]);
+    // The chunk that every format but PCM must have: how many samples there are in a channel.
+    assert_eq!(bytes[38..50], *b"fact\x04\0\0\0\x40\x1f\0\0");
+}
+
+#[test]
+fn a_header_that_counts_too_little_or_too_much_is_repaired_and_no_other() {
+    for encoding in [Encoding::Pcm16, Encoding::Ulaw] {
+        let mut file = Cursor::new(Vec::new());
+        let mut writer = StereoWriter::new(&mut file, SampleRate::HZ_16000, encoding).unwrap();
+        writer.write(&[5; 1_000], &[-5; 1_000]).unwrap();
+        writer.finish().unwrap();
+        let good = file.into_inner();
+        assert_eq!(repaired_header(&good, good.len() as u64), None, "{encoding:?}: nothing to repair");
+        let frame = if encoding == Encoding::Pcm16 { 4 } else { 2 };
+        // Behind the header came sound that it does not count, the last frame of it cut off; or the end was lost.
+        for length in [good.len() + 40 * frame + 1, good.len() - 600 * frame] {
+            let mut bytes = good.clone();
+            bytes.resize(length, 0x55);
+            let header = repaired_header(&bytes, length as u64).unwrap();
+            bytes[..header.len()].copy_from_slice(&header);
+            assert_eq!(repaired_header(&bytes, length as u64), None, "once is enough");
+            let frames = (length - header.len()) / frame;
+            let data = u32::from_le_bytes(header[header.len() - 4..].try_into().unwrap()) as usize;
+            assert_eq!(data, frames * frame);
+            assert_eq!(Wav::parse(&bytes).unwrap().channels()[1].len(), frames);
+        }
+    }
+    let mono = to_bytes(SampleRate::HZ_8000, &[&SOUND]);
+    assert_eq!(repaired_header(&mono, 1_000), None, "none of ours");
+    assert_eq!(repaired_header(b"OggS", 1_000), None);
 }
 
 proptest::proptest! {
     #[test]
     fn no_bytes_whatever_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), cut in 0usize..60) {
         let _ = Wav::parse(&bytes);
+        let _ = repaired_header(&bytes, 1_000);
         let mut wav = to_bytes(SampleRate::HZ_8000, &[&SOUND]);
         wav.splice(cut.min(44)..cut.min(44), bytes);
         let _ = Wav::parse(&wav);
+        let _ = repaired_header(&wav, 1_000);
     }
 }

@@ -39,13 +39,15 @@ impl Decision {
             EventKind::Ended { reason } => {
                 return Some(Self { rule: reason.name().into(), ..decided("ended", None, None) });
             }
+            EventKind::SoundWithoutVoice { why, .. } => return Some(decided("voiceless", None, Some(why))),
             EventKind::Answered | EventKind::TurnAnswered(_) | EventKind::Silenced { .. } | EventKind::DigitPressed => {
                 return None;
             }
         };
         Some(match decision {
             DialogueEvent::CallerStarted => decided("caller", None, None),
-            DialogueEvent::CallerHeard { .. } | DialogueEvent::Dropped { .. } => return None,
+            DialogueEvent::CallerHeard { .. } => return None,
+            DialogueEvent::Dropped { why, .. } => decided("late", None, Some(why)),
             DialogueEvent::TurnCommitted { reply, why, .. } => decided("commit", Some(*reply), Some(why)),
             DialogueEvent::ThoughtAhead { reply, why } => decided("thinks", Some(*reply), Some(why)),
             DialogueEvent::ThoughtKept { reply, why, .. } => decided("kept", Some(*reply), Some(why)),
@@ -82,7 +84,9 @@ impl Decision {
             DialogueEvent::AnsweredBy { by, why } => {
                 Self { kind: format!("answered-by-{}", by.name()).into(), ..decided("", None, Some(why)) }
             }
-            DialogueEvent::Ending { reason } => Self { rule: reason.name().into(), ..decided("ending", None, None) },
+            DialogueEvent::Ending { reason, why } => {
+                Self { kind: format!("ending-{}", reason.name()).into(), ..decided("", None, Some(why)) }
+            }
         })
     }
 

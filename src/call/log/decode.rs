@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Decoder, SampleRate};
 use crate::conversation::{
-    Ambience, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript, TranscriptKind,
-    TransferEnd, WordTime,
+    Ambience, Denoising, Digit, Failure, GenerationEnd, Pii, ReplyId, Service, ToolCall, ToolResult, Transcript,
+    TranscriptKind, TransferEnd, WordTime,
 };
 use crate::dialogue::{Command, KeyRules, Update};
 
@@ -253,8 +253,15 @@ fn input<'a>(kind: &str, fields: &mut impl Iterator<Item = &'a str>) -> Option<O
             let (interruption_sensitivity, voice_speed) = (number(next()?)?, number(next()?)?);
             let mut optional = || Some(fields::text(next()?)?.strip_prefix('+').map(str::to_owned));
             let (system_prompt, voice) = (optional()?, optional()?);
-            let ambience = next().map(|name| Ambience::from_name(name).ok_or(())).transpose().ok()?;
-            let update = Update { system_prompt, voice, voice_speed, ambience, interruption_sensitivity };
+            let (mut denoising, mut ambience) = (None, None);
+            for field in fields.by_ref() {
+                match field.split_once('=')? {
+                    ("denoising", name) => denoising = Some(Denoising::from_name(name)?),
+                    ("ambience", name) => ambience = Some(Ambience::from_name(name)?),
+                    _ => return None,
+                }
+            }
+            let update = Update { system_prompt, voice, voice_speed, ambience, interruption_sensitivity, denoising };
             Owned::Command(Command::Update(update))
         }
         "collect" => {
@@ -387,7 +394,9 @@ mod tests {
                 voice_speed: Some(1.1),
                 ambience: Some(Ambience::Outdoor),
                 interruption_sensitivity: Some(0.0),
+                denoising: None,
             })),
+            Owned::Command(Command::Update(Update { denoising: Some(Denoising::NoiseAndSpeech), ..Update::default() })),
             Owned::Command(Command::Collect(KeyRules::default())),
             Owned::Command(Command::Collect(KeyRules { terminator: None, most: 4, redact: true })),
             Owned::TransferEnded(TransferEnd::NoAnswer),

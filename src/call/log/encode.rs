@@ -336,8 +336,11 @@ fn put_input(line: &mut String, input: &Input<'_>) {
                 line.push(' ');
                 fields::put_text(line, &text.as_ref().map_or_else(String::new, |text| format!("+{text}")));
             }
+            if let Some(denoising) = update.denoising {
+                let _ = write!(line, " denoising={}", denoising.name());
+            }
             if let Some(ambience) = update.ambience {
-                let _ = write!(line, " {}", ambience.name());
+                let _ = write!(line, " ambience={}", ambience.name());
             }
         }
         Input::Command(Command::Collect(rules)) => {

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::audio::Codec;
-use crate::conversation::{Pii, ToolSpec};
+use crate::conversation::{Denoising, Pii, ToolSpec};
 use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing, ToolRule};
 use crate::rtp::PayloadType;
 
-use super::super::{Ambience, CallSpec, Denoising, LineSpec, RtcpSpec, SoundSpec};
+use super::super::{Ambience, CallSpec, LineSpec, RtcpSpec, SoundSpec};
 
 /// Appends `text` so that it is one field: no spaces, no control characters, never empty.
 pub(super) fn put_text(line: &mut String, text: &str) {
@@ -62,7 +62,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         line: wire,
         dialogue,
         last_resort: last_resort_sound,
-        sound: SoundSpec { denoising, ambience, level_voices },
+        sound: SoundSpec { denoising, auto_gain, ambience, level_voices },
         voices,
         record,
         seed,
@@ -143,7 +143,10 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     if *redact_keys {
         put_option(line, "redact_keys", "1");
     }
-    put_option(line, "denoising", denoising.name());
+    put_option(line, "denoise", denoising.name());
+    if *auto_gain {
+        put_option(line, "auto_gain", "1");
+    }
     put_option(line, "ambience", ambience.name());
     if *level_voices {
         put_option(line, "level_voices", "1");
@@ -271,13 +274,18 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     for _ in 0..tools {
         dialogue.tools.push(ToolSpec { name: text(next()?)?, description: text(next()?)?, parameters: text(next()?)? });
     }
-    let (mut timing, mut sound, mut last_resort) = (Timing::default(), SoundSpec::default(), None);
+    // Nor was anything done to their sound.
+    let untouched = SoundSpec { denoising: Denoising::None, ..SoundSpec::default() };
+    let (mut timing, mut sound, mut last_resort) = (Timing::default(), untouched, None);
     let mut line = LineSpec::rtp(codec);
     let (mut rtcp, mut voices) = (None, [None; 2]);
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
-            Some("denoising") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
+            // Written by versions that did nothing about it.
+            Some("denoising") => {}
+            Some("denoise") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
+            Some("auto_gain") => sound.auto_gain = value == "1",
             Some("ambience") => sound.ambience = Ambience::from_name(&text(value)?)?,
             Some("level_voices") => sound.level_voices = value == "1",
             Some("voices") => {
@@ -362,8 +370,12 @@ mod tests {
         dialogue.redact_keys = true;
         dialogue.handing_over = "One moment, I will put you through.".into();
         dialogue.welcome_back = String::new();
-        let sound =
-            SoundSpec { denoising: Denoising::NoiseAndSpeech, ambience: Ambience::CoffeeShop, level_voices: true };
+        let sound = SoundSpec {
+            denoising: Denoising::NoiseAndSpeech,
+            auto_gain: true,
+            ambience: Ambience::CoffeeShop,
+            level_voices: true,
+        };
         dialogue.last_resort = "Sorry, please call again.".into();
         dialogue.duration_warning = String::new();
         let last_resort = Some(vec![0, 255, 7]);
@@ -389,6 +401,16 @@ mod tests {
         assert_eq!(spec(&line), Some(spec_in));
         assert_eq!(spec(&line.replace("endpoint_normal", "endpoint_unheard_of")), None);
         assert_eq!(spec(&line.replace("@speculation=0,3,12", "@speculation=0,3")), None);
+    }
+
+    #[test]
+    fn the_sound_of_a_call_of_an_older_log_stays_as_it_was() {
+        let mut line = String::new();
+        put_spec(&mut line, &CallSpec::new(DialogueSpec::default()));
+        let older = line.replace(" @denoise=", " @denoising=");
+        assert_ne!(line, older);
+        assert_eq!(spec(&line).map(|spec| spec.sound.denoising), Some(Denoising::Noise));
+        assert_eq!(spec(&older).map(|spec| spec.sound.denoising), Some(Denoising::None));
     }
 
     #[test]

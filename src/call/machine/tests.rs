@@ -3,14 +3,14 @@ use crate::call::{Command, DialogueSpec, Timing};
 use crate::conversation::{Failure, Transcript, TranscriptKind};
 use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
-const GREETING: ReplyId = ReplyId(1);
+pub(super) const GREETING: ReplyId = ReplyId(1);
 
-fn ms(n: u64) -> Duration {
+pub(super) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
-fn start() -> Instant {
+pub(super) fn start() -> Instant {
     Instant::now() + Duration::from_secs(100)
 }
 
@@ -23,7 +23,7 @@ fn answered(now: Instant) -> Call {
     call
 }
 
-fn drain(call: &mut Call) -> Vec<Output> {
+pub(super) fn drain(call: &mut Call) -> Vec<Output> {
     std::iter::from_fn(|| call.poll_output()).collect()
 }
 
@@ -49,7 +49,7 @@ fn speech(call: &mut Call, reply: ReplyId, length: Duration, now: Instant) -> Ve
 }
 
 /// Runs the call's deadlines up to `until`.
-fn wait(call: &mut Call, until: Instant) -> Vec<Output> {
+pub(super) fn wait(call: &mut Call, until: Instant) -> Vec<Output> {
     let mut outputs = Vec::new();
     while let Some(due) = call.poll_timeout().filter(|due| *due <= until) {
         call.handle_timeout(due);
@@ -193,7 +193,7 @@ fn a_line_that_went_dead_says_media_lost_in_every_event() {
     let mut outputs = drain(&mut call);
     outputs.extend(wait(&mut call, t + Duration::from_secs(40)));
     let reasons = outputs.iter().filter_map(|output| match output {
-        Output::Event(Event { kind: EventKind::Dialogue(DialogueEvent::Ending { reason }), .. })
+        Output::Event(Event { kind: EventKind::Dialogue(DialogueEvent::Ending { reason, .. }), .. })
         | Output::Event(Event { kind: EventKind::Ended { reason }, .. })
         | Output::Close { reason } => Some(*reason),
         _ => None,

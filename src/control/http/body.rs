@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 
 use crate::control::wire::Detail;
+use crate::engine::Denoising;
 
 use super::Refusal;
 
@@ -35,7 +36,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
-    fn parse(bytes: &Bytes) -> Result<Self, Refusal> {
+    pub(super) fn parse(bytes: &Bytes) -> Result<Self, Refusal> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self { fields: Map::new(), wrong: Vec::new() });
         }
@@ -102,6 +103,17 @@ impl Body {
         number
     }
 
+    /// `denoisingMode`; may be left out.
+    pub(super) fn denoising(&mut self) -> Option<Denoising> {
+        let name = self.text("denoisingMode")?;
+        let mode = Denoising::from_name(&name);
+        if mode.is_none() {
+            let [none, noise, speech] = Denoising::ALL.map(Denoising::name);
+            self.wrong("denoisingMode", "value", format!("expected \"{none}\", \"{noise}\" or \"{speech}\""));
+        }
+        mode
+    }
+
     /// An object of texts, null as good as absent; may be left out.
     pub(super) fn texts(&mut self, field: &str) -> Vec<(String, String)> {
         let Some(value) = self.given(field) else { return Vec::new() };
@@ -117,6 +129,17 @@ impl Body {
             self.wrong(field, "type", "expected an object of texts");
         }
         texts
+    }
+
+    /// An object, its entries that are null left out; may be left out.
+    pub(super) fn object(&mut self, field: &str) -> Vec<(String, Value)> {
+        let Some(value) = self.given(field) else { return Vec::new() };
+        let Value::Object(fields) = value else {
+            let message = format!("found {}, expected an object", kind(value));
+            self.wrong(field, "type", message);
+            return Vec::new();
+        };
+        fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// A list of one to `most` values; may be left out.
@@ -144,6 +167,12 @@ impl Body {
     /// Notes what is wrong with a field.
     pub(super) fn wrong(&mut self, field: &str, kind: &'static str, message: impl Into<String>) {
         self.wrong.push(Detail { field: field.into(), message: message.into(), kind });
+    }
+
+    /// How many mistakes were noted.
+    #[cfg(test)]
+    pub(super) fn mistakes(&self) -> usize {
+        self.wrong.len()
     }
 
     /// Ends the reading: 422 when anything was wrong.

@@ -111,6 +111,7 @@ pub(super) async fn update(
         voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
         ambience: ambience(&mut body),
         interruption_sensitivity: body.number("interruptionSensitivity", 0.0, 1.0).map(|number| number as f32),
+        denoising: body.denoising(),
     };
     body.finish()?;
     let call = live(&api, &id)?;

@@ -9,8 +9,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::{SinkExt, StreamExt, future};
 
-use crate::control::{Api, CarrierNames, Party};
-use crate::engine::{Direction, Permit, Pii, Variables, WsFrame, twilio as dialect};
+use crate::control::{Api, CarrierNames, Overrides, Party};
+use crate::engine::{Direction, Permit, Pii, WsFrame, twilio as dialect};
 
 use super::Refusal;
 use super::legs;
@@ -72,11 +72,14 @@ async fn stream(api: Arc<Api>, agent_id: String, permit: Permit, socket: WebSock
     let (stream_sid, call_sid) = (name(&accepted.info.stream_sid), name(&accepted.info.call_sid));
     let carrier = Some(CarrierNames { stream_sid, call_sid });
     let party = Party { direction: Direction::Inbound, from, to, transport: "twilio", carrier };
-    let mut variables = Variables::default();
+    let mut overrides = Overrides::default();
     for (name, value) in &accepted.info.custom_parameters {
-        variables.set(name, value);
+        overrides.variables.set(name, value);
     }
-    api.calls.start(permit, &agent.with_variables(&variables), accepted.leg, party);
+    let switch = accepted.info.custom_parameters.get("disableRecording");
+    // Whoever asks for it in words we do not know is not recorded either.
+    overrides.disable_recording = switch.is_some_and(|value| !matches!(value.trim(), "false" | "0" | "no" | ""));
+    api.calls.start(permit, &overrides.apply(agent), accepted.leg, party);
 }
 
 /// A name as the carrier gave it, as long as such names are: it is kept with the record of the call.

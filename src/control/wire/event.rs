@@ -136,6 +136,7 @@ enum What<'e> {
     },
     Dropped {
         what: &'static str,
+        why: Reason<'e>,
     },
     AnsweredBy {
         answered_by: &'static str,
@@ -143,6 +144,12 @@ enum What<'e> {
     },
     Ending {
         disconnection_reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<Reason<'e>>,
+    },
+    SoundWithoutVoice {
+        since_ms: f64,
+        why: Reason<'e>,
     },
     TurnAnswered {
         turn: u32,
@@ -240,8 +247,11 @@ fn what(kind: &EventKind) -> (&'static str, What<'_>) {
         EventKind::Dialogue(event) => dialogue(event),
         EventKind::TurnAnswered(report) => ("turn-answered", turn_answered(report)),
         EventKind::Silenced { reply, after } => ("silenced", What::Silenced { reply: reply.0, after_ms: ms(*after) }),
+        EventKind::SoundWithoutVoice { since, why } => {
+            ("sound-without-voice", What::SoundWithoutVoice { since_ms: ms(*since), why: reason(why) })
+        }
         EventKind::DigitPressed => ("digit", What::Nothing {}),
-        EventKind::Ended { reason } => ("closed", What::Ending { disconnection_reason: reason.name() }),
+        EventKind::Ended { reason } => ("closed", What::Ending { disconnection_reason: reason.name(), why: None }),
     }
 }
 
@@ -311,11 +321,13 @@ fn dialogue(event: &DialogueEvent) -> (&'static str, What<'_>) {
             ("hedged", What::Hedged { service: service.name(), reply, backup, why: reason(why) })
         }
         DialogueEvent::Unstuck { why } => ("unstuck", What::Unstuck { why: reason(why) }),
-        DialogueEvent::Dropped { what } => ("dropped", What::Dropped { what }),
+        DialogueEvent::Dropped { what, why } => ("dropped", What::Dropped { what, why: reason(why) }),
         DialogueEvent::AnsweredBy { by, why } => {
             ("answered-by", What::AnsweredBy { answered_by: by.name(), why: reason(why) })
         }
-        DialogueEvent::Ending { reason } => ("ending", What::Ending { disconnection_reason: reason.name() }),
+        DialogueEvent::Ending { reason: end, why } => {
+            ("ending", What::Ending { disconnection_reason: end.name(), why: Some(reason(why)) })
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Dialogue {
         self.answer.is_certain = is_certain;
         if before == by {
             // Only more certain: whoever waited for that goes on.
-            return self.hang_up_on_machine();
+            return self.hang_up_on_machine(now);
         }
         self.answer.changes += 1;
         self.answer.since = Some(now);
@@ -170,7 +170,7 @@ impl Dialogue {
         }
         if by == AnsweredBy::Voicemail {
             self.write_message(now);
-            self.hang_up_on_machine();
+            self.hang_up_on_machine(now);
         }
     }
 
@@ -216,6 +216,10 @@ impl Dialogue {
 
     /// The callee is done. `true`: that was dealt with here.
     pub(in crate::dialogue) fn callee_done(&mut self, endpoint: &Endpoint, now: Instant) -> bool {
+        if self.answer.is_on && self.answer.by == AnsweredBy::Hold && !self.turn.keys.is_empty() {
+            let inputs = format!("{} keys: a queue presses none", self.turn.keys.len());
+            self.take_for(AnsweredBy::Human, true, "answer.keys", inputs, now);
+        }
         if !self.answer.is_on || !self.turn.keys.is_empty() || !self.turn.has_text() {
             return false;
         }
@@ -334,7 +338,7 @@ impl Dialogue {
         let inputs = format!("the same menu for the {}. time: hang up", repeats + 1);
         self.tell(DialogueEvent::Unstuck { why: why("answer.menu-loop", inputs) });
         self.pass_over(now);
-        self.finish(EndReason::MachineDetected);
+        self.finish(EndReason::MachineDetected, "answer.menu-loop", now);
         true
     }
 
@@ -396,7 +400,7 @@ impl Dialogue {
             AnsweredBy::Screening | AnsweredBy::Ivr | AnsweredBy::Hold => {
                 let inputs = format!("{} for too long: hang up", self.answer.by.name());
                 self.tell(DialogueEvent::Unstuck { why: why("answer.machine-wait", inputs) });
-                self.finish(EndReason::MachineDetected);
+                self.finish(EndReason::MachineDetected, "answer.machine-wait", now);
             }
         }
     }

@@ -74,9 +74,9 @@ impl Dialogue {
     }
 
     /// Nothing is to be said to a machine that takes messages.
-    pub(super) fn hang_up_on_machine(&mut self) {
+    pub(super) fn hang_up_on_machine(&mut self, now: Instant) {
         if self.answer.by == AnsweredBy::Voicemail && self.answer.is_certain && self.message().is_none() {
-            self.finish(EndReason::VoicemailReached);
+            self.finish(EndReason::VoicemailReached, "answer.no-message", now);
         }
     }
 
@@ -139,7 +139,7 @@ impl Dialogue {
             return self.person_picked_up("answer.waited", inputs, signs, &endpoint, now);
         }
         if self.message().is_none() {
-            return self.finish(EndReason::VoicemailReached);
+            return self.finish(EndReason::VoicemailReached, "answer.no-message", now);
         }
         self.answer.may_leave = true;
         self.pass_over(now);

@@ -475,6 +475,44 @@ fn the_caller_is_warned_of_the_end_once_at_the_next_quiet_moment() {
 }
 
 #[test]
+fn a_model_that_stalls_in_mid_answer_is_gone_on_with_behind_what_was_spoken() {
+    for is_told in [false, true] {
+        let mut stage = asked(vec![hangs(), says("again on Tuesday at nine.")]);
+        stage.at(2_400, Coming::Token(FIRST, "Monday is free. And we open ".into()));
+        if is_told {
+            stage.at(3_000, Coming::Failed(Service::Llm, FIRST));
+        }
+        stage.run(11_000);
+        // What was pending is spoken after 300 ms; 2 s later nothing has followed it.
+        let asked = if is_told { 3_000 } else { 2_400 + 300 + 2_000 };
+        assert_eq!(stage.when("generate 2 by the backup"), [asked]);
+        let prompt = stage.prompts.last().unwrap();
+        assert!(prompt[0].content.contains("Go on with its next word"), "{prompt:?}");
+        assert_eq!(told(&stage), ["Monday is free. And we open "], "what was spoken is given to the backup");
+        assert_eq!(
+            stage.said(),
+            [("Monday is free. And we open again on Tuesday at nine.".to_owned(), false)],
+            "told: {is_told}"
+        );
+        // What the first still says is late, and so is its end.
+        stage.tell(Fact::Token { reply: FIRST, text: "Too late." });
+        assert!(!stage.log.iter().any(|(_, line)| line.contains("Too late") || line.contains("sorry")));
+    }
+}
+
+#[test]
+fn a_model_that_goes_on_by_itself_is_kept() {
+    let mut stage = asked(vec![hangs(), hangs()]);
+    stage.at(2_400, Coming::Token(FIRST, "Monday is free. And we open ".into()));
+    stage.at(5_000, Coming::Token(FIRST, "again on Tuesday at nine.".into()));
+    stage.at(5_010, Coming::Ended(FIRST, GenerationEnd::Stop));
+    stage.run(11_000);
+    assert_eq!(stage.when("generate 2 by the backup"), [4_700]);
+    assert_eq!(stage.when("cancel 2"), [5_010]);
+    assert_eq!(stage.said(), [("Monday is free. And we open again on Tuesday at nine.".to_owned(), false)]);
+}
+
+#[test]
 fn a_model_that_stalls_in_mid_answer_is_stopped_and_what_there_is_is_spoken() {
     let mut stage = Stage::new(DialogueSpec::default(), &[]);
     stage.answers = [hangs()].into();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::TranscriptKind::*;
-use crate::dialogue::{Command, DialogueSpec, EndReason, Timing};
+use crate::dialogue::{Command, DialogueEvent, DialogueSpec, EndReason, Timing};
 
 use super::stage::{Answer, Coming, Stage};
 
@@ -19,6 +19,39 @@ fn silence_is_asked_about_twice_and_then_ended() {
     assert_eq!(stage.ended.unwrap().1, EndReason::Inactivity);
     let heard = stage.when("heard");
     assert_eq!(stage.when("speak"), [8_000, heard[0] + 8_000, heard[1] + 8_000]);
+}
+
+/// The rule by which the call ended and what it saw, and those of what was dropped.
+fn reasons(stage: &Stage) -> (Vec<String>, Vec<String>) {
+    let (mut endings, mut dropped) = (Vec::new(), Vec::new());
+    for (_, event) in &stage.events {
+        match event {
+            DialogueEvent::Ending { why, .. } => endings.push(format!("{}: {}", why.rule, why.inputs)),
+            DialogueEvent::Dropped { why, .. } => dropped.push(format!("{}: {}", why.rule, why.inputs)),
+            _ => {}
+        }
+    }
+    (endings, dropped)
+}
+
+#[test]
+fn the_end_says_by_which_rule_it_came_and_what_was_waited_for() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.run(60_000);
+    let (endings, _) = reasons(&stage);
+    assert!(matches!(&endings[..], [one] if one.starts_with("idle.end: the goodbye is over, ")), "{endings:?}");
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.at(500, Coming::Command(Command::End));
+    stage.run(2_000);
+    assert_eq!(reasons(&stage).0, ["command.end: no words were pending, 0 ms after it was decided"]);
+}
+
+#[test]
+fn what_is_dropped_says_by_which_rule() {
+    let mut stage = Stage::new(DialogueSpec::default(), &[]);
+    stage.at(500, Coming::Command(Command::Transfer { to: None }));
+    stage.run(2_000);
+    assert_eq!(reasons(&stage).1, ["transfer.no-number: none is ordered, none is configured"]);
 }
 
 #[test]

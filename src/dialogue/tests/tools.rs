@@ -35,7 +35,7 @@ fn result(stage: &Stage) -> Option<&str> {
 
 fn dropped(stage: &Stage) -> Vec<&'static str> {
     let what = |(_, event): &(u64, DialogueEvent)| match event {
-        DialogueEvent::Dropped { what } => Some(*what),
+        DialogueEvent::Dropped { what, .. } => Some(*what),
         _ => None,
     };
     stage.events.iter().filter_map(what).collect()

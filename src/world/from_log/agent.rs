@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::call::{Ambience, CallSpec, DialogueSpec, Screening, Speculation, Timing, ToolRule};
+use crate::conversation::Denoising;
 use crate::world::scenario::{SPOKEN, spoken};
 
 use super::{millis, quotable};
@@ -28,6 +29,12 @@ pub(super) fn put_agent(file: &mut String, spec: &CallSpec) {
     }
     if !spec.record {
         let _ = writeln!(file, "agent record=no");
+    }
+    if spec.sound.denoising != Denoising::default() {
+        let _ = writeln!(file, "agent denoising={}", spec.sound.denoising.name());
+    }
+    if spec.sound.auto_gain {
+        let _ = writeln!(file, "agent auto-gain=yes");
     }
     if spec.sound.ambience != Ambience::None {
         let _ = writeln!(file, "agent ambience={}", spec.sound.ambience.name());

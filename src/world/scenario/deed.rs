@@ -157,6 +157,7 @@ pub(super) fn deed(args: &mut Args<'_>) -> Result<Deed, String> {
                         update.interruption_sensitivity =
                             Some(value.parse().map_err(|_| format!("`{value}` is no number"))?);
                     }
+                    "denoising" => update.denoising = Some(super::value::denoising(value)?),
                     _ => return Err(format!("`update` has no `{name}`")),
                 }
             }

@@ -36,6 +36,8 @@ pub(in crate::world) enum What {
     Lines(usize),
     Generations(usize),
     Gap(Duration),
+    /// Sound of the caller had to be made up so often at the most.
+    Gaps(usize),
     Ended {
         reason: String,
         from: When,
@@ -67,6 +69,10 @@ pub(super) fn expectation(args: &mut Args<'_>) -> Result<What, String> {
         "lines" => What::Lines(count(args.word()?.bare()?)?),
         "generations" => What::Generations(count(args.word()?.bare()?)?),
         "gap" => What::Gap(range(args.word()?.bare()?)?.1.ok_or("expected `..` and a length")?.offset),
+        "gaps" => {
+            let word = args.word()?.bare()?;
+            What::Gaps(count(word.strip_prefix("..").ok_or("expected `..` and a count")?)?)
+        }
         "ended" => {
             let reason = args.word()?.bare()?.to_owned();
             let (from, to) = range(args.next_bare().unwrap_or("0.."))?;
@@ -119,6 +125,7 @@ const KINDS: &[&str] = &[
     "answered-by",
     "hold",
     "withheld",
+    "voiceless",
 ];
 
 fn kind(name: &str) -> Result<String, String> {

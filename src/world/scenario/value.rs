@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::conversation::Failure;
+use crate::conversation::{Denoising, Failure};
 
 /// A moment of a scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,14 @@ pub(in crate::world) struct When {
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("`{text}` is no count"))
+}
+
+/// What is taken out of the caller's sound.
+pub(super) fn denoising(text: &str) -> Result<Denoising, String> {
+    Denoising::from_name(text).ok_or_else(|| {
+        let names = Denoising::ALL.map(Denoising::name).join("`, `");
+        format!("`{text}` is none of `{names}`")
+    })
 }
 
 /// An echo as `delay:decibels`.
