@@ -80,7 +80,7 @@ impl ActiveLevel {
         self.energy += energy as f64 / size as f64;
         for (n, (pieces, since)) in self.above.iter_mut().enumerate() {
             *since = if value >= threshold(n) { 0 } else { since.saturating_add(1) };
-            *pieces += f64::from(u8::from(*since <= HANGOVER - 1));
+            *pieces += f64::from(u8::from(*since < HANGOVER));
         }
         if self.above.first().is_some_and(|(pieces, _)| *pieces > MEMORY) {
             self.energy /= 2.0;

@@ -96,6 +96,11 @@ impl Ear {
             let is_kept_again = whose == Some(sound::KEPT) && std::mem::take(&mut self.is_kept_next);
             // Whoever speaks it, it is the same utterance.
             whose = whose.map(|voice| self.voices.get(&voice).copied().unwrap_or(voice));
+            if self.bed > 0 {
+                // What lies under the edge of a word may make it look like another reply's.
+                let is_over = |reply: u32| self.utterances.iter().any(|(earlier, _)| *earlier == reply);
+                whose = whose.filter(|reply| current == Some(*reply) || !is_over(*reply));
+            }
             match (whose, current) {
                 // A filler may overtake the answer it bridges; but nobody is heard again.
                 (Some(whose), Some(current))
