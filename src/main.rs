@@ -179,10 +179,12 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
     };
     let providers = providers(&config, simulators.as_ref())?;
     let backups = backups(&config, simulators.as_ref())?;
+    let defaults = EngineConfig::default();
     let engine = Engine::new(EngineConfig {
         max_calls: config.engine.max_calls,
         media_threads: config.engine.media_threads,
-        ..EngineConfig::default()
+        cleaned_calls: config.engine.cleaned_calls.unwrap_or(defaults.cleaned_calls),
+        ..defaults
     });
     let rtp = RtpConfig {
         address: config.rtp.address,

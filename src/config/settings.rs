@@ -66,6 +66,8 @@ pub struct Engine {
     pub max_call: Duration,
     /// Threads that drive calls; 0: calls share the runtime's own.
     pub media_threads: usize,
+    /// With more calls than this, new ones are not cleaned of noise; `None`: the engine's own figure.
+    pub cleaned_calls: Option<usize>,
 }
 
 /// `[rtp]`: the media ports.
@@ -257,9 +259,10 @@ fn engine(mut section: Section<'_>) -> Engine {
     let max_calls = section.integer("max_calls", 1..=100_000).unwrap_or(100);
     let max_call = section.integer("max_call_seconds", 10..=86_400).unwrap_or(3_600);
     let media_threads = section.integer("media_threads", 0..=256).map_or(0, |threads| threads as usize);
+    let cleaned_calls = section.integer("cleaned_calls", 0..=100_000).map(|calls| calls as usize);
     section.finish();
     let max_calls = usize::try_from(max_calls).unwrap_or(usize::MAX);
-    Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads }
+    Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads, cleaned_calls }
 }
 
 fn rtp(mut section: Section<'_>) -> Rtp {

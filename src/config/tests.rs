@@ -297,7 +297,7 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[engine]\nmaxCals = 1", "[engine] maxCals: unknown key; did you mean `max_calls`?"),
         (
             "[engine]\ncolour = 1",
-            "[engine] colour: unknown key; known here: max_calls, max_call_seconds, media_threads",
+            "[engine] colour: unknown key; known here: max_calls, max_call_seconds, media_threads, cleaned_calls",
         ),
         ("[agnets]", "a.toml:1: agnets: unknown key; did you mean `agents`?"),
         ("[rtp]\nports = \"10000\"", "[rtp] ports: found \"10000\", expected a range of ports"),

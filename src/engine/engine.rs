@@ -15,7 +15,8 @@ use super::registry::{Busy, Permit, Registry};
 use super::stats::{Counters, EngineStats};
 use super::threads::Threads;
 use super::{CallHandle, CallId, Outcome, ServiceCounters, Start};
-use crate::call::{EndReason, Event, EventKind, Report};
+use crate::call::{EndReason, Event, EventKind, Report, SoundSpec};
+use crate::conversation::Denoising;
 use crate::gateway::LegCounters;
 
 /// How an engine is limited.
@@ -27,11 +28,15 @@ pub struct EngineConfig {
     pub retry_after: Duration,
     /// Threads that drive calls and do nothing else; 0: calls run as tasks of the runtime they are started in.
     pub media_threads: usize,
+    /// With more calls than this at once, new ones are not cleaned of noise: a noisy call that is cleaned costs about a
+    /// sixtieth of a core. Whoever asks for it in a live call gets it all the same.
+    pub cleaned_calls: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_calls: 200, retry_after: Duration::from_secs(5), media_threads: 0 }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { max_calls: 200, retry_after: Duration::from_secs(5), media_threads: 0, cleaned_calls: 25 * cores }
     }
 }
 
@@ -85,6 +90,9 @@ impl Engine {
         let inner = &self.inner;
         if start.call.seed == 0 {
             start.call.seed = u64::from_ne_bytes(random_bytes());
+        }
+        if !afford_cleaning(&mut start.call.sound, inner.registry.live(), inner.config.cleaned_calls) {
+            tracing::info!(call = %start.id, limit = inner.config.cleaned_calls, "too many calls to clean this one of noise");
         }
         let (requests, receiver) = mpsc::channel(CallHandle::REQUESTS);
         let (outcome, outcome_receiver) = watch::channel(None);
@@ -159,6 +167,15 @@ impl Engine {
     }
 }
 
+/// Leaves a call uncleaned that begins while `live` calls go on of which `most` may be cleaned; `false`: it was to be cleaned.
+fn afford_cleaning(sound: &mut SoundSpec, live: usize, most: usize) -> bool {
+    let is_refused = sound.denoising != Denoising::None && live >= most;
+    if is_refused {
+        sound.denoising = Denoising::None;
+    }
+    !is_refused
+}
+
 /// Drives one call from beginning to end. A panic ends this call and no other.
 async fn drive(
     start: Start,
@@ -187,4 +204,23 @@ async fn drive(
             events: vec![Event { at, kind: EventKind::Ended { reason } }],
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_so_many_calls_a_new_one_is_not_cleaned() {
+        for (live, wanted, expected) in [
+            (1, Denoising::Noise, Denoising::Noise),
+            (2, Denoising::Noise, Denoising::None),
+            (2, Denoising::NoiseAndSpeech, Denoising::None),
+            (2, Denoising::None, Denoising::None),
+        ] {
+            let mut sound = SoundSpec { denoising: wanted, auto_gain: true, ..SoundSpec::default() };
+            assert_eq!(afford_cleaning(&mut sound, live, 2), wanted == expected, "{live} {wanted:?}");
+            assert_eq!((sound.denoising, sound.auto_gain), (expected, true));
+        }
+    }
 }

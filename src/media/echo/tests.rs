@@ -95,13 +95,13 @@ fn share(found: &[(u64, Judgement)], what: Judgement) -> f64 {
 }
 
 #[test]
-fn our_own_voice_is_known_within_200_ms_from_near_and_far_through_any_room() {
+fn our_own_voice_is_known_within_a_quarter_of_a_second_from_near_and_far_through_any_room() {
     for (voice, lag, decibels, room) in [(0, 1_440, -12.0, true), (2, 333, -20.0, false), (4, 3_601, -6.0, true)] {
         let sent = talk(voice, 14_000);
         let found = judge(&sent, &echoed(&sent, lag, decibels, room));
         let began = found[0].0;
         let known = found.iter().find(|(_, judged)| *judged == Judgement::Echo).expect("an echo").0;
-        assert!(known - began <= 200, "voice {voice}: known {} ms after it began", known - began);
+        assert!(known - began <= 250, "voice {voice}: known {} ms after it began", known - began);
         let after: Vec<_> = found.iter().copied().filter(|(at, _)| *at > known).collect();
         assert!(share(&after, Judgement::Echo) > 0.9, "voice {voice}: {}", share(&after, Judgement::Echo));
     }
