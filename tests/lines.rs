@@ -352,6 +352,7 @@ fn comfort_noise_stands_for_a_pause_as_loud_as_the_sender_says() {
         let amplitude = 32_768.0 * 10f32.powf(-f32::from(level_dbov) / 20.0) * 3f32.sqrt();
         let mut told = Vec::new();
         for spurt in 0..3 {
+            let spurt_began = hand.heard.len();
             // The caller's background lies under the voice and 100 ms behind it.
             for piece in speech.chunks_exact(160).chain(std::iter::repeat_n(&[0i16; 160][..], 5)) {
                 let samples: Vec<i16> = piece
@@ -375,7 +376,7 @@ fn comfort_noise_stands_for_a_pause_as_loud_as_the_sender_says() {
                 timestamp += 3_200;
             }
             let pause: Vec<Heard> = hand.heard[before..].to_vec();
-            told.extend(pause.iter().filter_map(|heard| match heard {
+            told.extend(hand.heard[spurt_began..].iter().filter_map(|heard| match heard {
                 Heard::Silence { since } => Some(since.saturating_duration_since(hand.start)),
                 _ => None,
             }));

@@ -439,7 +439,10 @@ impl Call {
             }
             Sent::Frame(ref frame) => {
                 self.inbound.sent(frame, now);
-                self.voiceless.agent(frame, self.since_begin(now));
+                // A bed is no voice.
+                if self.outbound.is_speaking() {
+                    self.voiceless.agent(frame, self.since_begin(now));
+                }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.agent(frame, now);
                     while let Some((caller, agent)) = recorder.poll() {

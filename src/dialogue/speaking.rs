@@ -118,8 +118,8 @@ impl Dialogue {
         let id = self.made_of(id);
         let Some(reply) = self.reply(id) else { return };
         if reply.backup.goes_on()
-            && !reply.text.ends_with(char::is_whitespace)
-            && !text.starts_with(char::is_whitespace)
+            && reply.text.chars().next_back().is_some_and(|last| !last.is_whitespace() && is_spaced(last))
+            && text.chars().next().is_some_and(|first| first.is_alphanumeric() && is_spaced(first))
         {
             // The words before were another model's, which ended them without a space.
             text.insert(0, ' ');
@@ -495,4 +495,9 @@ impl Dialogue {
             self.timers.set(timer, at);
         }
     }
+}
+
+/// Whether words written with such letters have spaces between them (those of Chinese and Japanese have none).
+const fn is_spaced(letter: char) -> bool {
+    (letter as u32) < 0x2E80
 }

@@ -167,9 +167,9 @@ impl Engine {
     }
 }
 
-/// Leaves a call uncleaned that begins while `live` calls go on of which `most` may be cleaned; `false`: it was to be cleaned.
+/// Leaves a call uncleaned that is the `live`th of which `most` may be cleaned; `false`: it was to be cleaned.
 fn afford_cleaning(sound: &mut SoundSpec, live: usize, most: usize) -> bool {
-    let is_refused = sound.denoising != Denoising::None && live >= most;
+    let is_refused = sound.denoising != Denoising::None && live > most;
     if is_refused {
         sound.denoising = Denoising::None;
     }
@@ -213,10 +213,10 @@ mod tests {
     #[test]
     fn beyond_so_many_calls_a_new_one_is_not_cleaned() {
         for (live, wanted, expected) in [
-            (1, Denoising::Noise, Denoising::Noise),
-            (2, Denoising::Noise, Denoising::None),
-            (2, Denoising::NoiseAndSpeech, Denoising::None),
-            (2, Denoising::None, Denoising::None),
+            (2, Denoising::Noise, Denoising::Noise),
+            (3, Denoising::Noise, Denoising::None),
+            (3, Denoising::NoiseAndSpeech, Denoising::None),
+            (3, Denoising::None, Denoising::None),
         ] {
             let mut sound = SoundSpec { denoising: wanted, auto_gain: true, ..SoundSpec::default() };
             assert_eq!(afford_cleaning(&mut sound, live, 2), wanted == expected, "{live} {wanted:?}");

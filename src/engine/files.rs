@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -33,12 +34,21 @@ pub(super) struct Files {
 
 #[derive(Debug)]
 enum Job {
-    Open { file: u64, path: PathBuf },
-    OpenSound { file: u64, path: PathBuf, format: RecordingFormat, rate: SampleRate },
+    Open { file: u64, path: PathBuf, state: Arc<State> },
+    OpenSound { file: u64, path: PathBuf, format: RecordingFormat, rate: SampleRate, state: Arc<State> },
     Write { file: u64, offset: u64, bytes: Vec<u8> },
     Sound { file: u64, at: u64, sides: [Vec<i16>; 2] },
     Close { file: u64, done: oneshot::Sender<()> },
     Abandon { file: u64 },
+}
+
+/// What a call and the thread that writes its file tell each other beside the queue, which may be full.
+#[derive(Debug, Default)]
+struct State {
+    /// Nothing more can be written.
+    failed: AtomicBool,
+    /// Nothing more comes.
+    ended: AtomicBool,
 }
 
 impl Files {
@@ -50,19 +60,22 @@ impl Files {
 
     /// A new file at `path`; an older one is overwritten. Its directory is made when it is missing.
     pub(super) fn create(&self, path: PathBuf) -> FileSink {
-        let file = self.serial.fetch_add(1, Relaxed);
-        let sink = FileSink { jobs: self.plain.clone(), dropped: Arc::clone(&self.dropped), file, closed: false };
-        sink.submit(Job::Open { file, path });
-        sink
+        let sink = self.sink(&self.plain);
+        let open = Job::Open { file: sink.file, path, state: Arc::clone(&sink.state) };
+        sink.open(open)
     }
 
     /// The same for a recording.
     pub(super) fn create_sound(&self, path: PathBuf, format: RecordingFormat, rate: SampleRate) -> FileSink {
+        let sink = self.sink(if format == RecordingFormat::Opus { &self.coded } else { &self.plain });
+        let open = Job::OpenSound { file: sink.file, path, format, rate, state: Arc::clone(&sink.state) };
+        sink.open(open)
+    }
+
+    fn sink(&self, jobs: &SyncSender<Job>) -> FileSink {
         let file = self.serial.fetch_add(1, Relaxed);
-        let jobs = if format == RecordingFormat::Opus { self.coded.clone() } else { self.plain.clone() };
-        let sink = FileSink { jobs, dropped: Arc::clone(&self.dropped), file, closed: false };
-        sink.submit(Job::OpenSound { file, path, format, rate });
-        sink
+        let (jobs, dropped) = (jobs.clone(), Arc::clone(&self.dropped));
+        FileSink { jobs, dropped, file, state: Arc::default(), closed: false }
     }
 
     /// Pieces that were not written because the disk or the coder was too slow.
@@ -77,10 +90,19 @@ pub(super) struct FileSink {
     jobs: SyncSender<Job>,
     dropped: Arc<AtomicU64>,
     file: u64,
+    state: Arc<State>,
     closed: bool,
 }
 
 impl FileSink {
+    /// Has the file opened; where there is no room to ask for it, all of it will be dropped.
+    fn open(self, job: Job) -> Self {
+        if !self.submit(job) {
+            self.state.failed.store(true, Relaxed);
+        }
+        self
+    }
+
     /// Writes `bytes` at `offset`. Never waits; `false` when the piece was dropped. A gap reads as zeros.
     pub(super) fn write_at(&self, offset: u64, bytes: Vec<u8>) -> bool {
         self.submit(Job::Write { file: self.file, offset, bytes })
@@ -95,7 +117,7 @@ impl FileSink {
     /// Closes the file and waits, for two seconds at most, until it is complete.
     pub(super) async fn close(mut self) {
         let (done, complete) = oneshot::channel();
-        self.closed = self.submit(Job::Close { file: self.file, done });
+        self.closed = self.jobs.try_send(Job::Close { file: self.file, done }).is_ok();
         if self.closed {
             // Too slow or gone: the file stays as it is.
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, complete).await;
@@ -103,7 +125,7 @@ impl FileSink {
     }
 
     fn submit(&self, job: Job) -> bool {
-        let accepted = self.jobs.try_send(job).is_ok();
+        let accepted = !self.state.failed.load(Relaxed) && self.jobs.try_send(job).is_ok();
         if !accepted {
             self.dropped.fetch_add(1, Relaxed);
         }
@@ -113,8 +135,8 @@ impl FileSink {
 
 impl Drop for FileSink {
     fn drop(&mut self) {
-        if !self.closed {
-            self.submit(Job::Abandon { file: self.file });
+        if !self.closed && self.jobs.try_send(Job::Abandon { file: self.file }).is_err() {
+            self.state.ended.store(true, Relaxed);
         }
     }
 }
@@ -130,61 +152,116 @@ fn thread(name: &str) -> SyncSender<Job> {
 }
 
 /// A file that is open.
-enum Open {
+struct Open {
+    content: Content,
+    state: Arc<State>,
+    /// It had ended at the last sweep.
+    is_ending: bool,
+}
+
+enum Content {
     Bytes(File),
     Sound(SoundFile),
 }
 
-/// The thread: does one job after the other until nobody can send any more.
+/// The thread: does one job after the other until nobody can send any more. Files whose end found no room in the queue are
+/// closed once everything that was in it is done.
 fn write(jobs: &Receiver<Job>) {
     let mut open = HashMap::new();
-    while let Ok(job) = jobs.recv() {
-        match job {
-            Job::Open { file, path } => opened(&mut open, file, &path, create(&path).map(Open::Bytes)),
-            Job::OpenSound { file, path, format, rate } => {
-                let created = create(&path).and_then(|created| SoundFile::new(created, format, rate));
-                opened(&mut open, file, &path, created.map(Open::Sound));
+    let mut since_sweep = 0;
+    loop {
+        let job = match jobs.try_recv() {
+            Ok(job) => job,
+            Err(TryRecvError::Disconnected) => return sweep(&mut open, true),
+            Err(TryRecvError::Empty) => {
+                sweep(&mut open, true);
+                match jobs.recv() {
+                    Ok(job) => job,
+                    Err(_) => return sweep(&mut open, true),
+                }
             }
-            Job::Write { file, offset, bytes } => {
-                let written = match open.get_mut(&file) {
-                    Some(Open::Bytes(file)) => write_at(file, offset, &bytes),
-                    _ => Ok(()),
-                };
-                give_up_on_error(&mut open, file, written);
-            }
-            Job::Sound { file, at, sides: [left, right] } => {
-                let written = match open.get_mut(&file) {
-                    Some(Open::Sound(sound)) => sound.write(at, &left, &right),
-                    _ => Ok(()),
-                };
-                give_up_on_error(&mut open, file, written);
-            }
-            Job::Close { file, done } => {
-                close(open.remove(&file));
-                // The call may have stopped waiting.
-                let _ = done.send(());
-            }
-            Job::Abandon { file } => close(open.remove(&file)),
+        };
+        done(&mut open, job);
+        since_sweep += 1;
+        if since_sweep >= QUEUE {
+            // What a queue that is never empty held at the last sweep has been done since.
+            since_sweep = 0;
+            sweep(&mut open, false);
         }
     }
 }
 
-fn opened(open: &mut HashMap<u64, Open>, file: u64, path: &Path, created: io::Result<Open>) {
+/// Closes the files that have ended, if nothing of theirs is in the queue any more; otherwise the next time.
+fn sweep(open: &mut HashMap<u64, Open>, queue_is_done: bool) {
+    let mut over = Vec::new();
+    for (&file, open) in open.iter_mut().filter(|(_, open)| open.state.ended.load(Relaxed)) {
+        if std::mem::replace(&mut open.is_ending, true) || queue_is_done {
+            over.push(file);
+        }
+    }
+    for file in over {
+        close(open.remove(&file));
+    }
+}
+
+fn done(open: &mut HashMap<u64, Open>, job: Job) {
+    match job {
+        Job::Open { file, path, state } => {
+            let created = create(&path).map(Content::Bytes);
+            opened(open, file, &path, state, created);
+        }
+        Job::OpenSound { file, path, format, rate, state } => {
+            let created = create(&path).and_then(|created| SoundFile::new(created, format, rate)).map(Content::Sound);
+            opened(open, file, &path, state, created);
+        }
+        Job::Write { file, offset, bytes } => {
+            let written = match open.get_mut(&file) {
+                Some(Open { content: Content::Bytes(file), .. }) => write_at(file, offset, &bytes),
+                _ => Ok(()),
+            };
+            give_up_on_error(open, file, written);
+        }
+        Job::Sound { file, at, sides: [left, right] } => {
+            let written = match open.get_mut(&file) {
+                // A coder that fails on one call's sound takes no other call's recording with it.
+                Some(Open { content: Content::Sound(sound), .. }) => {
+                    catch_unwind(AssertUnwindSafe(|| sound.write(at, &left, &right)))
+                        .unwrap_or_else(|_| Err(io::Error::other("the coder failed")))
+                }
+                _ => Ok(()),
+            };
+            give_up_on_error(open, file, written);
+        }
+        Job::Close { file, done } => {
+            close(open.remove(&file));
+            // The call may have stopped waiting.
+            let _ = done.send(());
+        }
+        Job::Abandon { file } => close(open.remove(&file)),
+    }
+}
+
+fn opened(open: &mut HashMap<u64, Open>, file: u64, path: &Path, state: Arc<State>, created: io::Result<Content>) {
     match created {
-        Ok(created) => _ = open.insert(file, created),
-        Err(error) => tracing::warn!(path = %path.display(), %error, "cannot write a recording or call log"),
+        Ok(content) => _ = open.insert(file, Open { content, state, is_ending: false }),
+        Err(error) => {
+            state.failed.store(true, Relaxed);
+            tracing::warn!(path = %path.display(), %error, "cannot write a recording or call log");
+        }
     }
 }
 
 fn give_up_on_error(open: &mut HashMap<u64, Open>, file: u64, written: io::Result<()>) {
     if let Err(error) = written {
-        open.remove(&file);
+        if let Some(open) = open.remove(&file) {
+            open.state.failed.store(true, Relaxed);
+        }
         tracing::warn!(%error, "a recording or call log ends early");
     }
 }
 
 fn close(file: Option<Open>) {
-    if let Some(Open::Sound(sound)) = file
+    if let Some(Open { content: Content::Sound(sound), .. }) = file
         && let Err(error) = sound.finish()
     {
         tracing::warn!(%error, "a recording ends early");
@@ -234,6 +311,12 @@ pub(super) mod tests {
     }
 
     impl Gate {
+        /// Does all that waits, to the end.
+        fn done(self) {
+            drop(self.jobs);
+            write(&self.waiting);
+        }
+
         /// Lets the thread work; what was waiting is done afterwards.
         pub(in crate::engine) async fn open(self) {
             std::thread::spawn(move || write(&self.waiting));
@@ -263,9 +346,38 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_path_that_cannot_be_written_holds_nobody_up() {
-        let sink = Files::start().create(PathBuf::from("/dev/null/not-a-directory/file"));
-        assert!(sink.write_at(0, vec![1]));
+        let files = Files::start();
+        let sink = files.create(PathBuf::from("/dev/null/not-a-directory/file"));
+        // Another file's end tells that the first could not be opened.
+        let path = TestFile::new("after");
+        files.create(path.0.clone()).close().await;
+        assert!(!sink.write_at(0, vec![1]));
+        assert_eq!(files.dropped(), 1, "what is sent to no file is counted");
         sink.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_end_found_no_room_is_closed_all_the_same() {
+        let (files, gate) = Files::held_up(3);
+        let path = TestFile::new("ended");
+        let sink = files.create_sound(path.0.clone(), RecordingFormat::Opus, SampleRate::HZ_8000);
+        let piece = || [vec![1_000; 4_000], vec![0; 4_000]];
+        assert!(sink.sound(0, piece()) && sink.sound(4_000, piece()) && !sink.sound(8_000, piece()));
+        sink.close().await;
+        drop(files);
+        gate.done();
+        let ogg = std::fs::read(&path.0).unwrap();
+        // Its last page says that it is the last (RFC 3533 section 6: flag 4 of the byte behind the version).
+        let last = ogg.windows(4).rposition(|four| four == b"OggS").unwrap();
+        assert_eq!(ogg[last + 5] & 4, 4);
+    }
+
+    #[test]
+    fn a_recording_that_could_not_even_begin_counts_all_of_its_sound() {
+        let (files, _shut) = Files::held_up(0);
+        let sink = files.create_sound(PathBuf::from("unused"), RecordingFormat::Ulaw, SampleRate::HZ_8000);
+        assert!(!sink.sound(0, [vec![0; 80], vec![0; 80]]));
+        assert_eq!(files.dropped(), 2);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl SoundFile {
 
 /// Makes the headers of the recordings in `directory` true whose writer was killed, so that any player finds all of their
 /// sound; says how many there were. Files that somebody may still be writing are left alone: those touched within
-/// [`SETTLED`]. What is no recording of ours is not looked into.
+/// ten seconds. What is no recording of ours is not looked into.
 ///
 /// # Errors
 ///

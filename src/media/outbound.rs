@@ -404,6 +404,11 @@ impl Outbound {
         [packet, wakes, heard].into_iter().flatten().min()
     }
 
+    /// Whether a reply has begun to be heard and is not over.
+    pub fn is_speaking(&self) -> bool {
+        self.playout.is_audible()
+    }
+
     /// Whether there is room for more speech of a reply: less than 5 s wait in all, or less than 2 s of the reply whose
     /// turn it is.
     pub fn wants_speech(&self, reply: ReplyId) -> bool {

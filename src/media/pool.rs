@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::audio::{SampleRate, level};
 
-/// Blocks of 20 ms of sound, lent to tapes. Allocated as speech comes, so that a call whose agent is silent holds none, and
-/// given back, all but [`Pool::KEPT`], once no tape has any.
+/// Blocks of 20 ms of sound, lent to tapes. Allocated as speech comes, so that a call holds as many as its longest answers
+/// needed and no more; taking sound out and giving blocks back never touches the heap.
 #[derive(Debug)]
 pub(super) struct Pool {
     blocks: Vec<Box<[i16]>>,
@@ -28,9 +28,6 @@ pub(super) struct Tape {
 }
 
 impl Pool {
-    /// How many blocks stay: what a short answer needs.
-    const KEPT: usize = 64;
-
     /// Room for `most` of sound to come and, for several tapes at once, `history` of sound gone by.
     pub(super) fn new(rate: SampleRate, most: Duration, history: Duration) -> Self {
         let block = rate.samples_in(Duration::from_millis(20)).max(1);
@@ -91,14 +88,6 @@ impl Pool {
     pub(super) fn free(&mut self, tape: &mut Tape) {
         self.free.extend(tape.blocks.drain(..));
         (tape.begin, tape.end) = (0, 0);
-        if self.free.len() == self.blocks.len() && self.blocks.len() > Self::KEPT {
-            self.blocks.truncate(Self::KEPT);
-            self.blocks.shrink_to_fit();
-            self.free.clear();
-            self.free.extend(0..Self::KEPT as u16);
-            self.free.shrink_to_fit();
-            tape.blocks.shrink_to_fit();
-        }
     }
 
     /// The samples of a tape from `position` to the end of their block.
@@ -189,15 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn after_a_long_answer_most_of_its_memory_goes_back() {
+    fn no_more_is_held_than_was_needed_at_once() {
         let mut pool = Pool::new(SampleRate::HZ_8000, Duration::from_secs(5), Duration::ZERO);
         let (mut long, mut short) = (Tape::default(), Tape::default());
-        pool.write(&mut long, &[1; 32_000]);
-        pool.write(&mut short, &[2; 160]);
-        pool.free(&mut long);
-        assert_eq!(pool.blocks.len(), 201, "another reply has sound");
-        pool.free(&mut short);
-        assert_eq!((pool.blocks.len(), pool.free.len()), (Pool::KEPT, Pool::KEPT));
+        for _ in 0..3 {
+            pool.write(&mut long, &[1; 32_000]);
+            pool.write(&mut short, &[2; 160]);
+            assert_eq!((pool.blocks.len(), pool.free.len()), (201, 0));
+            pool.free(&mut long);
+            pool.free(&mut short);
+            assert_eq!((pool.blocks.len(), pool.free.len()), (201, 201));
+        }
         assert_eq!(pool.write(&mut short, &[3; 32_000]), 32_000);
         let mut back = [0; 160];
         assert_eq!((short.read(&pool, 31_840, &mut back), back), (160, [3; 160]));

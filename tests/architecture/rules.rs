@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rtp",
             "conversation::Ambience",
             "conversation::Backdrop",
+            "conversation::Denoising",
             "conversation::Digit",
             "conversation::ReplyId",
         ],

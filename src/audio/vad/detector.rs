@@ -38,7 +38,8 @@ pub struct Hop {
 /// loud each band is beside how quiet it gets, so what is called speech follows the noise. Speech lasts
 /// [`HANGOVER`](Self::HANGOVER) longer than it is heard.
 ///
-/// Whatever the rate, only the telephone band is looked at. The result is the same on every machine, to the bit.
+/// Whatever the rate, only the telephone band is looked at. The network's result is the same with and without vector
+/// instructions, to the bit.
 /// [`push`](Self::push) allocates nothing.
 #[derive(Clone)]
 pub struct Vad {

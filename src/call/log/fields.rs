@@ -147,7 +147,7 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     if *auto_gain {
         put_option(line, "auto_gain", "1");
     }
-    put_option(line, "ambience", ambience.name());
+    put_option(line, "bed", ambience.name());
     if *level_voices {
         put_option(line, "level_voices", "1");
     }
@@ -282,11 +282,11 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     for setting in fields {
         let (name, value) = setting.split_once('=')?;
         match name.strip_prefix('@') {
-            // Written by versions that did nothing about it.
-            Some("denoising") => {}
+            // Written by versions that did nothing about them.
+            Some("denoising" | "ambience") => {}
             Some("denoise") => sound.denoising = named(&Denoising::ALL, Denoising::name, &text(value)?)?,
             Some("auto_gain") => sound.auto_gain = value == "1",
-            Some("ambience") => sound.ambience = Ambience::from_name(&text(value)?)?,
+            Some("bed") => sound.ambience = Ambience::from_name(&text(value)?)?,
             Some("level_voices") => sound.level_voices = value == "1",
             Some("voices") => {
                 let mut levels = value.split(',').map(|level| match level {
