@@ -214,7 +214,7 @@ def _():
     for name in ("lost", "late", "duplicate", "malformed", "foreign", "unknownPayload", "undecodable", "restarts"):
         # The peer is a process of its own, which the machine may hold up for a moment.
         assert inbound[name] <= (8 if name == "late" else 0), (name, inbound)
-    assert inbound["concealedMs"] == 0 and outbound["underruns"] == 0, engine
+    assert inbound["concealedMs"] <= 100 and outbound["underruns"] == 0, engine
     # A sender on a port that was not signalled is believed from its fifth packet on; ffmpeg's first report is as early as
     # its first packet.
     assert leg["foreignSource"] == 5 and leg["malformed"] == leg["sendFailed"] == 0, leg
