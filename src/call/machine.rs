@@ -450,6 +450,11 @@ impl Call {
                     }
                 }
             }
+            Sent::Skipped(length) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.agent_skipped(length, now);
+                }
+            }
             Sent::ClearFar => self.outputs.push_back(Output::ClearFar),
             Sent::Mark(mark) => self.outputs.push_back(Output::Mark(mark)),
             Sent::Started { reply } => {

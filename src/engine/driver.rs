@@ -16,7 +16,7 @@ use super::replies::ReplyEvent;
 use super::services::Services;
 use super::spare::Spare;
 use super::stats::{Counters, Totals};
-use super::wake::{Sources, Timer, ToolRuns, Wake};
+use super::wake::{Sources, Timer, ToolRuns, Wake, is_held_up};
 use super::{CallId, Outcome, ServiceCounters, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Format, Input, LineSpec, Output, RtcpSpec};
 use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
@@ -105,6 +105,7 @@ impl Driver {
             timer: Timer::new(began),
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             served: 0,
+            in_a_row: 0,
         };
         Self {
             id,
@@ -133,7 +134,7 @@ impl Driver {
         if !self.ringing {
             self.tell(&Input::Answered, now);
         }
-        let mut wakes = 0;
+        let (mut wakes, mut has_looked) = (0, false);
         loop {
             self.carry_out_all(now);
             self.sources.spare.expire(now);
@@ -160,12 +161,22 @@ impl Driver {
             let deadline = self.call.poll_timeout().into_iter().chain(self.stop_at).min();
             let wake = self.sources.next(|reply| self.call.wants_speech(reply), deadline).await;
             now = Instant::now();
+            let is_line = matches!(wake, Wake::Line(_));
             self.handle(wake, now);
-            // Whatever woke us, a deadline that has passed meanwhile is not kept waiting.
+            // Whatever woke us, a deadline that has passed meanwhile is not kept waiting, but for what came before it.
             if let Some(due) = self.call.poll_timeout().filter(|due| *due <= now) {
+                if is_held_up(due, now, self.sources.in_a_row) && (is_line || !has_looked) {
+                    self.sources.in_a_row += u32::from(is_line);
+                    if !std::mem::replace(&mut has_looked, true) {
+                        // The runtime looks at its sockets.
+                        tokio::task::yield_now().await;
+                    }
+                    continue;
+                }
                 self.due = Some(due);
                 self.handle_timeout(now);
             }
+            (self.sources.in_a_row, has_looked) = (0, false);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::provider::{
 };
 use crate::rtp::{Header, Packet, PacketBuf, Ssrc};
 
+mod held_up;
 mod voices;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -223,6 +224,15 @@ async fn event(subscription: &mut Subscription, wanted: impl Fn(&EventKind) -> b
     timeout(PATIENCE, search).await.expect("the event comes");
 }
 
+/// 20 ms of the caller's silence.
+fn quiet_packet(sequence: u16) -> PacketBuf {
+    let (payload_type, timestamp) = (PayloadType(0), u32::from(sequence) * 160);
+    PacketBuf::write(Header { marker: false, payload_type, sequence, timestamp, ssrc: Ssrc(7) }, |room| {
+        room[..160].fill(0xFF);
+        160
+    })
+}
+
 /// Sends the caller's silence in real time while `until` is awaited.
 async fn quiet_caller<T>(peer: &mut LoopbackPeer, until: impl Future<Output = T>) -> T {
     let mut ptime = tokio::time::interval(Duration::from_millis(20));
@@ -233,13 +243,7 @@ async fn quiet_caller<T>(peer: &mut LoopbackPeer, until: impl Future<Output = T>
             value = &mut until => return value,
             _ = peer.recv() => {}
             _ = ptime.tick() => {
-                let (payload_type, timestamp) = (PayloadType(0), u32::from(sequence) * 160);
-                let header = Header { marker: false, payload_type, sequence, timestamp, ssrc: Ssrc(7) };
-                let packet = PacketBuf::write(header, |room| {
-                    room[..160].fill(0xFF);
-                    160
-                });
-                peer.send(packet.as_bytes());
+                peer.send(quiet_packet(sequence).as_bytes());
                 sequence = sequence.wrapping_add(1);
             }
         }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -54,22 +54,36 @@ pub(super) struct Sources {
     pub(super) buffer: Box<[u8]>,
     /// Which source was served last: the others come first, so that none can starve another.
     pub(super) served: usize,
+    /// How often the line has come before a deadline that had passed.
+    pub(super) in_a_row: u32,
 }
 
 /// The kinds of sources, for taking turns.
 const SOURCES: usize = 7;
+/// The line among them.
+const LINE: usize = 0;
+/// A deadline that is met this much later was not met by us: the machine slept, or other processes had our cores.
+const HELD_UP: Duration = Duration::from_millis(10);
+/// What may come before such a deadline: more than a second of packets, so that a flood never keeps a call from its pacer.
+const CAUGHT_UP: u32 = 64;
+
+/// Whether what the line has waiting comes before the deadline `due`, after `in_a_row` that did.
+pub(super) fn is_held_up(due: Instant, now: Instant, in_a_row: u32) -> bool {
+    in_a_row < CAUGHT_UP && now.saturating_duration_since(due) > HELD_UP
+}
 
 impl Sources {
-    /// Waits for the next thing. The deadline comes before everything else; the rest take turns. Cancel-safe.
+    /// Waits for the next thing. The deadline comes before everything else, unless we were [held up](HELD_UP): what came
+    /// meanwhile is older than that. The rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
-        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served } = self;
+        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served, in_a_row } = self;
         timer.set(deadline);
         // A socket and a full channel forget whom to wake when a wait for them is dropped, so these live as long as we
         // wait. The streams are the other ends of channels, which remember.
         let mut line = line_open.then(|| leg.line.recv(buffer));
         let mut room = pin!(hearing.room());
         let mut poll_source = |source, cx: &mut Context<'_>| match source {
-            0 => line.as_mut().map_or(Poll::Pending, |line| line.as_mut().poll(cx)).map(Wake::Line),
+            LINE => line.as_mut().map_or(Poll::Pending, |line| line.as_mut().poll(cx)).map(Wake::Line),
             1 => match requests.poll_recv(cx) {
                 Poll::Ready(Some(request)) => Poll::Ready(Wake::Request(request)),
                 // Nobody has a handle any more: the call goes on.
@@ -94,7 +108,12 @@ impl Sources {
             },
         };
         poll_fn(|cx| {
-            if timer.poll_due(cx).is_ready() {
+            if let Poll::Ready(due) = timer.poll_due(cx) {
+                if is_held_up(due, Instant::now(), *in_a_row)
+                    && let Poll::Ready(wake) = poll_source(LINE, cx)
+                {
+                    return Poll::Ready(wake);
+                }
                 return Poll::Ready(Wake::Deadline);
             }
             for step in 1..=SOURCES {
@@ -178,15 +197,13 @@ impl Timer {
         self.deadline = deadline;
     }
 
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.deadline.is_none() {
-            return Poll::Pending;
-        }
-        let due = self.sleep.as_mut().poll(cx);
-        if due.is_ready() {
+    /// The deadline, once it has come.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        self.sleep.as_mut().poll(cx).map(|()| {
             // A sleep that has fired stays fired until it is reset.
             self.deadline = None;
-        }
-        due
+            deadline
+        })
     }
 }

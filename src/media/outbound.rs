@@ -87,6 +87,8 @@ pub enum Sent {
     Mark(u32),
     /// What was put in the packet, for the recorder.
     Frame(Frame),
+    /// It was far too late for the packets of this time: they never leave, and the next one is stamped that much later.
+    Skipped(Duration),
     /// The first packet of a reply has just left.
     Started {
         /// Which.
@@ -378,8 +380,11 @@ impl Outbound {
         }
         self.ready = ready;
         let skipped = self.pacer.skip(ready, self.now);
-        self.report.skipped += u64::from(skipped);
-        self.timestamp = self.timestamp.wrapping_add(skipped.wrapping_mul(self.units));
+        if skipped > 0 {
+            self.report.skipped += u64::from(skipped);
+            self.timestamp = self.timestamp.wrapping_add(skipped.wrapping_mul(self.units));
+            return Some(Sent::Skipped(self.ptime.saturating_mul(skipped)));
+        }
         if self.pacer.deadline(ready).is_none_or(|deadline| self.now < deadline) {
             return None;
         }

@@ -9,7 +9,8 @@ use crate::audio::{Frame, Piece, SampleRate};
 ///
 /// Each side is written where the clock says, but never with a seam: a frame that comes up to [`Recorder::SLACK`] early
 /// or late joins the one before it; only a larger gap becomes silence, and only sound that runs further ahead is left
-/// out. A piece is complete when both sides have it, or [`Recorder::PATIENCE`] after its time.
+/// out. What the agent's side skipped, because it was far too late to send it, is silence of just that length: the
+/// recording has the samples where their timestamps say. A piece is complete when both sides have it, or [`Recorder::PATIENCE`] after its time.
 ///
 /// The clock of a recording stands still while the process does: when nothing at all was told for more than
 /// [`Recorder::MOST`] (a suspended machine), what passed meanwhile is left out and [counted](Recorder::skipped). So a
@@ -89,6 +90,13 @@ impl Recorder {
         self.agent.write(frame, begins, self.done, self.slack());
     }
 
+    /// The agent's next frame is stamped this much later than the one before it: the packets between them never were.
+    pub fn agent_skipped(&mut self, length: Duration, now: Instant) {
+        self.tell(now);
+        let latest = self.samples_at(self.now) + self.slack();
+        self.agent.skip(self.rate.samples_in(length), latest, self.done);
+    }
+
     /// The call is over: whatever is there is handed out, the shorter side filled with silence.
     pub fn finish(&mut self, now: Instant) {
         self.tell(now);
@@ -148,11 +156,21 @@ impl Side {
             return;
         }
         if end + slack < begins {
-            let gap = usize::try_from(begins - end).unwrap_or(usize::MAX).min(self.most - self.samples.len());
-            self.samples.extend(std::iter::repeat_n(0, gap));
+            self.silence(usize::try_from(begins - end).unwrap_or(usize::MAX));
         }
         let room = self.most - self.samples.len();
         self.samples.extend(frame.samples().iter().take(room));
+    }
+
+    /// Silence of this length, but no further than up to `latest`.
+    fn skip(&mut self, length: usize, latest: u64, done: u64) {
+        let room = latest.saturating_sub(done + self.samples.len() as u64);
+        self.silence(length.min(usize::try_from(room).unwrap_or(usize::MAX)));
+    }
+
+    fn silence(&mut self, length: usize) {
+        let length = length.min(self.most - self.samples.len());
+        self.samples.extend(std::iter::repeat_n(0, length));
     }
 
     fn take(&mut self, rate: SampleRate, piece: usize) -> Piece {
@@ -265,6 +283,33 @@ mod tests {
         after.extend(drain(&mut recorder));
         assert!((19..=21).contains(&(before + after.len())), "{before} and {}", after.len());
         assert!(after.iter().filter(|piece| **piece == (2, 2)).count() >= 9, "{after:?}");
+    }
+
+    #[test]
+    fn packets_that_were_skipped_are_silence_of_just_their_length() {
+        let t = start();
+        let mut recorder = Recorder::new(RATE, t);
+        let mut agent = Vec::new();
+        let mut keep = |recorder: &mut Recorder| {
+            agent.extend(std::iter::from_fn(|| recorder.poll()).flat_map(|(_, agent)| agent.samples().to_vec()));
+        };
+        // Late by up to 90 ms each, as nothing is skipped for; then held up for 315 ms, of which 15 packets are skipped.
+        for n in 0..10u32 {
+            recorder.agent(&frame(1), t + ms(20) * n + ms(u64::from(n) * 10));
+            keep(&mut recorder);
+        }
+        let woken = t + ms(200) + ms(315);
+        recorder.agent_skipped(ms(300), woken);
+        for n in 0..10u32 {
+            recorder.agent(&frame(2), woken + ms(20) * n);
+            keep(&mut recorder);
+        }
+        recorder.finish(woken + ms(200));
+        keep(&mut recorder);
+        let first = agent.iter().position(|sample| *sample == 1).unwrap();
+        let last = agent.iter().rposition(|sample| *sample == 1).unwrap();
+        let next = agent.iter().position(|sample| *sample == 2).unwrap();
+        assert_eq!((last + 1 - first, next - last - 1), (1_600, 2_400));
     }
 
     #[test]
