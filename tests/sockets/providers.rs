@@ -5,6 +5,7 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
+mod realtime;
 mod server;
 mod simulated;
 mod speech;

@@ -22,6 +22,8 @@ use super::websocket::Dialer;
 use super::{ProviderError, Secret, Stt, SttSpec, SttStream};
 use session::Session;
 
+pub(super) use outage::Outage;
+
 const VENDOR: Vendor = Vendor { name: "deepgram", key: "DEEPGRAM_API_KEY", base_url: "DEEPGRAM_BASE_URL" };
 
 /// How to reach Deepgram, or a server that speaks its protocol.
