@@ -12,6 +12,7 @@ use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
 use super::stage::{self, Backups, Llm, Stt, Tts};
 use super::tool::{self, ToolPolicy};
+use super::vendor::{LlmVendor, SttVendor, TtsVendor};
 use super::{ConfigError, Problem};
 
 /// How the environment is asked: a function, so that a test needs no real one.
@@ -163,13 +164,13 @@ impl Config {
     /// The stages that run on the simulator, by the names of the file: they are told at start and in `/healthz`.
     pub fn simulated(&self) -> Vec<&'static str> {
         let mut stages = Vec::new();
-        if self.stt.vendor == stage::SttVendor::Simulator {
+        if self.stt.vendor == SttVendor::Simulator {
             stages.push("stt");
         }
-        if self.llm.stage.vendor == stage::LlmVendor::Simulator {
+        if self.llm.stage.vendor == LlmVendor::Simulator {
             stages.push("llm");
         }
-        if self.tts.stage.vendor == stage::TtsVendor::Simulator {
+        if self.tts.stage.vendor == TtsVendor::Simulator {
             stages.push("tts");
         }
         stages
