@@ -58,6 +58,8 @@ enum Command {
     },
     /// Read the configuration, tell what is wrong with it or what it comes to, and stop.
     CheckConfig(Serve),
+    /// Ask every configured service for the least it can do, and tell which of them a call could not lean on.
+    Check(Serve),
     /// Run scenario files in virtual time and tell which pass.
     Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
@@ -136,6 +138,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => play_demo(args).await,
         Command::Simulators { listen, bench } => simulators(listen, bench).await,
         Command::CheckConfig(args) => check_config(&args),
+        Command::Check(args) => check(&args).await,
         Command::Replay(args) => {
             let same = cli::replay::replay(&args).map_err(Failure::Other);
             same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -171,12 +174,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         tracing::warn!("{warning}");
     }
     warn_of_simulators(&config);
-    let simulators = match config.simulated().is_empty() {
-        true => None,
-        false => {
-            Some(Simulators::start(SimulatorConfig::default()).await.map_err(|e| Failure::other(&"simulators", &e))?)
-        }
-    };
+    let simulators = simulators_of(&config).await?;
     let services = Services::of(&config, simulators.as_ref())?;
     let defaults = EngineConfig::default();
     let engine = Engine::new(EngineConfig {
@@ -358,6 +356,25 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         say(&format!("  warning {warning}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Exit status 1 when a service is wrong.
+async fn check(args: &Serve) -> Result<ExitCode, Failure> {
+    let config = load(args)?;
+    for warning in &config.warnings {
+        say(&format!("warning {warning}"));
+    }
+    let simulators = simulators_of(&config).await?;
+    let services = Services::of(&config, simulators.as_ref())?;
+    Ok(if cli::check::check(&config, &services).await { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The simulators, when a stage is played by one.
+async fn simulators_of(config: &Config) -> Result<Option<Simulators>, Failure> {
+    if config.simulated().is_empty() {
+        return Ok(None);
+    }
+    Simulators::start(SimulatorConfig::default()).await.map(Some).map_err(|error| Failure::other(&"simulators", &error))
 }
 
 async fn simulate(args: &cli::simulate::Simulate) -> Result<ExitCode, Failure> {

@@ -35,7 +35,7 @@ mod tests;
 mod threads;
 mod wake;
 
-pub use crate::audio::{Codec, OpusSettings, SampleRate};
+pub use crate::audio::{Codec, Frame, OpusSettings, SampleRate};
 pub use crate::call::{
     Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
     EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,

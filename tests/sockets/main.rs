@@ -5,6 +5,7 @@
 
 mod bench;
 mod calls;
+mod check;
 mod gateways;
 mod providers;
 mod recording;
