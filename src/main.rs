@@ -210,6 +210,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         recordings: config.recording.as_ref().map(kept),
         logs: config.log.clone(),
         simulated: config.simulated(),
+        catalogue: cli::catalogue::catalogue(&config, &services),
         metrics: Some(metrics),
     }));
 

@@ -13,6 +13,7 @@ use agentphone::engine::{
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
 use super::build::Services;
+use super::catalogue;
 
 /// How much longer than a tool's own patience the dialogue waits for it: the tool gives up first and says so.
 const TOOL_SLACK: Duration = Duration::from_millis(250);
@@ -50,6 +51,7 @@ pub(crate) fn callable(agent: &config::Agent, config: &Config, services: &Servic
             let spec = TtsSpec { voice: backup_voice, ..tts.clone() };
             (Arc::clone(&backup.service), spec)
         }),
+        instances: services.instances(),
     };
     let sound = SoundSpec {
         denoising: Denoising::from_name(agent.denoising_mode).unwrap_or_default(),
@@ -83,6 +85,7 @@ pub(crate) fn callable(agent: &config::Agent, config: &Config, services: &Servic
                 ("balanced", tiers.balanced.clone()),
                 ("max", tiers.max.clone()),
             ],
+            voices: catalogue::voice_names(config),
             custom_tools: agent.custom_tools.iter().map(shown).collect(),
         },
     })

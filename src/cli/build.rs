@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agentphone::config::{self, Config, LlmVendor, SttVendor, TtsVendor};
 use agentphone::conversation::Pii;
-use agentphone::engine::{Llm, Providers, Stt, Tts};
+use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
     Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
     OpenAiSpeechConfig, ProviderError, Secret,
@@ -20,6 +20,14 @@ pub struct Built<S: ?Sized> {
     pub vendor: &'static str,
     /// The model.
     pub model: String,
+    /// What all calls know of it.
+    pub instance: Arc<Instance>,
+}
+
+impl<S: ?Sized> Built<S> {
+    fn new(kind: Service, vendor: &'static str, (service, model): (Arc<S>, String)) -> Self {
+        Self { service, vendor, instance: Instance::new(kind, vendor, model.clone()), model }
+    }
 }
 
 /// All services of a configuration, built once for all calls.
@@ -61,6 +69,30 @@ impl Services {
             tts: voice(&config.tts, simulators)?,
             backups,
         })
+    }
+
+    /// What all calls know of them. Where nobody stands by there is one that nobody asks.
+    pub fn instances(&self) -> Instances {
+        let Backups { stt, llm, tts } = &self.backups;
+        let nobody = Instances::default();
+        let second = |kept: Option<&Arc<Instance>>, [_, nobody]: [Arc<Instance>; 2]| kept.cloned().unwrap_or(nobody);
+        Instances {
+            stt: [Arc::clone(&self.stt.instance), second(stt.as_ref().map(|stt| &stt.instance), nobody.stt)],
+            llm: [Arc::clone(&self.llm.instance), second(llm.as_ref().map(|llm| &llm.instance), nobody.llm)],
+            tts: [Arc::clone(&self.tts.instance), second(tts.as_ref().map(|tts| &tts.instance), nobody.tts)],
+        }
+    }
+
+    /// All of them that are configured.
+    pub fn known(&self) -> Vec<Arc<Instance>> {
+        let Backups { stt, llm, tts } = &self.backups;
+        let first = [&self.stt.instance, &self.llm.instance, &self.tts.instance];
+        let second = [
+            stt.as_ref().map(|stt| &stt.instance),
+            llm.as_ref().map(|llm| &llm.instance),
+            tts.as_ref().map(|tts| &tts.instance),
+        ];
+        first.into_iter().chain(second.into_iter().flatten()).cloned().collect()
     }
 
     /// The first choices.
@@ -121,8 +153,7 @@ fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Buil
         SttVendor::Simulator => (SttVendor::Deepgram, Wish::simulated(simulators.map(Simulators::deepgram_url))),
         vendor => (vendor, Wish::of(stt, None)),
     };
-    let (service, model) = hearing(vendor, &wish)?;
-    Ok(Built { service, vendor: stt.name, model })
+    Ok(Built::new(Service::Stt, stt.name, hearing(vendor, &wish)?))
 }
 
 fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Built<dyn Llm>, ProviderError> {
@@ -130,8 +161,7 @@ fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Res
         LlmVendor::Simulator => (LlmVendor::OpenAi, Wish::simulated(simulators.map(Simulators::openai_url))),
         vendor => (vendor, Wish::of(llm, None)),
     };
-    let (service, model) = thinking(vendor, &wish)?;
-    Ok(Built { service, vendor: llm.name, model })
+    Ok(Built::new(Service::Llm, llm.name, thinking(vendor, &wish)?))
 }
 
 fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn Tts>, ProviderError> {
@@ -140,8 +170,7 @@ fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn
         TtsVendor::Simulator => (TtsVendor::ElevenLabs, Wish::simulated(simulators.map(Simulators::elevenlabs_url))),
         vendor => (vendor, Wish::of(&tts.stage, voice.as_ref())),
     };
-    let (service, model) = speaking(vendor, &wish)?;
-    Ok(Built { service, vendor: tts.stage.name, model })
+    Ok(Built::new(Service::Tts, tts.stage.name, speaking(vendor, &wish)?))
 }
 
 /// A recogniser, and the model it is asked for.

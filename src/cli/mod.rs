@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod bench;
 pub mod build;
+pub mod catalogue;
 pub mod check;
 pub mod replay;
 pub mod simulate;

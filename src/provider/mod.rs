@@ -26,6 +26,7 @@ mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod voices;
 mod websocket;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
@@ -40,3 +41,4 @@ pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
 pub use tools::{NoTools, ToolStream, Tools};
 pub use tts::{Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream};
+pub use voices::{KnownVoice, known_voices};

@@ -61,6 +61,7 @@ pub async fn call(first: &Simulators, second: Option<&Simulators>, dialogue: Dia
         stt: Some((stt(at), ears.clone())),
         llm: Some((llm(at), LlmSettings::default())),
         tts: Some((tts(at), voice.clone())),
+        ..Standby::default()
     });
     let providers = Providers { stt: stt(first), llm: llm(first), tts: tts(first), tools: Arc::new(NoTools) };
     let mut spec = CallSpec::new(dialogue);
