@@ -88,6 +88,7 @@ impl Driver {
             spec.dialogue.transfer_number = None;
         }
         let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.offered_tools(), rate);
+        services.warm();
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
         spec.dialogue.backups = services.backups();

@@ -74,6 +74,13 @@ impl Services {
         Backups { stt: self.stt.second.is_some(), llm: self.llm.second.is_some(), tts: self.tts.second.is_some() }
     }
 
+    /// Gets connections ready for what is to come, those of what stands by too.
+    pub(super) fn warm(&self) {
+        let (llm, tts) = (&self.llm, &self.tts);
+        [Some(&llm.first), llm.second.as_ref()].into_iter().flatten().for_each(|(llm, _)| llm.warm());
+        [Some(&tts.first), tts.second.as_ref()].into_iter().flatten().for_each(|(tts, _)| tts.warm());
+    }
+
     /// A stream of the recogniser of `rank`.
     pub(super) fn hear(&self, rank: u8) -> SttStream {
         let (stt, spec) = self.stt.of(rank);
@@ -142,12 +149,20 @@ mod tests {
             self.note(&format!("thinks as {model} with {tools} tools"));
             LlmStream::spawn(|_| async {})
         }
+
+        fn warm(&self) {
+            self.note("warms its model");
+        }
     }
 
     impl Tts for Asked {
         fn open(&self, spec: TtsSpec) -> TtsStream {
             self.note(&format!("speaks as {} at {:?}", spec.voice.unwrap_or_default(), spec.rate));
             TtsStream::spawn(|_, _| async {})
+        }
+
+        fn warm(&self) {
+            self.note("warms its voice");
         }
     }
 
@@ -204,5 +219,14 @@ mod tests {
         ask(&services, 1);
         assert!(notes.lock().unwrap().iter().all(|note| note.starts_with("first ")));
         assert_eq!(services.other_ears(0), 0);
+    }
+
+    #[tokio::test]
+    async fn all_connections_are_made_ready() {
+        let (services, notes) = services(true);
+        services.warm();
+        let expected =
+            ["first warms its model", "second warms its model", "first warms its voice", "second warms its voice"];
+        assert_eq!(*notes.lock().unwrap(), expected);
     }
 }
