@@ -93,6 +93,7 @@ impl Driver {
         let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.offered_tools(), rate, began);
         let mut ledger = Ledger::default();
         ledger.listens(services.hearer(0));
+        services.warm();
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
         spec.dialogue.backups = services.backups();
@@ -218,7 +219,7 @@ impl Driver {
             report.unrecorded += recording.lost();
         }
         let services = self.service_counters();
-        self.ledger.close(now);
+        self.ledger.close(|reply| self.sources.replies.usage(reply), now);
         if let Some(recording) = self.recording {
             recording.finish().await;
         }
@@ -397,9 +398,8 @@ impl Driver {
             Output::Generate { reply, rank, messages } => {
                 let rank = services.thinker_rank(rank, now);
                 served.llm_standby += u64::from(rank > 0);
-                let read = services.prompt_bytes(&messages);
                 match sources.replies.generate(reply, || services.think(rank, messages)) {
-                    Ok(()) => ledger.model_asked(reply, services.thinker(rank), read, now),
+                    Ok(()) => ledger.model_asked(reply, services.thinker(rank), now),
                     Err(error) => self.failed.push((Service::Llm, Some(reply), error)),
                 }
                 // Its words will come sooner than a connection.
@@ -416,7 +416,7 @@ impl Driver {
                 };
                 ledger.voice_given(reply, services.speaker(rank), &text, now);
                 if let Err(error) = sources.replies.speak(reply, text, open) {
-                    ledger.dropped(reply, Service::Tts, now);
+                    ledger.voice_dropped(reply, now);
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
             }
@@ -426,16 +426,16 @@ impl Driver {
                 }
             }
             Output::Cancel { reply } => {
-                ledger.dropped(reply, Service::Llm, now);
-                ledger.dropped(reply, Service::Tts, now);
+                ledger.model_dropped(reply, sources.replies.usage(reply), now);
+                ledger.voice_dropped(reply, now);
                 sources.replies.cancel(reply);
             }
             Output::CancelModel { reply } => {
-                ledger.dropped(reply, Service::Llm, now);
+                ledger.model_dropped(reply, sources.replies.usage(reply), now);
                 sources.replies.cancel_model(reply);
             }
             Output::CancelVoice { reply } => {
-                ledger.dropped(reply, Service::Tts, now);
+                ledger.voice_dropped(reply, now);
                 sources.replies.cancel_voice(reply);
             }
             Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),

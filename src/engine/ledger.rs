@@ -22,7 +22,7 @@ pub struct Cost {
     pub prompt_tokens: u64,
     /// Tokens written.
     pub completion_tokens: u64,
-    /// Of the tokens those that are estimated, four bytes each: the vendor did not say, or was not heard out.
+    /// The tokens of answers of which any were estimated: the vendor did not say, or was not heard out.
     pub estimated_tokens: u64,
     /// Characters handed over to be spoken.
     pub characters: u64,
@@ -58,8 +58,7 @@ struct Question {
     cost: usize,
     asked: Instant,
     is_answered: bool,
-    /// Bytes of text read and written, for a model that does not tell its tokens.
-    read: usize,
+    /// Bytes of text written, for a model that fails before it tells its tokens.
     written: usize,
 }
 
@@ -77,17 +76,18 @@ const LATE_VOICE: Duration = Duration::from_millis(700);
 const TOKEN: usize = 4;
 
 impl Ledger {
-    /// The model works for a reply, given so many bytes of text.
-    pub(super) fn model_asked(&mut self, reply: ReplyId, asked: Asked<'_>, read: usize, now: Instant) {
-        self.dropped(reply, Service::Llm, now);
-        self.ask(reply, Service::Llm, asked, read, now);
+    /// The model works for a reply.
+    pub(super) fn model_asked(&mut self, reply: ReplyId, asked: Asked<'_>, now: Instant) {
+        // An earlier answer of the same reply was dropped for this one.
+        self.model_dropped(reply, None, now);
+        self.ask(reply, Service::Llm, asked, now);
     }
 
     /// A voice is given text for a reply.
     pub(super) fn voice_given(&mut self, reply: ReplyId, asked: Asked<'_>, text: &str, now: Instant) {
         let at = match self.question(reply, Service::Tts) {
             Some(question) => question.cost,
-            None => self.ask(reply, Service::Tts, asked, 0, now),
+            None => self.ask(reply, Service::Tts, asked, now),
         };
         if let Some(cost) = self.costs.get_mut(at) {
             cost.characters += text.chars().count() as u64;
@@ -135,14 +135,23 @@ impl Ledger {
         }
     }
 
-    /// The model or the voice of a reply is dropped.
-    pub(super) fn dropped(&mut self, reply: ReplyId, service: Service, now: Instant) {
-        let late = if service == Service::Llm { LATE_MODEL } else { LATE_VOICE };
+    /// The model of a reply is dropped; `usage` is what it has cost.
+    pub(super) fn model_dropped(&mut self, reply: ReplyId, usage: Option<Usage>, now: Instant) {
+        self.dropped(reply, Service::Llm, LATE_MODEL, now);
+        self.settle(reply, Service::Llm, usage);
+    }
+
+    /// The voice of a reply is dropped.
+    pub(super) fn voice_dropped(&mut self, reply: ReplyId, now: Instant) {
+        self.dropped(reply, Service::Tts, LATE_VOICE, now);
+        self.settle(reply, Service::Tts, None);
+    }
+
+    fn dropped(&mut self, reply: ReplyId, service: Service, late: Duration, now: Instant) {
         let Some(question) = self.question(reply, service) else { return };
         if !question.is_answered && now.saturating_duration_since(question.asked) >= late {
             question.instance.failed(now);
         }
-        self.settle(reply, service, None);
     }
 
     /// A recogniser begins to listen.
@@ -173,10 +182,13 @@ impl Ledger {
         }
     }
 
-    /// The call is over.
-    pub(super) fn close(&mut self, now: Instant) {
+    /// The call is over; `usage` is what the answer under way for a reply has cost.
+    pub(super) fn close(&mut self, usage: impl Fn(ReplyId) -> Option<Usage>, now: Instant) {
         while let Some((reply, service)) = self.open.first().map(|open| (open.reply, open.instance.service())) {
-            self.dropped(reply, service, now);
+            match service {
+                Service::Llm => self.model_dropped(reply, usage(reply), now),
+                _ => self.voice_dropped(reply, now),
+            }
         }
     }
 
@@ -185,11 +197,11 @@ impl Ledger {
         self.costs.clone()
     }
 
-    fn ask(&mut self, reply: ReplyId, service: Service, asked: Asked<'_>, read: usize, now: Instant) -> usize {
+    fn ask(&mut self, reply: ReplyId, service: Service, asked: Asked<'_>, now: Instant) -> usize {
         let cost = self.cost(asked);
         debug_assert_eq!(asked.instance.service(), service);
         let instance = Arc::clone(asked.instance);
-        self.open.push(Question { reply, instance, cost, asked: now, is_answered: false, read, written: 0 });
+        self.open.push(Question { reply, instance, cost, asked: now, is_answered: false, written: 0 });
         cost
     }
 
@@ -200,21 +212,16 @@ impl Ledger {
         self.settle(reply, service, None);
     }
 
-    /// A question is over. What a model does not say of its tokens is estimated.
+    /// A question is over. Of a model that failed what it wrote is known, and nothing else.
     fn settle(&mut self, reply: ReplyId, service: Service, usage: Option<Usage>) {
         let Some(at) = self.open.iter().position(|open| open.is_for(reply, service)) else { return };
-        let Question { cost, read, written, .. } = self.open.swap_remove(at);
+        let Question { cost, written, .. } = self.open.swap_remove(at);
         let Some(cost) = self.costs.get_mut(cost).filter(|_| service == Service::Llm) else { return };
-        let estimate = |bytes: usize| bytes.div_ceil(TOKEN) as u64;
-        let (prompt, completion) = match usage {
-            Some(usage) => (usage.prompt, usage.completion),
-            None => {
-                cost.estimated_tokens += estimate(read) + estimate(written);
-                (estimate(read), estimate(written))
-            }
-        };
+        let written = Usage { completion: written.div_ceil(TOKEN) as u64, is_estimate: true, ..Usage::default() };
+        let Usage { prompt, completion, is_estimate } = usage.unwrap_or(written);
         cost.prompt_tokens += prompt;
         cost.completion_tokens += completion;
+        cost.estimated_tokens += if is_estimate { prompt + completion } else { 0 };
     }
 
     fn question(&mut self, reply: ReplyId, service: Service) -> Option<&mut Question> {
@@ -302,18 +309,21 @@ mod tests {
     fn what_is_told_is_taken_and_what_is_not_told_is_estimated() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
         let llm = Instance::new(Service::Llm, "acme", "small");
-        ledger.model_asked(ReplyId(1), asked(&llm), 400, now);
+        let usage = |prompt, completion, is_estimate| Some(Usage { prompt, completion, is_estimate });
+        ledger.model_asked(ReplyId(1), asked(&llm), now);
         ledger.model_said(ReplyId(1), &token("Hello there"), now);
-        ledger.model_said(ReplyId(1), &ended(Some(Usage { prompt: 90, completion: 3 })), now);
-        // A thought that is dropped, and an answer that breaks off.
-        ledger.model_asked(ReplyId(2), asked(&llm), 400, now);
-        ledger.model_said(ReplyId(2), &token("12345"), now);
-        ledger.dropped(ReplyId(2), Service::Llm, now + 9_000 * MS);
-        ledger.model_asked(ReplyId(3), Asked { instance: &llm, model: Some(&"large".into()) }, 40, now);
-        ledger.close(now);
+        ledger.model_said(ReplyId(1), &ended(usage(90, 3, false)), now);
+        // A thought that is dropped, an answer that breaks off, one that is under way at the end.
+        ledger.model_asked(ReplyId(2), asked(&llm), now);
+        ledger.model_dropped(ReplyId(2), usage(100, 0, true), now + 9_000 * MS);
+        ledger.model_asked(ReplyId(3), asked(&llm), now);
+        ledger.model_said(ReplyId(3), &token("12345"), now);
+        ledger.model_said(ReplyId(3), &LlmEvent::Failed(failed()), now);
+        ledger.model_asked(ReplyId(4), Asked { instance: &llm, model: Some(&"large".into()) }, now);
+        ledger.close(|_| usage(10, 0, true), now);
         let costs = ledger.costs();
         let tokens = |cost: &Cost| (cost.requests, cost.prompt_tokens, cost.completion_tokens, cost.estimated_tokens);
-        assert_eq!((costs[0].model.as_str(), tokens(&costs[0])), ("small", (2, 190, 5, 102)));
+        assert_eq!((costs[0].model.as_str(), tokens(&costs[0])), ("small", (3, 190, 5, 102)));
         assert_eq!((costs[1].model.as_str(), tokens(&costs[1])), ("large", (1, 10, 0, 10)));
         assert!(!llm.is_open());
     }
@@ -349,7 +359,7 @@ mod tests {
         let question = |deed: &dyn Fn(&mut Ledger)| {
             let (llm, mut ledger) = (Instance::new(Service::Llm, "acme", "m"), Ledger::default());
             for _ in 0..5 {
-                ledger.model_asked(ReplyId(1), asked(&llm), 0, now);
+                ledger.model_asked(ReplyId(1), asked(&llm), now);
                 deed(&mut ledger);
             }
             llm.is_open()
@@ -361,11 +371,11 @@ mod tests {
         };
         assert!(question(&fails(Failure::Unavailable)) && question(&fails(Failure::Auth)));
         assert!(!question(&fails(Failure::BadRequest)), "another request may be right");
-        assert!(question(&|ledger| ledger.dropped(ReplyId(1), Service::Llm, now + 1_500 * MS)), "it never said a word");
-        assert!(!question(&|ledger| ledger.dropped(ReplyId(1), Service::Llm, now + 1_499 * MS)), "a caller went on");
+        assert!(question(&|ledger| ledger.model_dropped(ReplyId(1), None, now + 1_500 * MS)), "it never said a word");
+        assert!(!question(&|ledger| ledger.model_dropped(ReplyId(1), None, now + 1_499 * MS)), "a caller went on");
         assert!(!question(&|ledger| {
             ledger.model_said(ReplyId(1), &token("Yes"), now + 1_000 * MS);
-            ledger.dropped(ReplyId(1), Service::Llm, now + 9_000 * MS);
+            ledger.model_dropped(ReplyId(1), None, now + 9_000 * MS);
         }));
     }
 }

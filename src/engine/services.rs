@@ -121,6 +121,13 @@ impl Services {
         Backups { stt: self.stt.second.is_some(), llm: self.llm.second.is_some(), tts: self.tts.second.is_some() }
     }
 
+    /// Gets connections ready for what is to come, those of what stands by too.
+    pub(super) fn warm(&self) {
+        let (llm, tts) = (&self.llm, &self.tts);
+        [Some(&llm.first), llm.second.as_ref()].into_iter().flatten().for_each(|seat| seat.service.warm());
+        [Some(&tts.first), tts.second.as_ref()].into_iter().flatten().for_each(|seat| seat.service.warm());
+    }
+
     /// A stream of the recogniser of `rank`.
     pub(super) fn hear(&self, rank: u8) -> SttStream {
         let seat = self.stt.of(rank);
@@ -157,16 +164,6 @@ impl Services {
     pub(super) fn thinker(&self, rank: u8) -> Asked<'_> {
         let seat = self.llm.of(rank);
         Asked { instance: &seat.instance, model: seat.ask.model.as_ref() }
-    }
-
-    /// How many bytes of text a model is given with these messages, tools included.
-    pub(super) fn prompt_bytes(&self, messages: &[Message]) -> usize {
-        let message = |message: &Message| {
-            let calls = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.len());
-            message.content.len() + calls.sum::<usize>()
-        };
-        let tool = |tool: &ToolSpec| tool.name.len() + tool.description.len() + tool.parameters.len();
-        messages.iter().map(message).sum::<usize>() + self.llm.first.ask.tools.iter().map(tool).sum::<usize>()
     }
 
     /// Streams that are opened from here on speak with this voice, which is the first vendor's, and at this speed.
@@ -232,12 +229,20 @@ mod tests {
             self.note(&format!("thinks as {model} with {tools} tools"));
             LlmStream::spawn(|_| async {})
         }
+
+        fn warm(&self) {
+            self.note("warms its model");
+        }
     }
 
     impl Tts for Asked {
         fn open(&self, spec: TtsSpec) -> TtsStream {
             self.note(&format!("speaks as {} at {:?}", spec.voice.unwrap_or_default(), spec.rate));
             TtsStream::spawn(|_, _| async {})
+        }
+
+        fn warm(&self) {
+            self.note("warms its voice");
         }
     }
 
@@ -347,5 +352,14 @@ mod tests {
             services.hear(0);
             assert_eq!(*notes.lock().unwrap(), ["first hears a at 8000 Hz"]);
         }
+    }
+
+    #[tokio::test]
+    async fn all_connections_are_made_ready() {
+        let (services, notes) = services(true);
+        services.warm();
+        let expected =
+            ["first warms its model", "second warms its model", "first warms its voice", "second warms its voice"];
+        assert_eq!(*notes.lock().unwrap(), expected);
     }
 }

@@ -1,8 +1,9 @@
 //! HANDS · services that hear, think and speak.
 //!
 //! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
-//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each
-//! takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
+//! whatever traits it serves: [`Deepgram`] hears; [`OpenAiChat`], [`OpenAiResponses`] and [`Anthropic`] think;
+//! [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each takes its own configuration with a base address of its own, so that
+//! any server of the same protocol can stand in.
 //!
 //! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
 //! sentences, which may repeat what was said.
@@ -10,12 +11,15 @@
 //! May import: `audio`, `conversation`. Must never know: turns, packets, barge-in, `Call`.
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
+mod anthropic;
 mod deepgram;
 mod elevenlabs;
 mod error;
+mod exchange;
 mod http;
 mod http_tool;
 mod llm;
+mod meter;
 mod openai;
 mod paced;
 mod pcm;
@@ -27,14 +31,18 @@ mod stt;
 mod tools;
 mod tts;
 mod voices;
+mod warmth;
 mod websocket;
 
+pub use anthropic::{Anthropic, AnthropicConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
 pub use error::ProviderError;
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
-pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};
+pub use openai::{
+    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
+};
 pub(crate) use paced::open as open_voice;
 pub use secret::Secret;
 pub use stream::AbortOnDrop;

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::audio::SampleRate;
 use crate::conversation::{Failure, WordTime};
+use crate::provider::warmth::Warmth;
 use crate::provider::{AbortOnDrop, ProviderError, Secret, Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream, http};
 
 use super::body::BodyReader;
@@ -73,6 +74,7 @@ struct Service {
     url: Url,
     authorization: Option<HeaderValue>,
     client: reqwest::Client,
+    warmth: Warmth,
 }
 
 impl OpenAiSpeech {
@@ -84,7 +86,7 @@ impl OpenAiSpeech {
             false => Some(SPEECH.key_header("Bearer ", &config.key)?),
         };
         let client = http::client(&SPEECH, &url)?;
-        Ok(Self(Arc::new(Service { config, url, authorization, client })))
+        Ok(Self(Arc::new(Service { config, url, authorization, client, warmth: Warmth::default() })))
     }
 }
 
@@ -96,6 +98,10 @@ impl Tts for OpenAiSpeech {
     fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
         let config = &self.0.config;
         Some(format!("openai {} {}", config.model, spec.voice.as_ref().unwrap_or(&config.voice)))
+    }
+
+    fn warm(&self) {
+        self.0.warmth.open(&self.0.client, &self.0.url);
     }
 
     fn open(&self, spec: TtsSpec) -> TtsStream {
