@@ -10,31 +10,44 @@
 //! May import: `audio`, `conversation`. Must never know: turns, packets, barge-in, `Call`.
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
+mod aura;
+mod cartesia;
 mod deepgram;
 mod elevenlabs;
 mod error;
+mod espeak;
 mod http;
 mod http_tool;
+mod kokoro;
 mod llm;
 mod openai;
 mod paced;
 mod pcm;
+mod piper;
 mod replay;
+mod rime;
 mod secret;
 mod sse;
 mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod voice;
 mod websocket;
 
+pub use aura::{Aura, AuraConfig};
+pub use cartesia::{Cartesia, CartesiaConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
-pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};
 pub use error::ProviderError;
+pub use espeak::{Espeak, EspeakConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
+pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};
 pub(crate) use paced::open as open_voice;
+pub use piper::{Piper, PiperConfig};
+pub use rime::{Rime, RimeConfig};
 pub use secret::Secret;
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
