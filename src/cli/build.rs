@@ -6,8 +6,10 @@ use agentphone::config::{self, Config, LlmVendor, SttVendor, TtsVendor};
 use agentphone::conversation::Pii;
 use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
-    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
-    OpenAiSpeechConfig, ProviderError, Secret,
+    Anthropic, AnthropicConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram, DeepgramConfig, ElevenLabs,
+    ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat,
+    OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig,
+    ProviderError, Rime, RimeConfig, Secret,
 };
 use agentphone::simulator::Simulators;
 
@@ -135,16 +137,17 @@ impl Wish {
     }
 }
 
-/// A service of this configuration type, with the wish's key, address and model, and with what else is named.
+/// A service of this configuration type, with the wish's key and address and with the settings that are named, by the
+/// first of which it is known.
 macro_rules! service {
-    ($seam:ty, $wish:expr, $config:ident => $service:ident $(, $field:ident)*) => {{
+    ($seam:ty, $wish:expr, $config:ident $({ $own:ident })? => $service:ident, $name:ident $(, $field:ident)*) => {{
         let wish: &Wish = $wish;
-        let mut config = $config { key: wish.secret(), ..$config::default() };
+        let mut config = $config { key: wish.secret(), $($own,)? ..$config::default() };
         take(&mut config.base_url, &wish.base_url);
-        take(&mut config.model, &wish.model);
+        take(&mut config.$name, &wish.$name);
         $(take(&mut config.$field, &wish.$field);)*
-        let model = config.model.clone();
-        (Arc::new($service::new(config)?) as Arc<$seam>, model)
+        let name = config.$name.clone();
+        (Arc::new($service::new(config)?) as Arc<$seam>, name)
     }};
 }
 
@@ -176,22 +179,46 @@ fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn
 /// A recogniser, and the model it is asked for.
 pub fn hearing(vendor: SttVendor, wish: &Wish) -> Result<(Arc<dyn Stt>, String), ProviderError> {
     Ok(match vendor {
-        SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram),
+        SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram, model),
     })
 }
 
 /// A model, and its name.
 pub fn thinking(vendor: LlmVendor, wish: &Wish) -> Result<(Arc<dyn Llm>, String), ProviderError> {
     Ok(match vendor {
-        LlmVendor::OpenAi | LlmVendor::Simulator => service!(dyn Llm, wish, OpenAiChatConfig => OpenAiChat),
+        LlmVendor::Anthropic => service!(dyn Llm, wish, AnthropicConfig => Anthropic, model),
+        LlmVendor::OpenAi | LlmVendor::Simulator => service!(dyn Llm, wish, OpenAiChatConfig => OpenAiChat, model),
+        LlmVendor::OpenAiResponses => service!(dyn Llm, wish, OpenAiResponsesConfig => OpenAiResponses, model),
     })
 }
 
-/// A voice, and the model that has it.
+/// A voice, and the model that has it, or its name where a voice is a model of its own.
 pub fn speaking(vendor: TtsVendor, wish: &Wish) -> Result<(Arc<dyn Tts>, String), ProviderError> {
+    let by_voice = Wish { voice: wish.voice.clone().or(wish.model.clone()), ..wish.clone() };
     Ok(match vendor {
-        TtsVendor::ElevenLabs | TtsVendor::Simulator => service!(dyn Tts, wish, ElevenLabsConfig => ElevenLabs, voice),
-        TtsVendor::OpenAi => service!(dyn Tts, wish, OpenAiSpeechConfig => OpenAiSpeech, voice),
+        TtsVendor::Cartesia => service!(dyn Tts, wish, CartesiaConfig => Cartesia, model, voice),
+        TtsVendor::Deepgram => service!(dyn Tts, &by_voice, AuraConfig => Aura, voice),
+        TtsVendor::ElevenLabs | TtsVendor::Simulator => {
+            service!(dyn Tts, wish, ElevenLabsConfig => ElevenLabs, model, voice)
+        }
+        TtsVendor::ElevenLabsContexts => {
+            let transport = ElevenLabsTransport::MultiContext;
+            service!(dyn Tts, wish, ElevenLabsConfig { transport } => ElevenLabs, model, voice)
+        }
+        TtsVendor::ElevenLabsHttp => {
+            let transport = ElevenLabsTransport::Http;
+            service!(dyn Tts, wish, ElevenLabsConfig { transport } => ElevenLabs, model, voice)
+        }
+        TtsVendor::Espeak => {
+            let mut config = EspeakConfig::default();
+            take(&mut config.voice, &by_voice.voice);
+            let voice = config.voice.clone();
+            (Arc::new(Espeak::new(config)?) as Arc<dyn Tts>, voice)
+        }
+        TtsVendor::Kokoro => service!(dyn Tts, wish, KokoroConfig => Kokoro, model, voice),
+        TtsVendor::OpenAi => service!(dyn Tts, wish, OpenAiSpeechConfig => OpenAiSpeech, model, voice),
+        TtsVendor::Piper => service!(dyn Tts, &by_voice, PiperConfig => Piper, voice),
+        TtsVendor::Rime => service!(dyn Tts, wish, RimeConfig => Rime, model, voice),
     })
 }
 

@@ -51,7 +51,8 @@ fn prices(prices: &config::Prices) -> Prices {
 /// The voices an agent may have: those with names of their own, those that are configured, and those the vendor is known
 /// to have.
 fn voices(config: &Config, vendor: &str) -> Vec<Voice> {
-    let known = known_voices(vendor);
+    // The ways to reach one vendor have one name in common: `elevenlabs-http`.
+    let known = known_voices(vendor.split('-').next().unwrap_or(vendor));
     let of = |id: &str, name: &str| {
         let known = known.iter().find(|voice| voice.id == config.tts.voice_id(id));
         let word = |word: &str| (!word.is_empty()).then(|| word.to_owned());

@@ -15,8 +15,12 @@ pub enum SttVendor {
 /// Who thinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LlmVendor {
+    /// Anthropic's messages.
+    Anthropic,
     /// OpenAI, or what speaks its chat completions (Ollama, vLLM, llama.cpp …).
     OpenAi,
+    /// OpenAI's responses.
+    OpenAiResponses,
     /// Our own simulator.
     Simulator,
 }
@@ -24,10 +28,26 @@ pub enum LlmVendor {
 /// Who speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TtsVendor {
-    /// ElevenLabs, or what speaks its protocol.
+    /// Cartesia.
+    Cartesia,
+    /// Deepgram's Aura.
+    Deepgram,
+    /// ElevenLabs, or what speaks its protocol: a connection for each reply.
     ElevenLabs,
-    /// OpenAI, or what serves `/v1/audio/speech` (Kokoro …).
+    /// The same, with one connection for several replies.
+    ElevenLabsContexts,
+    /// The same, with a request for each segment.
+    ElevenLabsHttp,
+    /// The program espeak-ng of this machine.
+    Espeak,
+    /// Kokoro-FastAPI.
+    Kokoro,
+    /// OpenAI, or what serves `/v1/audio/speech`.
     OpenAi,
+    /// Piper's HTTP server.
+    Piper,
+    /// Rime.
+    Rime,
     /// Our own simulator.
     Simulator,
 }
@@ -119,6 +139,8 @@ impl Vendor for SttVendor {
 impl Vendor for LlmVendor {
     const PRESETS: &'static [Preset<Self>] = &[
         Preset::account("openai", Self::OpenAi, "OPENAI"),
+        Preset::account("openai-responses", Self::OpenAiResponses, "OPENAI"),
+        Preset::account("anthropic", Self::Anthropic, "ANTHROPIC"),
         Preset::host("groq", Self::OpenAi, "GROQ", "https://api.groq.com/openai/v1", "llama-3.3-70b-versatile"),
         Preset::host(
             "together",
@@ -139,7 +161,15 @@ impl Vendor for LlmVendor {
 impl Vendor for TtsVendor {
     const PRESETS: &'static [Preset<Self>] = &[
         Preset::account("elevenlabs", Self::ElevenLabs, "ELEVENLABS"),
+        Preset::account("elevenlabs-contexts", Self::ElevenLabsContexts, "ELEVENLABS"),
+        Preset::account("elevenlabs-http", Self::ElevenLabsHttp, "ELEVENLABS"),
+        Preset::account("cartesia", Self::Cartesia, "CARTESIA"),
+        Preset::account("deepgram", Self::Deepgram, "DEEPGRAM"),
+        Preset::account("rime", Self::Rime, "RIME"),
         Preset::account("openai", Self::OpenAi, "OPENAI"),
+        Preset::server("kokoro", Self::Kokoro, "KOKORO", "http://127.0.0.1:8880"),
+        Preset::server("piper", Self::Piper, "PIPER", "http://127.0.0.1:5000"),
+        Preset::here("espeak", Self::Espeak),
         Preset::here("simulator", Self::Simulator),
     ];
     const SIMULATOR: Self = Self::Simulator;

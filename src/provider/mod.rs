@@ -12,38 +12,51 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod anthropic;
+mod aura;
+mod cartesia;
 mod deepgram;
 mod elevenlabs;
 mod error;
+mod espeak;
 mod exchange;
 mod http;
 mod http_tool;
+mod kokoro;
 mod llm;
 mod meter;
 mod openai;
 mod paced;
 mod pcm;
+mod piper;
 mod replay;
+mod rime;
 mod secret;
 mod sse;
 mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod voice;
 mod voices;
 mod warmth;
 mod websocket;
 
 pub use anthropic::{Anthropic, AnthropicConfig};
+pub use aura::{Aura, AuraConfig};
+pub use cartesia::{Cartesia, CartesiaConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
-pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};
 pub use error::ProviderError;
+pub use espeak::{Espeak, EspeakConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
+pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{
     OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
 };
 pub(crate) use paced::open as open_voice;
+pub use piper::{Piper, PiperConfig};
+pub use rime::{Rime, RimeConfig};
 pub use secret::Secret;
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
@@ -123,7 +124,9 @@ pub(super) struct Socket {
 pub(super) enum Received {
     /// A text message.
     Text(String),
-    /// A binary message, a ping or a pong: a sign of life.
+    /// A binary message.
+    Binary(Bytes),
+    /// A ping or a pong: a sign of life.
     Life,
     /// The end, with the server's close code and reason; both empty when the connection broke.
     Closed {
@@ -140,11 +143,22 @@ impl Socket {
         matches!(tokio::time::timeout(SEND_TIMEOUT, self.stream.send(message)).await, Ok(Ok(())))
     }
 
+    /// Sends a message if that goes without waiting; `false` when it did not.
+    pub(super) fn try_send(&mut self, text: &str) -> bool {
+        matches!(self.stream.send(Message::text(text)).now_or_never(), Some(Ok(())))
+    }
+
+    /// Whether the end was read.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// The next thing the server sends. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Received {
         let received = match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
-            Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Received::Life,
+            Some(Ok(Message::Binary(bytes))) => Received::Binary(bytes),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Received::Life,
             Some(Ok(Message::Close(Some(frame)))) => {
                 Received::Closed { code: Some(frame.code.into()), reason: frame.reason.as_str().to_owned() }
             }

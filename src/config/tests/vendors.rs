@@ -94,6 +94,40 @@ fn a_stage_may_name_the_variable_with_its_key() {
 }
 
 #[test]
+fn a_voice_may_need_nothing_at_all() {
+    let text = format!(
+        "[stt]\nprovider = \"simulator\"\n[llm]\nprovider = \"ollama\"\nmodel = \"m\"\n[tts]\nprovider = \"espeak\"\n{AGENT}"
+    );
+    let config = parse(&text, &[]).unwrap();
+    assert_eq!((config.tts.stage.vendor, config.simulated()), (TtsVendor::Espeak, vec!["stt"]));
+    let told = problems(&text.replace("\"espeak\"", "\"espeak\"\nbase_url = \"http://127.0.0.1:1\""), &[]);
+    assert!(told.contains("the espeak runs on this machine and has no base_url"), "{told}");
+}
+
+#[test]
+fn prices_are_by_vendor_or_by_vendor_and_model() {
+    let text = format!(
+        "[prices]\ncurrency = \"EUR\"\n[prices.stt]\ndeepgram = 0.0077\n[prices.llm]\nopenai = {{ input = 2, output = 8.0 }}\n\
+         \"openai/gpt-4.1-mini\" = {{ input = 0.4, output = 1.6 }}\n[prices.tts]\nelevenlabs = 0.05\n{AGENT}"
+    );
+    let prices = parse(&text, &[]).unwrap().prices.unwrap();
+    assert_eq!((prices.currency.as_str(), &prices.stt[..]), ("EUR", &[("deepgram".to_owned(), 0.0077)][..]));
+    assert!(prices.llm.contains(&("openai/gpt-4.1-mini".into(), 0.4, 1.6)) && prices.llm.len() == 2);
+    assert_eq!(prices.tts, [("elevenlabs".into(), 0.05)]);
+    assert_eq!(parse(AGENT, &[]).unwrap().prices, None);
+    for (from, to, expected) in [
+        ("\"EUR\"", "\"euro\"", "[prices] currency: found \"euro\", expected three letters"),
+        ("= 0.0077", "= -1", "[prices] stt: deepgram: expected a price"),
+        ("= 0.05", "= \"cheap\"", "[prices] tts: elevenlabs: expected a price"),
+        ("{ input = 2, output = 8.0 }", "2", "[prices] llm: openai: expected { input"),
+        ("input = 2,", "in = 2,", "[prices] llm: openai: expected { input"),
+    ] {
+        let told = problems(&text.replace(from, to), &[]);
+        assert!(told.contains(expected), "{to}: {told}");
+    }
+}
+
+#[test]
 fn voices_have_names_of_their_own() {
     let text = format!(
         "[tts]\nvoice = \"warm\"\n[tts.voices]\nwarm = \"nPczCjzI2devNBz1zQrb\"\n\"11labs-Anna\" = \"abc\"\n{AGENT}"

@@ -248,7 +248,7 @@ impl Session {
     async fn receive(&mut self, received: Received, connection: &mut Connection) -> Result<(), Stop> {
         let text = match received {
             Received::Text(text) => text,
-            Received::Life => {
+            Received::Binary(_) | Received::Life => {
                 connection.answers_pings = true;
                 return Ok(());
             }

@@ -9,7 +9,7 @@ const HEADER: usize = 4 * 1024;
 /// Turns the bytes of a body, in pieces that may split a sample, into samples. A WAV header is read for the rate and
 /// left out; the lengths in it are not believed, since a streamed file does not know them.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(in crate::provider) struct BodyReader {
     rate: SampleRate,
     /// What has come before it was clear whether there is a header.
     begin: Option<Vec<u8>>,
@@ -18,17 +18,17 @@ pub(super) struct BodyReader {
 
 impl BodyReader {
     /// A reader for raw samples at `rate`, unless a header says otherwise.
-    pub(super) fn new(rate: SampleRate) -> Self {
+    pub(in crate::provider) fn new(rate: SampleRate) -> Self {
         Self { rate, begin: Some(Vec::new()), samples: SampleReader::default() }
     }
 
     /// The rate of the samples given so far and from here on.
-    pub(super) const fn rate(&self) -> SampleRate {
+    pub(in crate::provider) const fn rate(&self) -> SampleRate {
         self.rate
     }
 
     /// Takes the next bytes; the error says what is wrong with them.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
+    pub(in crate::provider) fn push(&mut self, bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
         let Some(mut begin) = self.begin.take() else { return Ok(self.samples.push(bytes)) };
         begin.extend_from_slice(bytes);
         let magic = begin.get(..4).unwrap_or(&begin);
@@ -49,7 +49,7 @@ impl BodyReader {
     }
 
     /// The body is over: gives what was held back. A file cut inside its header holds no sound.
-    pub(super) fn finish(&mut self) -> Vec<i16> {
+    pub(in crate::provider) fn finish(&mut self) -> Vec<i16> {
         let begin = self.begin.take().unwrap_or_default();
         if begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
     }
