@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod documents;
 mod vendors;
 
 const AGENT: &str = "[[agents]]\nid = \"desk\"\nsystem_prompt = \"Be brief.\"\n";
