@@ -12,6 +12,7 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod anthropic;
+mod assemblyai;
 mod aura;
 mod cartesia;
 mod deepgram;
@@ -19,16 +20,17 @@ mod elevenlabs;
 mod error;
 mod espeak;
 mod exchange;
+mod gladia;
 mod http;
 mod http_tool;
 mod kokoro;
+mod listening;
 mod llm;
 mod meter;
 mod openai;
 mod paced;
 mod pcm;
 mod piper;
-mod replay;
 mod rime;
 mod secret;
 mod sse;
@@ -42,18 +44,18 @@ mod warmth;
 mod websocket;
 
 pub use anthropic::{Anthropic, AnthropicConfig};
+pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
 pub use aura::{Aura, AuraConfig};
 pub use cartesia::{Cartesia, CartesiaConfig};
-pub use deepgram::{Deepgram, DeepgramConfig};
+pub use deepgram::{Deepgram, DeepgramConfig, Flux, FluxConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};
 pub use error::ProviderError;
 pub use espeak::{Espeak, EspeakConfig};
+pub use gladia::{Gladia, GladiaConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
-pub use openai::{
-    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
-};
+pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig};
 pub(crate) use paced::open as open_voice;
 pub use piper::{Piper, PiperConfig};
 pub use rime::{Rime, RimeConfig};

@@ -21,6 +21,7 @@ mod deepgram;
 mod ear;
 mod elevenlabs;
 mod fault;
+mod hearing;
 mod lines;
 mod prompter;
 mod recogniser;
