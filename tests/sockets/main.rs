@@ -6,6 +6,7 @@
 mod bench;
 mod calls;
 mod check;
+mod conformance;
 mod gateways;
 mod providers;
 mod recording;

@@ -5,7 +5,9 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
-mod server;
+pub(crate) mod server;
 mod simulated;
 mod speech;
 mod tools;
+
+pub(crate) use server::bounded;

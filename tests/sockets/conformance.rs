@@ -1,0 +1,3 @@
+//! What every vendor of a kind does alike, whatever its protocol: each case runs for each of them.
+
+mod llm;
