@@ -6,7 +6,7 @@ use agentphone::config::{self, Config, LlmVendor, SttVendor, TtsVendor};
 use agentphone::conversation::Pii;
 use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
-    Anthropic, AnthropicConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram, DeepgramConfig, ElevenLabs,
+    AssemblyAi, AssemblyAiConfig, Flux, FluxConfig, Gladia, GladiaConfig, Anthropic, AnthropicConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram, DeepgramConfig, ElevenLabs,
     ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat,
     OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig,
     ProviderError, Rime, RimeConfig, Secret,
@@ -179,6 +179,9 @@ fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn
 /// A recogniser, and the model it is asked for.
 pub fn hearing(vendor: SttVendor, wish: &Wish) -> Result<(Arc<dyn Stt>, String), ProviderError> {
     Ok(match vendor {
+        SttVendor::AssemblyAi => service!(dyn Stt, wish, AssemblyAiConfig => AssemblyAi, model),
+        SttVendor::Flux => service!(dyn Stt, wish, FluxConfig => Flux, model),
+        SttVendor::Gladia => service!(dyn Stt, wish, GladiaConfig => Gladia, model),
         SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram, model),
     })
 }

@@ -6,8 +6,14 @@ use super::settings::Env;
 /// Who hears.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SttVendor {
+    /// AssemblyAI.
+    AssemblyAi,
     /// Deepgram, or what speaks its protocol.
     Deepgram,
+    /// Deepgram Flux.
+    Flux,
+    /// Gladia.
+    Gladia,
     /// Our own simulator.
     Simulator,
 }
@@ -131,8 +137,13 @@ pub(super) trait Vendor: Copy + PartialEq + 'static {
 }
 
 impl Vendor for SttVendor {
-    const PRESETS: &'static [Preset<Self>] =
-        &[Preset::account("deepgram", Self::Deepgram, "DEEPGRAM"), Preset::here("simulator", Self::Simulator)];
+    const PRESETS: &'static [Preset<Self>] = &[
+        Preset::account("deepgram", Self::Deepgram, "DEEPGRAM"),
+        Preset::account("deepgram-flux", Self::Flux, "DEEPGRAM"),
+        Preset::account("assemblyai", Self::AssemblyAi, "ASSEMBLYAI"),
+        Preset::account("gladia", Self::Gladia, "GLADIA"),
+        Preset::here("simulator", Self::Simulator),
+    ];
     const SIMULATOR: Self = Self::Simulator;
 }
 

@@ -108,7 +108,8 @@ impl Tts for Cartesia {
         let service = Arc::clone(&self.0);
         let (door, url) = (Arc::clone(&service.door), service.url.clone());
         let settings = service.settings(&spec);
-        open_stream(door, url, Context { service, format: Format::nearest(spec.rate), settings, id: String::new() })
+        let format = Format::nearest(spec.rate);
+        open_stream(door, url, Context { service, format, settings, ids: Vec::new(), is_open: false, ended: false })
     }
 }
 
@@ -148,19 +149,25 @@ impl Service {
     }
 }
 
-/// One reply: a context, named anew whenever it begins, since the vendor forgets one a second after its last sound.
+/// One reply: a context, or more than one when its text comes slowly: the vendor ends a context a second after its last
+/// sound, and its name is not used again.
 #[derive(Debug)]
 struct Context {
     service: Arc<Service>,
     format: Format,
     settings: Map<String, Value>,
-    id: String,
+    /// The names so far, that of the present context last.
+    ids: Vec<String>,
+    /// Whether it has text that the vendor has not said to be done with.
+    is_open: bool,
+    /// Whether the text is complete.
+    ended: bool,
 }
 
 impl Context {
     fn message(&self, transcript: &str, goes_on: bool) -> String {
         let mut message = self.settings.clone();
-        message.insert("context_id".to_owned(), self.id.clone().into());
+        message.insert("context_id".to_owned(), self.ids.last().cloned().into());
         message.insert("transcript".to_owned(), transcript.into());
         message.insert("continue".to_owned(), goes_on.into());
         Value::Object(message).to_string()
@@ -173,21 +180,30 @@ impl Dialect for Context {
     }
 
     fn begin(&mut self) -> Option<String> {
-        self.id = format!("r{}", self.service.contexts.fetch_add(1, Ordering::Relaxed));
+        (self.is_open, self.ended) = (false, false);
         None
     }
 
     fn text(&mut self, text: &str) -> Vec<String> {
+        if !self.is_open {
+            self.ids.push(format!("r{}", self.service.contexts.fetch_add(1, Ordering::Relaxed)));
+            self.is_open = true;
+        }
         // Verbatim: the vendor puts the texts together as they are.
         vec![self.message(text, true)]
     }
 
     fn end(&mut self) -> Vec<String> {
-        vec![self.message("", false)]
+        self.ended = true;
+        if self.is_open { vec![self.message("", false)] } else { Vec::new() }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.ended && !self.is_open
     }
 
     fn cancel(&mut self) -> Option<String> {
-        Some(json!({"context_id": self.id, "cancel": true}).to_string())
+        Some(json!({"context_id": self.ids.last(), "cancel": true}).to_string())
     }
 
     fn read(&mut self, received: Received, heard: &mut Heard) -> Result<Meaning, ProviderError> {
@@ -200,7 +216,7 @@ impl Dialect for Context {
             }
         };
         let Ok(message) = serde_json::from_str::<Message>(&text) else { return Ok(Meaning::Garbage) };
-        if message.context_id.as_ref().is_some_and(|context| *context != self.id) {
+        if message.context_id.as_ref().is_some_and(|context| !self.ids.contains(context)) {
             // Of a reply that was cancelled: what was being made still comes.
             return Ok(Meaning::Nothing);
         }
@@ -210,7 +226,11 @@ impl Dialect for Context {
                 Err(_) => return Ok(Meaning::Garbage),
             },
             "timestamps" => heard.spoken = message.word_timestamps.map(|times| Spoken::Words(times.words())),
-            "done" => heard.done = true,
+            "done" if message.context_id.as_ref() == self.ids.last() => {
+                self.is_open = false;
+                heard.done = self.ended;
+                heard.begins_again = true;
+            }
             "error" => return Err(self.failed(&message)),
             _ => {}
         }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use crate::audio::SampleRate;
 use crate::conversation::Failure;
 
 use super::voice::{Chunks, SoundReader, Source, open_segments};
@@ -122,7 +121,7 @@ impl Source for Service {
         // Ends with the program, which ends when this is dropped.
         tokio::task::spawn_blocking(move || relay(stdout, &blocks));
         let slow = |_| ProviderError::new(Failure::Timeout, "espeak-ng: no sound in time; is the machine overloaded?");
-        let mut reader = SoundReader::linear(SampleRate::HZ_24000);
+        let mut reader = SoundReader::wav();
         while let Some(block) = timeout(self.config.patience, read.recv()).await.map_err(slow)? {
             let samples = reader.push(&block).map_err(failed)?;
             if chunks.send(Ok((samples, reader.rate()))).await.is_err() {
@@ -205,6 +204,7 @@ fn failed(what: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::SampleRate;
 
     fn spec(voice: Option<&str>, language: &str) -> TtsSpec {
         TtsSpec { voice: voice.map(str::to_owned), language: language.into(), speed: 1.0, rate: SampleRate::HZ_8000 }

@@ -31,6 +31,7 @@ mod openai;
 mod paced;
 mod pcm;
 mod piper;
+mod proxy;
 mod rime;
 mod secret;
 mod sse;

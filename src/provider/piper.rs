@@ -8,8 +8,6 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::audio::SampleRate;
-
 use super::http::{self, Vendor};
 use super::voice::{Chunks, Fetch, SoundReader, Source, open_segments};
 use super::{ProviderError, Secret, Tts, TtsSpec, TtsStream};
@@ -122,13 +120,14 @@ impl Source for Service {
         }
         let PiperConfig { key, first_audio, idle, .. } = &self.config;
         let fetch = Fetch { vendor: &VENDOR, key, first_audio: *first_audio, idle: *idle };
-        fetch.run(request, SoundReader::linear(SampleRate::HZ_16000), chunks).await
+        fetch.run(request, SoundReader::wav(), chunks).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::SampleRate;
 
     #[test]
     fn older_and_newer_servers_are_asked_where_they_answer() {

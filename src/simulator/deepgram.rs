@@ -63,7 +63,8 @@ fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     ["token", "bearer"].contains(&scheme.trim()).then(|| key.trim())
 }
 
-fn refused(refusal: Refusal, request_id: &str) -> Response {
+/// Refuses as Deepgram does.
+pub(super) fn refused(refusal: Refusal, request_id: &str) -> Response {
     let (code, message) = match refusal {
         Refusal::NoKey | Refusal::WrongKey | Refusal::Status(401) => ("INVALID_AUTH", "Invalid credentials."),
         Refusal::TooMany | Refusal::Status(429) => ("TOO_MANY_REQUESTS", "Too many requests. Please try again later."),
@@ -74,7 +75,8 @@ fn refused(refusal: Refusal, request_id: &str) -> Response {
     failure(refusal.status(), code, message, request_id)
 }
 
-fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+/// A refusal with Deepgram's fields.
+pub(super) fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let body = json!({"err_code": code, "err_msg": message, "request_id": request_id});
     let mut response = (status, Json(body)).into_response();
     let said = HeaderValue::from_str(message).unwrap_or(HeaderValue::from_static("bad request"));

@@ -11,6 +11,8 @@ const HEADER: usize = 4 * 1024;
 #[derive(Debug)]
 pub(in crate::provider) struct BodyReader {
     rate: SampleRate,
+    /// Whether it must be a WAV file.
+    strict: bool,
     /// What has come before it was clear whether there is a header.
     begin: Option<Vec<u8>>,
     samples: SampleReader,
@@ -19,7 +21,12 @@ pub(in crate::provider) struct BodyReader {
 impl BodyReader {
     /// A reader for raw samples at `rate`, unless a header says otherwise.
     pub(in crate::provider) fn new(rate: SampleRate) -> Self {
-        Self { rate, begin: Some(Vec::new()), samples: SampleReader::default() }
+        Self { rate, strict: false, begin: Some(Vec::new()), samples: SampleReader::default() }
+    }
+
+    /// A reader for WAV files, which refuses anything else.
+    pub(in crate::provider) fn wav() -> Self {
+        Self { strict: true, ..Self::new(SampleRate::HZ_16000) }
     }
 
     /// The rate of the samples given so far and from here on.
@@ -33,6 +40,9 @@ impl BodyReader {
         begin.extend_from_slice(bytes);
         let magic = begin.get(..4).unwrap_or(&begin);
         if !b"RIFF".starts_with(magic) {
+            if self.strict {
+                return Err("the sound is not a WAV file");
+            }
             return Ok(self.samples.push(&begin));
         }
         match header(&begin)? {
@@ -51,7 +61,7 @@ impl BodyReader {
     /// The body is over: gives what was held back. A file cut inside its header holds no sound.
     pub(in crate::provider) fn finish(&mut self) -> Vec<i16> {
         let begin = self.begin.take().unwrap_or_default();
-        if begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
+        if self.strict || begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
     }
 }
 
@@ -122,6 +132,15 @@ mod tests {
             let (front, back) = file.split_at(at);
             assert_eq!(read(&[front, back]), (samples.clone(), SampleRate::new(22_050).unwrap()), "split at {at}");
         }
+    }
+
+    #[test]
+    fn where_files_are_expected_nothing_else_is_played() {
+        let file = wav(&[1, 2]);
+        let mut reader = BodyReader::wav();
+        assert_eq!(reader.push(&file), Ok(vec![1, 2]));
+        assert!(BodyReader::wav().push(b"<html>").is_err());
+        assert_eq!(BodyReader::wav().push(b"RI").map(|samples| samples.len()), Ok(0));
     }
 
     #[test]

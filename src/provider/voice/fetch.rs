@@ -86,6 +86,11 @@ impl SoundReader {
         Self::Linear(BodyReader::new(rate))
     }
 
+    /// A reader for WAV files of 16-bit samples, which refuses anything else.
+    pub(in crate::provider) fn wav() -> Self {
+        Self::Linear(BodyReader::wav())
+    }
+
     /// The rate of the samples given so far and from here on.
     pub(in crate::provider) const fn rate(&self) -> SampleRate {
         match self {

@@ -68,6 +68,8 @@ pub(in crate::provider) struct Heard {
     pub audio: Vec<u8>,
     /// When words are spoken.
     pub spoken: Option<Spoken>,
+    /// The times of words begin again with what comes next.
+    pub begins_again: bool,
     /// All sound has come.
     pub done: bool,
 }
@@ -77,7 +79,7 @@ pub(in crate::provider) struct Heard {
 pub(in crate::provider) enum Spoken {
     /// Letter by letter; the times begin again with each group of chunks.
     Letters(Alignment),
-    /// Words with their beginning and end, in seconds of the reply.
+    /// Words with their beginning and end, in seconds from where the times began.
     Words(Vec<(String, f64, f64)>),
     /// Words with times from the beginning of a clip that begins here, in seconds.
     Clip(Vec<(String, f64, f64)>),
@@ -195,6 +197,8 @@ struct Session<D> {
     /// How much of the sound belongs to texts that are told as spoken.
     told: Duration,
     clips: Clips,
+    /// From where the times of words are counted, in seconds of the reply.
+    base: f64,
     /// Whether the text is complete.
     ended: bool,
     /// By when something has to come; `None` while nothing is owed.
@@ -214,6 +218,7 @@ impl<D: Dialect> Session<D> {
             blanks: String::new(),
             told: Duration::ZERO,
             clips: Clips::default(),
+            base: 0.0,
             ended: false,
             deadline: None,
         }
@@ -360,6 +365,9 @@ impl<D: Dialect> Session<D> {
         if let Some(spoken) = heard.spoken {
             self.place(spoken, begin, &mut words);
         }
+        if heard.begins_again {
+            self.base = self.sound.length().as_secs_f64();
+        }
         if heard.done {
             self.words.finish(&mut words);
         }
@@ -367,8 +375,13 @@ impl<D: Dialect> Session<D> {
             // Fails only when nobody listens.
             let _ = self.events.send(TtsEvent::Words(words)).await;
         }
-        if self.ended && !heard.done {
+        if heard.done {
+            self.deadline = None;
+        } else if self.ended {
             self.expect();
+        } else if heard.begins_again {
+            // What was given has been spoken.
+            self.deadline = None;
         }
         Ok(heard.done)
     }
@@ -378,7 +391,7 @@ impl<D: Dialect> Session<D> {
             Spoken::Letters(alignment) => self.words.push(&alignment, begin, words),
             Spoken::Words(times) => {
                 for (word, start, end) in times {
-                    self.words.push_word(&word, start, end, words);
+                    self.words.push_word(&word, self.base + start, self.base + end, words);
                 }
             }
             Spoken::Clip(times) => {
