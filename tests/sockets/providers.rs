@@ -6,7 +6,9 @@ mod chat;
 mod deepgram;
 mod elevenlabs;
 mod realtime;
-mod server;
+pub(crate) mod server;
 mod simulated;
 mod speech;
 mod tools;
+
+pub(crate) use server::bounded;

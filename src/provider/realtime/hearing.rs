@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Encoder, Frame, Resampler, SampleRate};
 use crate::conversation::{Transcript, TranscriptKind};
-use crate::provider::replay::ReplayBuffer;
+use crate::provider::listening::ReplayBuffer;
 use crate::provider::stt::count_dropped_audio;
 
 /// Sound that was not understood yet, and the utterances that were committed.

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::audio::SampleRate;
 use crate::conversation::{Failure, Message as Said, Role, ToolCall};
-use crate::provider::deepgram::Outage;
+use crate::provider::listening::Outage;
 use crate::provider::websocket::{DialError, Received, Socket};
 use crate::provider::{LlmEvent, LlmRequest, ProviderError, SttCommand, SttEvent, http};
 
