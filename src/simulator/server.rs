@@ -21,7 +21,10 @@ use super::config::SimulatorConfig;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{chat, deepgram, elevenlabs, speech, stream_input};
+use super::{
+    chat, deepgram, elevenlabs, realtime_transcription, scribe, sherpa, soniox, speech, speechmatics, stream_input,
+    transcription, vosk,
+};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
@@ -89,6 +92,31 @@ impl Simulators {
         format!("http://{}", self.address)
     }
 
+    /// The address of sherpa-onnx's streaming server.
+    pub fn sherpa_url(&self) -> String {
+        format!("ws://{}/sherpa", self.address)
+    }
+
+    /// Soniox's base URL; clients add `/transcribe-websocket`.
+    pub fn soniox_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Speechmatics' base URL; clients add `/v2`.
+    pub fn speechmatics_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The address of vosk's server.
+    pub fn vosk_url(&self) -> String {
+        format!("ws://{}/vosk", self.address)
+    }
+
+    /// The base URL of whisper.cpp's server; clients add `/inference`. That of OpenAI's files is [`Self::openai_url`].
+    pub fn whisper_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The environment that points an engine, or anybody's client, at these simulators: names and values.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
@@ -99,6 +127,13 @@ impl Simulators {
             ("OPENAI_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
+            ("SHERPA_BASE_URL", self.sherpa_url()),
+            ("SONIOX_BASE_URL", self.soniox_url()),
+            ("SONIOX_API_KEY", key()),
+            ("SPEECHMATICS_BASE_URL", self.speechmatics_url()),
+            ("SPEECHMATICS_API_KEY", key()),
+            ("VOSK_BASE_URL", self.vosk_url()),
+            ("WHISPER_BASE_URL", self.whisper_url()),
         ]
     }
 
@@ -176,6 +211,13 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
+            .merge(realtime_transcription::routes())
+            .merge(scribe::routes())
+            .merge(sherpa::routes())
+            .merge(soniox::routes())
+            .merge(speechmatics::routes())
+            .merge(transcription::routes())
+            .merge(vosk::routes())
     };
     Router::new()
         .merge(vendors())
@@ -214,7 +256,9 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 
 async fn not_found() -> Response {
     let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/models, /v1/audio/speech, \
-                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /simulator/faults and \
+                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /v1/realtime?intent=transcription, \
+                 /v1/audio/transcriptions, /v1/speech-to-text/realtime, /transcribe-websocket, /v2, /vosk, /sherpa, \
+                 /inference, /simulator/faults and \
                  /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
