@@ -76,7 +76,7 @@ impl Dialer {
         let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
         let dial = connect_async_tls_with_config(request, Some(config), true, Some(connector));
         match tokio::time::timeout(http::CONNECT_TIMEOUT, dial).await {
-            Ok(Ok((stream, _))) => Ok(Socket { stream, farewell, closed: false }),
+            Ok(Ok((stream, _))) => Ok(Socket { stream, farewell: farewell.map(Message::text), closed: false }),
             Ok(Err(error)) => Err(self.failed(error)),
             Err(_) => Err(DialError::Failed(self.vendor.failure(Failure::Timeout, "no connection in time"))),
         }
@@ -114,7 +114,7 @@ fn extend(map: &mut HeaderMap, headers: &[(&'static str, HeaderValue)]) {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    farewell: Option<&'static str>,
+    farewell: Option<Message>,
     closed: bool,
 }
 
@@ -135,6 +135,11 @@ pub(super) enum Received {
 }
 
 impl Socket {
+    /// What is to be sent when the socket is dropped, in place of what was to be.
+    pub(super) fn set_farewell(&mut self, farewell: Option<Message>) {
+        self.farewell = farewell;
+    }
+
     /// Sends a message; `false` when the connection is dead or stuck.
     pub(super) async fn send(&mut self, message: Message) -> bool {
         matches!(tokio::time::timeout(SEND_TIMEOUT, self.stream.send(message)).await, Ok(Ok(())))
@@ -162,8 +167,8 @@ impl Drop for Socket {
             return;
         }
         // One try and no waiting: a socket with room takes it at once, a full one is simply closed.
-        if let Some(text) = self.farewell {
-            let _ = self.stream.send(Message::text(text)).now_or_never();
+        if let Some(farewell) = self.farewell.take() {
+            let _ = self.stream.send(farewell).now_or_never();
         }
         let _ = self.stream.close(None).now_or_never();
     }

@@ -1,84 +1,103 @@
-//! One open stream of a recogniser, whatever its vendor's protocol.
+//! One open stream of a recogniser, whatever vendor's protocol it speaks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::Value;
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
 use super::fault::Cut;
-use super::lines::{Lines, Word};
+use super::lines::Lines;
 use super::prompter::Order;
-use super::recogniser::{Options, Recogniser, Report, Results};
+use super::recogniser::{Options, Recogniser, Report};
 use super::sound::{Coding, SoundReader};
 use super::state::Session;
 
-/// A vendor's protocol over the shared recogniser.
-pub(super) trait Dialect: Send + 'static {
-    /// The connection is up.
-    fn open(&mut self, _hearing: &mut Hearing) {}
+/// One vendor's protocol over a stream.
+pub(super) trait Tongue: Send + 'static {
+    /// What is said when the stream opens.
+    fn greet(&mut self, _out: &mut Outbox) {}
 
-    /// The client sent this: text, sound, or its close.
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End>;
+    /// What a message of the client means.
+    fn take(&mut self, message: Incoming<'_>, out: &mut Outbox) -> Taken;
 
-    /// The recogniser has this to report.
-    fn report(&mut self, report: &Report, hearing: &mut Hearing);
+    /// Says what the recogniser reports.
+    fn report(&mut self, report: &Report, out: &mut Outbox);
 
-    /// Whether reports are told as they come. Otherwise the dialect asks for them, and the recogniser's clock stands still
-    /// between two messages.
-    fn tells_unasked(&self) -> bool {
-        true
-    }
+    /// So much sound was heard in all, and what there was to report of it was.
+    fn heard(&mut self, _heard: Duration, _out: &mut Outbox) {}
 
-    /// The client is done and everything heard is final: the last words of the protocol.
-    fn farewell(&mut self, _hearing: &mut Hearing) {}
+    /// The client is done and has been told everything: what is said last, after `heard` of sound.
+    fn end(&mut self, heard: Duration, out: &mut Outbox);
 
-    /// The client has sent nothing for the recogniser's `idle_timeout`. `None`: this vendor does not mind.
-    fn idle(&mut self, _hearing: &mut Hearing) -> Option<End> {
+    /// How long the client may stay silent, and the code and reason of the close that follows; `None`: as long as it likes.
+    fn idle(&self) -> Option<(Duration, u16, &'static str)> {
         None
     }
 }
 
-/// Why a stream ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
-    /// The client is done and gets the last words.
-    Done,
-    /// The client closed, which is how streams of this vendor end.
-    Left,
-    /// The server closes, with this code and reason, after what it has still to say.
-    Close(u16, &'static str),
-    /// Without a word.
-    Drop,
+/// A message of the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Incoming<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Binary.
+    Binary(&'a [u8]),
 }
 
-/// Upgrades and serves a stream.
-pub(super) fn serve(upgrade: WebSocketUpgrade, session: Session, dialect: impl Dialect) -> Response {
-    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).read_buffer_size(READ);
-    upgrade.on_upgrade(move |socket| Hearing::new(session).serve(socket, dialect))
+/// What a message of the client means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// Sound.
+    Sound(Vec<u8>),
+    /// It wants what there is. The name is for the log.
+    Finalize(&'static str),
+    /// A sign of life and no more. The name is for the log.
+    Noted(&'static str),
+    /// It is done. The name is for the log.
+    Done(&'static str),
+    /// It is not of the protocol: the stream is closed with this code and reason.
+    Wrong(u16, &'static str),
 }
 
-/// Upgrades a request that is refused, says why in the vendor's own way, and closes.
-pub(super) fn refuse(upgrade: WebSocketUpgrade, why: Value, code: u16) -> Response {
-    upgrade.on_upgrade(move |mut socket| async move {
-        if socket.send(Message::Text(why.to_string().into())).await.is_ok() {
-            close(&mut socket, code, "").await;
+/// What is to be said to the client.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Outbox {
+    messages: VecDeque<Value>,
+    note: Option<String>,
+}
+
+impl Outbox {
+    /// Says `message`.
+    pub(super) fn say(&mut self, message: Value) {
+        self.messages.push_back(message);
+    }
+
+    /// Notes the words that were settled, for the log.
+    pub(super) fn note(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.note = Some(text.to_owned());
         }
-    })
+    }
+
+    /// Everything there is to say, in order.
+    #[cfg(test)]
+    pub(super) fn drain(&mut self) -> Vec<Value> {
+        self.messages.drain(..).collect()
+    }
 }
 
-/// What a dialect has at hand: the recogniser, once it knows what it is to hear, and the way to the client.
-#[derive(Debug)]
-pub(super) struct Hearing {
-    pub(super) session: Session,
-    ear: Option<(Recogniser, SoundReader)>,
-    answers: VecDeque<Answer>,
-    /// Transcripts sent, for faults that count them.
+/// One open stream.
+pub(super) struct Hearing<T> {
+    session: Session,
+    tongue: T,
+    recogniser: Recogniser,
+    reader: SoundReader,
+    out: Outbox,
+    /// Messages sent, for faults that count them; the greeting is none.
     sent: u32,
     /// A stall has begun: nothing is sent any more.
     is_silent: bool,
@@ -86,173 +105,97 @@ pub(super) struct Hearing {
     is_deaf: bool,
 }
 
-/// Something to be sent.
-#[derive(Debug)]
-struct Answer {
-    due: Instant,
-    text: String,
-    is_transcript: bool,
+/// Why a stream ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// The client is done.
+    Done,
+    /// The server closes it, with this code and reason.
+    Close(u16, &'static str),
+    /// Without a word.
+    Drop,
 }
 
-impl Hearing {
-    fn new(session: Session) -> Self {
-        let is_silent = session.trouble.is_blackhole();
-        Self { session, ear: None, answers: VecDeque::new(), sent: 0, is_silent, is_deaf: is_silent }
-    }
-
-    /// Begins to hear sound of this kind.
-    pub(super) fn begin(&mut self, options: Options, coding: Coding) {
-        let state = &self.session.state;
+impl<T: Tongue> Hearing<T> {
+    /// A stream that has heard nothing.
+    pub(super) fn new(session: Session, options: Options, coding: Coding, tongue: T) -> Self {
+        let state = &session.state;
         let mut config = state.config.recogniser.clone();
-        config.final_delay += self.session.trouble.delay();
-        config.finalize_delay += self.session.trouble.delay();
-        config.interim_lag += self.session.trouble.delay();
+        config.final_delay += session.trouble.delay();
+        config.finalize_delay += session.trouble.delay();
+        config.interim_lag += session.trouble.delay();
         let lines =
             if config.script.shared { state.lines.clone() } else { Lines::new(Arc::new(config.script.clone())) };
-        self.ear = Some((Recogniser::new(options, config, lines), SoundReader::new(coding)));
-    }
-
-    /// Hears bytes of the agreed coding; gives how many samples they were. Before [`Hearing::begin`] nothing is heard.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> usize {
-        self.count("Audio");
-        let Some((recogniser, reader)) = &mut self.ear else { return 0 };
-        let samples = reader.read(bytes);
-        if !self.is_deaf {
-            recogniser.hear(&samples, Instant::now());
-        }
-        samples.len()
-    }
-
-    /// Hears samples.
-    pub(super) fn hear_samples(&mut self, samples: &[i16]) {
-        self.count("Audio");
-        if let Some((recogniser, _)) = &mut self.ear
-            && !self.is_deaf
-        {
-            recogniser.hear(samples, Instant::now());
+        let is_silent = session.trouble.is_blackhole();
+        Self {
+            recogniser: Recogniser::new(options, config, lines),
+            reader: SoundReader::new(coding),
+            session,
+            tongue,
+            out: Outbox::default(),
+            sent: 0,
+            is_silent,
+            is_deaf: is_silent,
         }
     }
 
-    /// The client wants what there is.
-    pub(super) fn finalize(&mut self) {
-        self.count("Finalize");
-        if let Some((recogniser, _)) = &mut self.ear {
-            recogniser.finalize(Instant::now());
-        }
+    /// Serves the stream to its end.
+    pub(super) async fn serve(mut self, mut socket: WebSocket) {
+        let end = self.run(&mut socket).await;
+        self.finish(socket, end).await;
     }
 
-    /// Everything heard so far becomes final, at once.
-    pub(super) fn conclude(&mut self) {
-        if let Some((recogniser, _)) = &mut self.ear {
-            recogniser.close();
-        }
-    }
-
-    /// The next report, for dialects that ask; others are told.
-    pub(super) fn next_report(&mut self) -> Option<Report> {
-        self.ear.as_mut().and_then(|(recogniser, _)| recogniser.poll_report())
-    }
-
-    /// Whether the words are told as they are said: then they are final when they are said to be, and nobody's asking
-    /// hastens them.
-    pub(super) fn is_prompted(&self) -> bool {
-        self.session.state.config.recogniser.script.prompted
-    }
-
-    /// Sound heard so far.
-    pub(super) fn heard(&self) -> Duration {
-        self.ear.as_ref().map_or(Duration::ZERO, |(recogniser, _)| recogniser.heard())
-    }
-
-    /// Sends something that holds no words.
-    pub(super) fn answer(&mut self, answer: &Value) {
-        self.push(answer.to_string(), Duration::ZERO, false);
-    }
-
-    /// Sends it after a while; what comes behind it waits as well.
-    pub(super) fn answer_after(&mut self, answer: &Value, after: Duration) {
-        self.push(answer.to_string(), after, false);
-    }
-
-    /// Sends something that holds words, or tells that there are none.
-    pub(super) fn tell(&mut self, transcript: &Value) {
-        self.push(transcript.to_string(), Duration::ZERO, true);
-    }
-
-    /// Sends a text as it is.
-    pub(super) fn tell_text(&mut self, text: impl Into<String>, is_transcript: bool) {
-        self.push(text.into(), Duration::ZERO, is_transcript);
-    }
-
-    fn push(&mut self, text: String, after: Duration, is_transcript: bool) {
-        let due = Instant::now() + after;
-        let due = self.answers.back().map_or(due, |last| last.due.max(due));
-        self.answers.push_back(Answer { due, text, is_transcript });
-    }
-
-    /// Counts a message of the client.
-    pub(super) fn count(&self, kind: &'static str) {
-        self.session.state.note(Service::Stt, |log| *log.messages.entry(kind).or_default() += 1);
-    }
-
-    async fn serve(mut self, mut socket: WebSocket, mut dialect: impl Dialect) {
-        dialect.open(&mut self);
-        let end = self.listen(&mut socket, &mut dialect).await;
-        if end == End::Done {
-            self.conclude();
-            self.drain(&mut dialect);
-            dialect.farewell(&mut self);
-        }
-        let said = match end {
-            End::Drop => return,
-            End::Left => {
-                self.session.complete();
-                return;
+    /// Serves the stream until it ends, and says how.
+    pub(super) async fn run(&mut self, socket: &mut WebSocket) -> End {
+        self.tongue.greet(&mut self.out);
+        while let Some(message) = self.out.messages.pop_front() {
+            if let Err(end) = self.send(message, socket).await {
+                return end;
             }
-            End::Done | End::Close(..) => self.flush(&mut socket).await,
-        };
+        }
+        self.listen(socket).await
+    }
+
+    /// Says what is left to say at such an end.
+    pub(super) async fn finish(mut self, mut socket: WebSocket, end: End) {
         match end {
-            _ if said.is_err() || self.is_silent => {}
+            End::Drop => {}
             End::Close(code, reason) => close(&mut socket, code, reason).await,
-            _ => {
-                self.session.complete();
-                close(&mut socket, 1000, "").await;
+            End::Done => {
+                self.recogniser.close();
+                let heard = self.recogniser.heard();
+                if self.flush(&mut socket).await.is_err() {
+                    return;
+                }
+                self.tongue.end(heard, &mut self.out);
+                if self.flush(&mut socket).await.is_ok() && !self.is_silent {
+                    self.session.complete();
+                    close(&mut socket, 1000, "").await;
+                }
             }
         }
     }
 
-    /// Serves the stream until it ends.
-    async fn listen(&mut self, socket: &mut WebSocket, dialect: &mut impl Dialect) -> End {
+    async fn listen(&mut self, socket: &mut WebSocket) -> End {
         let state = Arc::clone(&self.session.state);
-        let idle = state.config.recogniser.idle_timeout;
-        let mut idle_due = Instant::now() + idle;
+        let idle = self.tongue.idle().filter(|_| !self.session.trouble.is_blackhole());
+        let idle_after = |now: Instant| idle.map(|(longest, ..)| now + longest);
+        let mut idle_due = idle_after(Instant::now());
         let mut cut_due = self.session.trouble.cut_due();
         let mut orders = state.orders.subscribe();
         loop {
-            self.drain(dialect);
-            if let Err(end) = self.flush_due(socket).await {
-                return end;
-            }
-            let is_clocked = dialect.tells_unasked();
-            let due = self.ear.as_ref().filter(|_| is_clocked).and_then(|(recogniser, _)| recogniser.poll_timeout());
-            let answer_due = self.answers.front().map(|answer| answer.due);
             tokio::select! {
                 message = socket.recv() => {
                     let Some(Ok(message)) = message else { return End::Drop };
-                    if matches!(message, Message::Ping(_) | Message::Pong(_)) {
-                        continue;
-                    }
-                    idle_due = Instant::now() + idle;
-                    if let Err(end) = dialect.take(message, self) {
-                        return end;
+                    match self.take(&message) {
+                        Ok(true) => idle_due = idle_after(Instant::now()),
+                        Ok(false) => {}
+                        Err(end) => return end,
                     }
                 }
-                () = state.alarm.until_some(due) => {
-                    if let Some((recogniser, _)) = &mut self.ear {
-                        recogniser.handle_timeout(Instant::now());
-                    }
+                () = state.alarm.until_some(self.recogniser.poll_timeout()) => {
+                    self.recogniser.handle_timeout(Instant::now());
                 }
-                () = state.alarm.until_some(answer_due) => {}
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
                     Some((_, Cut::Drop)) => return End::Drop,
                     _ => self.is_silent = true,
@@ -260,107 +203,107 @@ impl Hearing {
                 order = orders.recv() => match order {
                     Ok(Order::Drop) => return End::Drop,
                     Ok(Order::Deafen) => self.is_deaf = true,
-                    Ok(Order::Report(utter)) => {
-                        if let Some((recogniser, _)) = &mut self.ear {
-                            recogniser.utter(&utter);
-                        }
-                    }
+                    Ok(Order::Report(utter)) => self.recogniser.utter(&utter),
                     // The state outlives its streams; what a busy stream missed is lost.
                     Err(_) => {}
                 },
-                () = tokio::time::sleep_until(idle_due.into()), if !self.session.trouble.is_blackhole() => {
-                    if let Some(end) = dialect.idle(self) {
-                        return end;
+                () = tokio::time::sleep_until(idle_due.unwrap_or_else(Instant::now).into()), if idle_due.is_some() => {
+                    if let Some((_, code, reason)) = idle {
+                        return End::Close(code, reason);
                     }
-                    idle_due = Instant::now() + idle;
                 }
                 () = state.stopped() => return End::Close(1001, "the simulator stops"),
             }
+            if let Err(end) = self.flush(socket).await {
+                return end;
+            }
         }
     }
 
-    fn drain(&mut self, dialect: &mut impl Dialect) {
-        if !dialect.tells_unasked() {
-            return;
+    /// Takes a message and says whether it keeps the stream alive.
+    fn take(&mut self, message: &Message) -> Result<bool, End> {
+        let incoming = match message {
+            Message::Binary(bytes) => Incoming::Binary(bytes),
+            Message::Text(text) => Incoming::Text(text),
+            Message::Close(_) => return Err(End::Drop),
+            Message::Ping(_) | Message::Pong(_) => return Ok(false),
+        };
+        match self.tongue.take(incoming, &mut self.out) {
+            Taken::Sound(sound) => {
+                self.count("Audio");
+                let samples = self.reader.read(&sound);
+                if !self.is_deaf {
+                    self.recogniser.hear(&samples, Instant::now());
+                    self.report();
+                    self.tongue.heard(self.recogniser.heard(), &mut self.out);
+                }
+            }
+            Taken::Finalize(name) => {
+                self.count(name);
+                self.recogniser.finalize(Instant::now());
+            }
+            Taken::Noted(name) => self.count(name),
+            Taken::Done(name) => {
+                self.count(name);
+                return Err(End::Done);
+            }
+            Taken::Wrong(code, reason) => return Err(End::Close(code, reason)),
         }
-        while let Some(report) = self.next_report() {
-            dialect.report(&report, self);
+        Ok(true)
+    }
+
+    fn count(&self, kind: &'static str) {
+        self.session.state.note(Service::Stt, |log| *log.messages.entry(kind).or_default() += 1);
+    }
+
+    fn report(&mut self) {
+        while let Some(report) = self.recogniser.poll_report() {
+            self.tongue.report(&report, &mut self.out);
         }
     }
 
-    /// Sends the answers whose time has come.
-    async fn flush_due(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        while self.answers.front().is_some_and(|answer| answer.due <= Instant::now()) {
-            let Some(answer) = self.answers.pop_front() else { break };
-            self.send(answer, socket).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends all answers.
+    /// Sends what there is to say.
     async fn flush(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        while let Some(answer) = self.answers.pop_front() {
-            self.send(answer, socket).await?;
+        self.report();
+        if let Some(text) = self.out.note.take() {
+            self.session.note_text(&text);
         }
-        Ok(())
-    }
-
-    async fn send(&mut self, answer: Answer, socket: &mut WebSocket) -> Result<(), End> {
-        let mut text = answer.text;
-        if answer.is_transcript {
+        while let Some(message) = self.out.messages.pop_front() {
             match self.session.trouble.cut_after(self.sent) {
                 Some(Cut::Drop) => return Err(End::Drop),
                 Some(Cut::Stall) => self.is_silent = true,
-                None => self.sent += 1,
+                None => {}
             }
-            if self.session.trouble.is_garbage() {
-                text = "<html>this is not the protocol".to_owned();
-            }
+            self.sent += u32::from(!self.is_silent);
+            self.send(message, socket).await?;
         }
+        Ok(())
+    }
+
+    async fn send(&mut self, message: Value, socket: &mut WebSocket) -> Result<(), End> {
         if self.is_silent {
             return Ok(());
         }
+        let text = match self.session.trouble.is_garbage() {
+            true => "<html>this is not the protocol".to_owned(),
+            false => message.to_string(),
+        };
         socket.send(Message::Text(text.into())).await.map_err(|_| End::Drop)
     }
 }
 
-/// The words of an utterance that is over only when the client says so.
-#[derive(Clone, Default, Debug)]
-pub(super) struct Draft {
-    settled: Vec<Word>,
-    open: Vec<Word>,
-}
-
-impl Draft {
-    /// Takes what was recognised.
-    pub(super) fn add(&mut self, results: &Results) {
-        if results.is_final {
-            self.settled.extend(results.words.iter().cloned());
-            self.open.clear();
-        } else {
-            self.open.clone_from(&results.words);
-        }
-    }
-
-    /// All words so far.
-    pub(super) fn words(&self) -> impl Iterator<Item = &Word> {
-        self.settled.iter().chain(&self.open)
-    }
-
-    /// Their text.
-    pub(super) fn text(&self) -> String {
-        spoken(self.words())
-    }
-
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.settled.is_empty() && self.open.is_empty()
+/// Closes the socket and waits a moment for the client to agree, so that nothing sent before is lost to a reset.
+pub(super) async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    if socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.is_ok() {
+        let agreed = async { while let Some(Ok(_)) = socket.recv().await {} };
+        // A client that does not answer is left anyway.
+        let _ = tokio::time::timeout(CLOSING, agreed).await;
     }
 }
 
-/// Words with blanks between them.
-pub(super) fn spoken<'a>(words: impl IntoIterator<Item = &'a Word>) -> String {
-    words.into_iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+/// A word as it is without punctuation: lower case, nothing around it.
+pub(super) fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 
 /// Seconds to the millisecond, as numbers of the wire.
@@ -368,12 +311,10 @@ pub(super) fn seconds(time: Duration) -> f64 {
     time.as_millis() as f64 / 1_000.0
 }
 
-/// Whole milliseconds, as numbers of the wire.
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// How sure the simulated recognisers are of a word.
+/// How sure a simulated recogniser is of its words.
 pub(super) const CONFIDENCE: f64 = 0.98;
-/// More than a minute of any encoding at once, in base64 even, is not streaming.
-const LARGEST_MESSAGE: usize = 1 << 20;
+/// More than a minute of any encoding at once is not streaming.
+pub(super) const LARGEST_MESSAGE: usize = 1 << 20;
+/// Bytes read at a time: the library fills so many with zeros before each look.
+pub(super) const READ: usize = 4 << 10;
+const CLOSING: Duration = Duration::from_secs(1);

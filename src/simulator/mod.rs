@@ -36,6 +36,7 @@ mod speech;
 mod speechmatics;
 mod state;
 mod stream_input;
+mod streaming;
 mod transcription;
 mod voice;
 mod vosk;

@@ -16,10 +16,10 @@ use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
 use super::chat::{failure, refused};
-use super::hearing::{Dialect, Draft, End, Hearing, millis, serve};
 use super::recogniser::{Options, Report, Results};
 use super::sound::Coding;
 use super::state::{Key, State};
+use super::streaming::{Dialect, Draft, End, Stream, millis, serve};
 
 /// Its path.
 pub(super) fn routes() -> Router<Arc<State>> {
@@ -171,10 +171,10 @@ impl Transcription {
         event
     }
 
-    fn error(&mut self, code: &str, param: Option<&str>, message: &str, hearing: &mut Hearing) {
+    fn error(&mut self, code: &str, param: Option<&str>, message: &str, stream: &mut Stream) {
         let error = json!({"type": "invalid_request_error", "code": code, "message": message, "param": param, "event_id": null});
         let event = self.event("error", json!({"error": error}));
-        hearing.answer(&event);
+        stream.answer(&event);
     }
 
     fn session(&self) -> Value {
@@ -195,45 +195,45 @@ impl Transcription {
     }
 
     /// The item under way is closed; its words follow.
-    fn commit(&mut self, hearing: &mut Hearing) {
+    fn commit(&mut self, stream: &mut Stream) {
         let item = self.item();
         self.items += 1;
         self.uncommitted = 0;
         let fields = json!({"item_id": item, "previous_item_id": self.last_item});
         let event = self.event("input_audio_buffer.committed", fields);
-        hearing.answer(&event);
+        stream.answer(&event);
         self.last_item = Some(item.clone());
         self.pending.push_back(item);
     }
 
     /// Words that were not told yet.
-    fn deltas(&mut self, item: &str, hearing: &mut Hearing) {
+    fn deltas(&mut self, item: &str, stream: &mut Stream) {
         let words: Vec<String> = self.draft.words().skip(self.told).map(|word| word.text.clone()).collect();
         for word in words {
             let delta = if self.told == 0 { word } else { format!(" {word}") };
             self.told += 1;
             let fields = json!({"item_id": item, "content_index": 0, "delta": delta});
             let event = self.event("conversation.item.input_audio_transcription.delta", fields);
-            hearing.tell(&event);
+            stream.tell(&event);
         }
     }
 
     /// All words of the oldest committed item are known.
-    fn complete(&mut self, hearing: &mut Hearing) {
+    fn complete(&mut self, stream: &mut Stream) {
         let Some(item) = self.pending.pop_front() else { return };
-        self.deltas(&item, hearing);
+        self.deltas(&item, stream);
         let text = self.draft.text();
         if !text.is_empty() {
-            hearing.session.note_text(&text);
+            stream.session.note_text(&text);
         }
-        let usage = json!({"type": "duration", "seconds": hearing.heard().as_secs_f64().ceil()});
+        let usage = json!({"type": "duration", "seconds": stream.heard().as_secs_f64().ceil()});
         let fields = json!({"item_id": item, "content_index": 0, "transcript": text, "usage": usage});
         let event = self.event("conversation.item.input_audio_transcription.completed", fields);
-        hearing.tell(&event);
+        stream.tell(&event);
         (self.draft, self.told) = (Draft::default(), 0);
     }
 
-    fn update(&mut self, message: &Value, hearing: &mut Hearing) {
+    fn update(&mut self, message: &Value, stream: &mut Stream) {
         match Settings::parse(&message["session"]) {
             Ok(settings) => {
                 let options = Options {
@@ -244,102 +244,102 @@ impl Transcription {
                     vad_events: settings.silence.is_some(),
                 };
                 if self.settings.as_ref().is_none_or(|old| (old.coding, old.rate) != (settings.coding, settings.rate)) {
-                    hearing.begin(options, settings.coding);
+                    stream.begin(options, settings.coding);
                 }
                 self.settings = Some(settings);
                 let session = self.session();
                 let event = self.event("session.updated", json!({"session": session}));
-                hearing.answer(&event);
+                stream.answer(&event);
             }
-            Err((code, param, message)) => self.error(code, Some(param), &message, hearing),
+            Err((code, param, message)) => self.error(code, Some(param), &message, stream),
         }
     }
 
-    fn results(&mut self, results: &Results, hearing: &mut Hearing) {
+    fn results(&mut self, results: &Results, stream: &mut Stream) {
         let Some(settings) = self.settings.clone() else { return };
         self.draft.add(results);
         let item = self.item();
         if settings.is_live() && self.pending.is_empty() {
-            self.deltas(&item, hearing);
+            self.deltas(&item, stream);
         }
-        if hearing.is_prompted() {
+        if stream.is_prompted() {
             if results.is_final {
-                self.commit(hearing);
-                self.complete(hearing);
+                self.commit(stream);
+                self.complete(stream);
             }
             return;
         }
         if settings.silence.is_some() && results.speech_final {
             let end = millis(results.start + results.duration);
             let event = self.event("input_audio_buffer.speech_stopped", json!({"audio_end_ms": end, "item_id": item}));
-            hearing.answer(&event);
-            self.commit(hearing);
-            self.complete(hearing);
+            stream.answer(&event);
+            self.commit(stream);
+            self.complete(stream);
         } else if results.from_finalize {
-            self.complete(hearing);
+            self.complete(stream);
         }
     }
 }
 
 impl Dialect for Transcription {
-    fn open(&mut self, hearing: &mut Hearing) {
+    fn open(&mut self, stream: &mut Stream) {
         let session = self.session();
         let event = self.event("session.created", json!({"session": session}));
-        hearing.answer(&event);
+        stream.answer(&event);
     }
 
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         let text = match message {
             Message::Text(text) => text,
             Message::Close(_) => return Err(End::Left),
             _ => {
-                self.error("invalid_json", None, "Binary messages are not understood.", hearing);
+                self.error("invalid_json", None, "Binary messages are not understood.", stream);
                 return Ok(());
             }
         };
         let message: Value = serde_json::from_str(&text).unwrap_or_default();
         match message["type"].as_str() {
-            Some("session.update") => self.update(&message, hearing),
+            Some("session.update") => self.update(&message, stream),
             Some("input_audio_buffer.append") => {
                 let sound = message["audio"].as_str().and_then(|text| base64_simd::STANDARD.decode_to_vec(text).ok());
                 match sound {
-                    Some(sound) => self.uncommitted += hearing.hear(&sound),
-                    None => self.error("invalid_value", Some("audio"), "Invalid base64.", hearing),
+                    Some(sound) => self.uncommitted += stream.hear(&sound),
+                    None => self.error("invalid_value", Some("audio"), "Invalid base64.", stream),
                 }
             }
             Some("input_audio_buffer.commit") => {
                 let rate = self.settings.as_ref().map_or(SampleRate::HZ_24000, |settings| settings.rate);
                 if rate.duration_of(self.uncommitted) < SHORTEST_COMMIT {
                     let message = "Error committing input audio buffer: buffer too small.";
-                    self.error("input_audio_buffer_commit_empty", None, message, hearing);
+                    self.error("input_audio_buffer_commit_empty", None, message, stream);
                 } else if !self.pending.is_empty() {
                     // One transcription at a time: the sound of both commits is one item's.
-                    hearing.count("Finalize");
+                    stream.count("Finalize");
                 } else {
-                    self.commit(hearing);
-                    hearing.finalize();
+                    self.commit(stream);
+                    stream.finalize();
                 }
             }
             Some("input_audio_buffer.clear") => {
                 self.uncommitted = 0;
                 (self.draft, self.told) = (Draft::default(), 0);
                 let event = self.event("input_audio_buffer.cleared", json!({}));
-                hearing.answer(&event);
+                stream.answer(&event);
             }
-            Some(_) => self.error("invalid_value", Some("type"), "Invalid value for 'type'.", hearing),
-            None => self.error("invalid_json", None, "The message could not be read.", hearing),
+            Some(_) => self.error("invalid_value", Some("type"), "Invalid value for 'type'.", stream),
+            None => self.error("invalid_json", None, "The message could not be read.", stream),
         }
         Ok(())
     }
 
-    fn report(&mut self, report: &Report, hearing: &mut Hearing) {
+    fn report(&mut self, report: &Report, stream: &mut Stream) {
         match report {
             Report::SpeechStarted(at) => {
                 let fields = json!({"audio_start_ms": millis(*at), "item_id": self.item()});
                 let event = self.event("input_audio_buffer.speech_started", fields);
-                hearing.answer(&event);
+                stream.answer(&event);
             }
-            Report::Results(results) => self.results(results, hearing),
+            Report::Results(results) => self.results(results, stream),
             Report::UtteranceEnd(_) => {}
         }
     }

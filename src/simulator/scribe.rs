@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use crate::conversation::Service;
 
-use super::hearing::{Dialect, Draft, End, Hearing, refuse, seconds, serve};
+use super::hearing::seconds;
 use super::recogniser::{Options, Report, Results};
 use super::sound::SoundFormat;
 use super::state::{Key, Refusal, State};
+use super::streaming::{Dialect, Draft, End, Stream, refuse, serve};
 
 /// Its path.
 pub(super) fn routes() -> Router<Arc<State>> {
@@ -132,14 +133,14 @@ struct Scribe {
 }
 
 impl Scribe {
-    fn commit(&mut self, hearing: &mut Hearing) {
+    fn commit(&mut self, stream: &mut Stream) {
         let draft = std::mem::take(&mut self.draft);
         self.told.clear();
         let text = draft.text();
         if !text.is_empty() {
-            hearing.session.note_text(&text);
+            stream.session.note_text(&text);
         }
-        hearing.tell(&json!({"message_type": "committed_transcript", "text": text}));
+        stream.tell(&json!({"message_type": "committed_transcript", "text": text}));
         if self.asked.timestamps {
             let mut words = Vec::new();
             for word in draft.words() {
@@ -150,69 +151,69 @@ impl Scribe {
                     "type": "word", "logprob": -0.02}));
             }
             let language = self.asked.language.as_deref().unwrap_or("en");
-            hearing.answer(&json!({"message_type": "committed_transcript_with_timestamps", "text": text,
+            stream.answer(&json!({"message_type": "committed_transcript_with_timestamps", "text": text,
                 "language_code": language, "words": words}));
         }
     }
 
-    fn results(&mut self, results: &Results, hearing: &mut Hearing) {
+    fn results(&mut self, results: &Results, stream: &mut Stream) {
         self.draft.add(results);
         let is_over = match () {
-            () if hearing.is_prompted() => results.is_final,
+            () if stream.is_prompted() => results.is_final,
             () => results.from_finalize || (self.asked.silence.is_some() && results.speech_final),
         };
         if is_over {
             // Without words nothing is committed, unless the client asks.
             if !self.draft.is_empty() || results.from_finalize {
-                self.commit(hearing);
+                self.commit(stream);
             }
             return;
         }
         let text = self.draft.text();
         if text != self.told {
-            hearing.tell(&json!({"message_type": "partial_transcript", "text": text}));
+            stream.tell(&json!({"message_type": "partial_transcript", "text": text}));
             self.told = text;
         }
     }
 
     /// A chunk of sound; it may ask for a commit.
-    fn chunk(&mut self, message: &Value, hearing: &mut Hearing) -> Result<(), End> {
+    fn chunk(&mut self, message: &Value, stream: &mut Stream) -> Result<(), End> {
         let sound = message["audio_base_64"].as_str().and_then(|text| base64_simd::STANDARD.decode_to_vec(text).ok());
         let Some(sound) = sound else {
-            return Err(fail("input_error", "audio_base_64 could not be decoded.", hearing));
+            return Err(fail("input_error", "audio_base_64 could not be decoded.", stream));
         };
         if !message["sample_rate"].is_null() && message["sample_rate"] != self.asked.format.rate.hz() {
-            return Err(fail("input_error", "sample_rate is not that of audio_format.", hearing));
+            return Err(fail("input_error", "sample_rate is not that of audio_format.", stream));
         }
         if !message["previous_text"].is_null() && self.has_heard {
-            return Err(fail("input_error", "previous_text belongs to the first chunk.", hearing));
+            return Err(fail("input_error", "previous_text belongs to the first chunk.", stream));
         }
         if sound.len() > LARGEST_CHUNK {
-            return Err(fail("chunk_size_exceeded", "The chunk is too large.", hearing));
+            return Err(fail("chunk_size_exceeded", "The chunk is too large.", stream));
         }
         if !sound.is_empty() {
-            self.uncommitted += hearing.hear(&sound);
+            self.uncommitted += stream.hear(&sound);
             self.has_heard = true;
         }
         if message["commit"] == true {
             if self.asked.format.rate.duration_of(self.uncommitted) < SHORTEST_COMMIT {
-                hearing.answer(&error("commit_throttled", "At least 0.3s of uncommitted audio are needed."));
+                stream.answer(&error("commit_throttled", "At least 0.3s of uncommitted audio are needed."));
             } else {
                 self.uncommitted = 0;
-                hearing.finalize();
+                stream.finalize();
             }
         }
         Ok(())
     }
 }
 
-fn fail(kind: &str, message: &str, hearing: &mut Hearing) -> End {
-    hearing.answer(&error(kind, message));
+fn fail(kind: &str, message: &str, stream: &mut Stream) -> End {
+    stream.answer(&error(kind, message));
     End::Close(1008, "")
 }
 
 impl Dialect for Scribe {
-    fn open(&mut self, hearing: &mut Hearing) {
+    fn open(&mut self, stream: &mut Stream) {
         let options = Options {
             rate: self.asked.format.rate,
             interim_results: true,
@@ -220,35 +221,35 @@ impl Dialect for Scribe {
             utterance_end: None,
             vad_events: false,
         };
-        hearing.begin(options, self.asked.format.coding);
+        stream.begin(options, self.asked.format.coding);
         let strategy = if self.asked.silence.is_some() { "vad" } else { "manual" };
         let config = json!({"model_id": self.asked.model, "audio_format": self.asked.format_name,
             "sample_rate": self.asked.format.rate.hz(), "commit_strategy": strategy,
             "language_code": self.asked.language, "include_timestamps": self.asked.timestamps});
-        hearing.answer(&json!({"message_type": "session_started", "session_id": self.id, "config": config}));
+        stream.answer(&json!({"message_type": "session_started", "session_id": self.id, "config": config}));
     }
 
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         let text = match message {
             Message::Text(text) => text,
             Message::Close(_) => return Err(End::Left),
-            _ => return Err(fail("input_error", "Sound comes as input_audio_chunk.", hearing)),
+            _ => return Err(fail("input_error", "Sound comes as input_audio_chunk.", stream)),
         };
         let message: Value = serde_json::from_str(&text).unwrap_or_default();
         match message["message_type"].as_str() {
-            Some("input_audio_chunk") => self.chunk(&message, hearing),
-            _ => Err(fail("input_error", "Unknown message_type.", hearing)),
+            Some("input_audio_chunk") => self.chunk(&message, stream),
+            _ => Err(fail("input_error", "Unknown message_type.", stream)),
         }
     }
 
-    fn report(&mut self, report: &Report, hearing: &mut Hearing) {
+    fn report(&mut self, report: &Report, stream: &mut Stream) {
         if let Report::Results(results) = report {
-            self.results(results, hearing);
+            self.results(results, stream);
         }
     }
 
-    fn idle(&mut self, hearing: &mut Hearing) -> Option<End> {
-        Some(fail("insufficient_audio_activity", "No audio was received.", hearing))
+    fn idle(&mut self, stream: &mut Stream) -> Option<End> {
+        Some(fail("insufficient_audio_activity", "No audio was received.", stream))
     }
 }
 

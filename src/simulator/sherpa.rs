@@ -13,10 +13,11 @@ use serde_json::json;
 
 use crate::audio::SampleRate;
 
-use super::hearing::{Dialect, Draft, End, Hearing, seconds, serve};
+use super::hearing::seconds;
 use super::recogniser::{Options, Report};
 use super::sound::Coding;
 use super::state::State;
+use super::streaming::{Dialect, Draft, End, Stream, serve};
 use super::vosk::{bare_text, open_local};
 
 /// Its path.
@@ -56,7 +57,7 @@ impl Sherpa {
 }
 
 impl Dialect for Sherpa {
-    fn open(&mut self, hearing: &mut Hearing) {
+    fn open(&mut self, stream: &mut Stream) {
         let options = Options {
             rate: SampleRate::HZ_16000,
             interim_results: true,
@@ -64,19 +65,19 @@ impl Dialect for Sherpa {
             utterance_end: None,
             vad_events: false,
         };
-        hearing.begin(options, Coding::Pcm16);
+        stream.begin(options, Coding::Pcm16);
     }
 
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         match message {
             Message::Close(_) => Err(End::Left),
             Message::Binary(bytes) => {
                 let samples = self.samples(&bytes);
-                hearing.hear_samples(&samples);
+                stream.hear_samples(&samples);
                 Ok(())
             }
             Message::Text(text) if text.as_str() == "Done" => {
-                hearing.count("CloseStream");
+                stream.count("CloseStream");
                 Err(End::Done)
             }
             Message::Text(_) => Err(End::Close(1003, "")),
@@ -84,17 +85,17 @@ impl Dialect for Sherpa {
         }
     }
 
-    fn report(&mut self, report: &Report, hearing: &mut Hearing) {
+    fn report(&mut self, report: &Report, stream: &mut Stream) {
         let Report::Results(results) = report else { return };
         self.draft.add(results);
         let words: Vec<_> = self.draft.words().cloned().collect();
         let text = bare_text(&words).to_uppercase();
         if results.is_final && !text.is_empty() {
-            hearing.session.note_text(&text);
+            stream.session.note_text(&text);
         }
         let start = words.first().map_or(results.start, |word| word.start);
         let times: Vec<f64> = words.iter().map(|word| seconds(word.start.saturating_sub(start))).collect();
-        hearing.tell(&json!({
+        stream.tell(&json!({
             "text": text, "tokens": text.split(' ').collect::<Vec<_>>(), "timestamps": times, "ys_probs": [],
             "lm_probs": [], "context_scores": [], "segment": self.segment, "words": [], "start_time": seconds(start),
             "is_final": results.is_final, "is_eof": false,
@@ -105,8 +106,8 @@ impl Dialect for Sherpa {
         }
     }
 
-    fn farewell(&mut self, hearing: &mut Hearing) {
-        hearing.tell_text("Done!", false);
+    fn farewell(&mut self, stream: &mut Stream) {
+        stream.tell_text("Done!", false);
     }
 }
 

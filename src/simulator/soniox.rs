@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
-use super::hearing::{CONFIDENCE, Dialect, End, Hearing, millis, refuse, serve, spoken};
+use super::hearing::CONFIDENCE;
 use super::lines::Word;
 use super::recogniser::{Options, Report, Results};
 use super::sound::Coding;
 use super::state::{Key, Refusal, State};
+use super::streaming::{Dialect, End, Stream, millis, refuse, serve, spoken};
 
 /// Its path.
 pub(super) fn routes() -> Router<Arc<State>> {
@@ -114,15 +115,15 @@ impl Config {
 }
 
 impl Soniox {
-    fn fail(&mut self, code: u16, message: &str, hearing: &mut Hearing) -> End {
+    fn fail(&mut self, code: u16, message: &str, stream: &mut Stream) -> End {
         self.ending = Some(code);
-        hearing.answer(&error(code, message));
+        stream.answer(&error(code, message));
         End::Close(1000, "")
     }
 
-    fn configure(&mut self, text: &str, hearing: &mut Hearing) -> Result<(), End> {
+    fn configure(&mut self, text: &str, stream: &mut Stream) -> Result<(), End> {
         let message: Value = serde_json::from_str(text).unwrap_or_default();
-        let state = Arc::clone(&hearing.session.state);
+        let state = Arc::clone(&stream.session.state);
         match Config::parse(&message, self.has_key, &state) {
             Ok(config) => {
                 let options = Options {
@@ -132,21 +133,21 @@ impl Soniox {
                     utterance_end: None,
                     vad_events: false,
                 };
-                hearing.begin(options, config.coding);
+                stream.begin(options, config.coding);
                 self.config = Some(config);
                 Ok(())
             }
             Err((code, message)) => {
-                hearing.session.refuse();
-                Err(self.fail(code, message, hearing))
+                stream.session.refuse();
+                Err(self.fail(code, message, stream))
             }
         }
     }
 
-    fn results(&self, results: &Results, hearing: &mut Hearing) {
+    fn results(&self, results: &Results, stream: &mut Stream) {
         let mut tokens: Vec<Value> = results.words.iter().flat_map(|word| tokens(word, results.is_final)).collect();
         if results.is_final && !results.words.is_empty() {
-            hearing.session.note_text(&spoken(&results.words));
+            stream.session.note_text(&spoken(&results.words));
         }
         let end = results.start + results.duration;
         let mark = match (results.from_finalize, results.speech_final) {
@@ -158,38 +159,38 @@ impl Soniox {
             tokens.push(json!({"text": mark, "start_ms": millis(end), "end_ms": millis(end), "confidence": 1.0, "is_final": true}));
         }
         let settled = if results.is_final { end } else { results.start };
-        hearing.tell(&json!({
+        stream.tell(&json!({
             "tokens": tokens, "final_audio_proc_ms": millis(settled), "total_audio_proc_ms": millis(end),
         }));
     }
 }
 
 impl Dialect for Soniox {
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         match message {
             Message::Close(_) => Err(End::Drop),
-            Message::Text(text) if self.config.is_none() => self.configure(&text, hearing),
+            Message::Text(text) if self.config.is_none() => self.configure(&text, stream),
             Message::Binary(_) if self.config.is_none() => {
-                Err(self.fail(400, "The first message must be the configuration.", hearing))
+                Err(self.fail(400, "The first message must be the configuration.", stream))
             }
             Message::Text(text) if text.is_empty() => {
-                hearing.count("CloseStream");
+                stream.count("CloseStream");
                 Err(End::Done)
             }
             Message::Binary(bytes) if bytes.is_empty() => {
-                hearing.count("CloseStream");
+                stream.count("CloseStream");
                 Err(End::Done)
             }
             Message::Binary(bytes) => {
-                hearing.hear(&bytes);
+                stream.hear(&bytes);
                 Ok(())
             }
             Message::Text(text) => {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();
                 match message["type"].as_str() {
-                    Some("keepalive") => hearing.count("KeepAlive"),
-                    Some("finalize") => hearing.finalize(),
-                    _ => return Err(self.fail(400, "Unknown control message.", hearing)),
+                    Some("keepalive") => stream.count("KeepAlive"),
+                    Some("finalize") => stream.finalize(),
+                    _ => return Err(self.fail(400, "Unknown control message.", stream)),
                 }
                 Ok(())
             }
@@ -197,21 +198,21 @@ impl Dialect for Soniox {
         }
     }
 
-    fn report(&mut self, report: &Report, hearing: &mut Hearing) {
+    fn report(&mut self, report: &Report, stream: &mut Stream) {
         if let Report::Results(results) = report {
-            self.results(results, hearing);
+            self.results(results, stream);
         }
     }
 
-    fn farewell(&mut self, hearing: &mut Hearing) {
-        let heard = millis(hearing.heard());
-        hearing.answer(&json!({
+    fn farewell(&mut self, stream: &mut Stream) {
+        let heard = millis(stream.heard());
+        stream.answer(&json!({
             "tokens": [], "final_audio_proc_ms": heard, "total_audio_proc_ms": heard, "finished": true,
         }));
     }
 
-    fn idle(&mut self, hearing: &mut Hearing) -> Option<End> {
-        Some(self.fail(408, "Audio or keepalive not received in time.", hearing))
+    fn idle(&mut self, stream: &mut Stream) -> Option<End> {
+        Some(self.fail(408, "Audio or keepalive not received in time.", stream))
     }
 }
 

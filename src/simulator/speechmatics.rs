@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
-use super::hearing::{CONFIDENCE, Dialect, End, Hearing, refuse, seconds, serve};
+use super::hearing::{CONFIDENCE, seconds};
 use super::lines::Word;
 use super::recogniser::{Options, Report, Results};
 use super::sound::Coding;
 use super::state::{Key, Refusal, State};
+use super::streaming::{Dialect, End, Stream, refuse, serve};
 
 /// Its path.
 pub(super) fn routes() -> Router<Arc<State>> {
@@ -119,20 +120,20 @@ impl Speechmatics {
         Self { id, ready: None, partials: false, added: 0, trigger: None }
     }
 
-    fn fail(kind: &str, reason: &str, code: u16, hearing: &mut Hearing) -> End {
-        hearing.answer(&error(kind, reason));
+    fn fail(kind: &str, reason: &str, code: u16, stream: &mut Stream) -> End {
+        stream.answer(&error(kind, reason));
         End::Close(code, "")
     }
 
-    fn start(&mut self, message: &Value, hearing: &mut Hearing) -> Result<(), End> {
+    fn start(&mut self, message: &Value, stream: &mut Stream) -> Result<(), End> {
         if self.ready.is_some() {
-            return Err(Self::fail("protocol_error", "Recognition has started already.", 1002, hearing));
+            return Err(Self::fail("protocol_error", "Recognition has started already.", 1002, stream));
         }
         let start = match Start::parse(message) {
             Ok(start) => start,
             Err((kind, reason)) => {
-                hearing.session.refuse();
-                return Err(Self::fail(kind, reason, 4004, hearing));
+                stream.session.refuse();
+                return Err(Self::fail(kind, reason, 4004, stream));
             }
         };
         let options = Options {
@@ -142,27 +143,27 @@ impl Speechmatics {
             utterance_end: None,
             vad_events: false,
         };
-        hearing.begin(options, start.coding);
+        stream.begin(options, start.coding);
         (self.partials, self.trigger) = (start.partials, start.trigger);
         // It takes a moment, and whoever does not wait for it is found out.
         self.ready = Some(Instant::now() + STARTING);
         let started = json!({"message": "RecognitionStarted", "id": self.id, "orchestrator_version": "simulated",
             "language_pack_info": {"word_delimiter": " ", "writing_direction": "left-to-right", "adapted": false,
                 "itn": true, "language_description": "Simulated"}});
-        hearing.answer_after(&started, STARTING);
+        stream.answer_after(&started, STARTING);
         Ok(())
     }
 
-    fn results(&self, results: &Results, hearing: &mut Hearing) {
+    fn results(&self, results: &Results, stream: &mut Stream) {
         let end = results.start + results.duration;
         if !results.words.is_empty() {
             let message = if results.is_final { "AddTranscript" } else { "AddPartialTranscript" };
             let text = transcript(&results.words, results.is_final);
             if results.is_final {
-                hearing.session.note_text(text.trim());
+                stream.session.note_text(text.trim());
             }
             let items: Vec<Value> = results.words.iter().flat_map(|word| items(word, results.is_final)).collect();
-            hearing.tell(&json!({
+            stream.tell(&json!({
                 "message": message, "format": "2.9",
                 "metadata": {"start_time": seconds(results.start), "end_time": seconds(end), "transcript": text},
                 "results": items,
@@ -171,59 +172,59 @@ impl Speechmatics {
         if results.from_finalize || (self.trigger.is_some() && results.speech_final) {
             let at = results.words.last().map_or(end, |word| word.end);
             let metadata = json!({"start_time": seconds(at), "end_time": seconds(at)});
-            hearing.tell(&json!({"message": "EndOfUtterance", "format": "2.9", "metadata": metadata}));
+            stream.tell(&json!({"message": "EndOfUtterance", "format": "2.9", "metadata": metadata}));
         }
     }
 }
 
 impl Dialect for Speechmatics {
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         match message {
             Message::Close(_) => Err(End::Drop),
             Message::Binary(bytes) => {
                 if self.ready.is_none_or(|ready| Instant::now() < ready) {
-                    return Err(Self::fail("protocol_error", "Audio before RecognitionStarted.", 1002, hearing));
+                    return Err(Self::fail("protocol_error", "Audio before RecognitionStarted.", 1002, stream));
                 }
-                hearing.hear(&bytes);
+                stream.hear(&bytes);
                 self.added += 1;
-                hearing.answer(&json!({"message": "AudioAdded", "seq_no": self.added}));
+                stream.answer(&json!({"message": "AudioAdded", "seq_no": self.added}));
                 Ok(())
             }
             Message::Text(text) => {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();
                 match message["message"].as_str() {
-                    Some("StartRecognition") => self.start(&message, hearing),
+                    Some("StartRecognition") => self.start(&message, stream),
                     Some("ForceEndOfUtterance") if self.ready.is_some() => {
-                        hearing.finalize();
+                        stream.finalize();
                         Ok(())
                     }
                     Some("SetRecognitionConfig") if self.ready.is_some() => Ok(()),
                     // Clients take the last number they were told: it may be behind, never ahead.
                     Some("EndOfStream") if message["last_seq_no"].as_u64().is_some_and(|last| last <= self.added) => {
-                        hearing.count("CloseStream");
+                        stream.count("CloseStream");
                         Err(End::Done)
                     }
                     Some("EndOfStream") => Err(Self::fail(
                         "protocol_error",
                         "last_seq_no is not that of the audio received.",
                         1002,
-                        hearing,
+                        stream,
                     )),
-                    _ => Err(Self::fail("protocol_error", "Unexpected message.", 1002, hearing)),
+                    _ => Err(Self::fail("protocol_error", "Unexpected message.", 1002, stream)),
                 }
             }
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         }
     }
 
-    fn report(&mut self, report: &Report, hearing: &mut Hearing) {
+    fn report(&mut self, report: &Report, stream: &mut Stream) {
         if let Report::Results(results) = report {
-            self.results(results, hearing);
+            self.results(results, stream);
         }
     }
 
-    fn farewell(&mut self, hearing: &mut Hearing) {
-        hearing.answer(&json!({"message": "EndOfTranscript"}));
+    fn farewell(&mut self, stream: &mut Stream) {
+        stream.answer(&json!({"message": "EndOfTranscript"}));
     }
 }
 

@@ -18,9 +18,10 @@ use crate::conversation::Service;
 
 use super::chat::{failure, refused};
 use super::fault::Cut;
-use super::hearing::{seconds, spoken};
+use super::hearing::seconds;
 use super::recogniser::{Options, Recogniser, Report};
 use super::state::{Key, Outlet, Session, State};
+use super::streaming::spoken;
 
 /// Its paths.
 pub(super) fn routes() -> Router<Arc<State>> {

@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use crate::audio::SampleRate;
 use crate::conversation::Service;
 
-use super::hearing::{Dialect, End, Hearing, seconds, serve};
+use super::hearing::{bare, seconds};
 use super::lines::Word;
 use super::recogniser::{Options, Report};
 use super::sound::Coding;
 use super::state::{Key, Session, State};
+use super::streaming::{Dialect, End, Stream, serve};
 
 /// Its path.
 pub(super) fn routes() -> Router<Arc<State>> {
@@ -68,7 +69,7 @@ impl Vosk {
         self.shows_words = config["words"] == true;
     }
 
-    fn begin(&mut self, hearing: &mut Hearing) {
+    fn begin(&mut self, stream: &mut Stream) {
         if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
@@ -79,13 +80,13 @@ impl Vosk {
             utterance_end: None,
             vad_events: false,
         };
-        hearing.begin(options, Coding::Pcm16);
+        stream.begin(options, Coding::Pcm16);
     }
 
     /// The one answer: an utterance when one has ended, what is heard of one otherwise.
-    fn answer(&mut self, is_forced: bool, hearing: &mut Hearing) {
+    fn answer(&mut self, is_forced: bool, stream: &mut Stream) {
         let mut ended: Option<Vec<Word>> = is_forced.then(Vec::new);
-        while let Some(report) = hearing.next_report() {
+        while let Some(report) = stream.next_report() {
             let Report::Results(results) = report else { continue };
             if results.is_final {
                 ended.get_or_insert_default().extend(results.words);
@@ -98,7 +99,7 @@ impl Vosk {
             Some(words) => {
                 let text = bare_text(&words);
                 if !text.is_empty() {
-                    hearing.session.note_text(&text);
+                    stream.session.note_text(&text);
                 }
                 let mut answer = json!({"text": text});
                 if let (true, Some(fields)) = (self.shows_words && !words.is_empty(), answer.as_object_mut()) {
@@ -110,26 +111,26 @@ impl Vosk {
             None => json!({"partial": bare_text(&self.partial)}),
         };
         // The server writes its answers over several lines.
-        hearing.tell_text(serde_json::to_string_pretty(&answer).unwrap_or_default(), true);
+        stream.tell_text(serde_json::to_string_pretty(&answer).unwrap_or_default(), true);
     }
 }
 
 impl Dialect for Vosk {
-    fn take(&mut self, message: Message, hearing: &mut Hearing) -> Result<(), End> {
+    fn take(&mut self, message: Message, stream: &mut Stream) -> Result<(), End> {
         match message {
             Message::Close(_) => return Err(End::Left),
             Message::Binary(bytes) => {
-                self.begin(hearing);
+                self.begin(stream);
                 // What is late by the clock comes with the sound, for nothing is said unasked.
-                hearing.hear(&bytes);
-                self.answer(false, hearing);
+                stream.hear(&bytes);
+                self.answer(false, stream);
             }
             // The texts are compared letter by letter, as the server does.
             Message::Text(text) if text.as_str() == r#"{"eof" : 1}"# => {
-                hearing.count("CloseStream");
-                self.begin(hearing);
-                hearing.conclude();
-                self.answer(true, hearing);
+                stream.count("CloseStream");
+                self.begin(stream);
+                stream.conclude();
+                self.answer(true, stream);
                 return Err(End::Done);
             }
             Message::Text(text) if text.contains("config") && !self.has_begun => {
@@ -143,7 +144,7 @@ impl Dialect for Vosk {
         Ok(())
     }
 
-    fn report(&mut self, _report: &Report, _hearing: &mut Hearing) {}
+    fn report(&mut self, _report: &Report, _stream: &mut Stream) {}
 
     fn tells_unasked(&self) -> bool {
         false
@@ -153,10 +154,6 @@ impl Dialect for Vosk {
 /// The words as this recogniser writes them: small, without punctuation.
 pub(super) fn bare_text(words: &[Word]) -> String {
     words.iter().map(|word| bare(&word.text)).collect::<Vec<_>>().join(" ")
-}
-
-fn bare(word: &str) -> String {
-    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 
 fn shown(word: &Word) -> Value {

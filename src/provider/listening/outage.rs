@@ -53,7 +53,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::replay::ReplayBuffer;
+    use crate::provider::listening::replay::ReplayBuffer;
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -58,7 +58,7 @@ impl ReplayBuffer {
     /// A new connection takes all that is kept; says which moment of the call that begins with.
     pub(super) fn rewind(&mut self) -> Duration {
         self.unsent = self.start;
-        Duration::from_nanos((u128::from(self.start) * 1_000_000_000 / u128::from(self.bytes_per_second)) as u64)
+        self.duration(self.start)
     }
 
     /// The next sound to send, at most `length` of it; empty when all is sent.
@@ -67,6 +67,16 @@ impl ReplayBuffer {
         let count = (self.bytes.len() - from).min(self.bytes_at(length) as usize);
         self.unsent += count as u64;
         self.bytes.range(from..from + count).copied().collect()
+    }
+
+    /// How much is left to be sent over the present connection.
+    pub(super) fn unsent(&self) -> Duration {
+        self.duration((self.start + self.bytes.len() as u64).saturating_sub(self.unsent))
+    }
+
+    /// Which moment of the call the present connection has been sent the sound up to.
+    pub(super) fn sent(&self) -> Duration {
+        self.duration(self.unsent)
     }
 
     /// How much sound was dropped before a connection took it.
@@ -79,6 +89,10 @@ impl ReplayBuffer {
         self.bytes.drain(..count as usize);
         self.start += count;
         self.unsent = self.unsent.max(self.start);
+    }
+
+    fn duration(&self, bytes: u64) -> Duration {
+        Duration::from_nanos((u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second)) as u64)
     }
 
     /// The position of a moment, on a whole sample.
@@ -103,6 +117,7 @@ mod tests {
         assert_eq!(buffer.rewind(), Duration::ZERO);
         buffer.push(&[1; 4_000]);
         assert_eq!(buffer.take(SECOND).len(), 2_000);
+        assert_eq!((buffer.sent(), buffer.unsent()), (SECOND, SECOND));
         buffer.settle(Duration::from_millis(500));
         assert_eq!(buffer.rewind(), Duration::from_millis(500));
         assert_eq!(buffer.take(SECOND * 9).len(), 3_000);
