@@ -21,22 +21,34 @@ mod openai;
 mod paced;
 mod pcm;
 mod secret;
+mod sherpa;
+mod soniox;
+mod speechmatics;
 mod sse;
 mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod vosk;
 mod websocket;
+mod whisper;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
-pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsScribe, ElevenLabsScribeConfig};
 pub use error::ProviderError;
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
-pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};
+pub use openai::{
+    OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig, OpenAiTranscription, OpenAiTranscriptionConfig,
+};
 pub(crate) use paced::open as open_voice;
 pub use secret::Secret;
+pub use sherpa::{Sherpa, SherpaConfig};
+pub use soniox::{Soniox, SonioxConfig};
+pub use speechmatics::{Speechmatics, SpeechmaticsConfig};
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
 pub use tools::{NoTools, ToolStream, Tools};
 pub use tts::{Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream};
+pub use vosk::{Vosk, VoskConfig};
+pub use whisper::{Whisper, WhisperConfig};

@@ -2,6 +2,7 @@
 //!
 //! One connection a reply. An 8 kHz line gets µ-law as the telephone network carries it, so nothing is resampled.
 
+mod scribe;
 mod session;
 mod sound;
 mod wire;
@@ -22,6 +23,8 @@ use sound::Format;
 
 /// The speeds the vendor takes.
 const SPEEDS: RangeInclusive<f32> = 0.7..=1.2;
+
+pub use scribe::{ElevenLabsScribe, ElevenLabsScribeConfig};
 
 const VENDOR: Vendor = Vendor { name: "elevenlabs", key: "ELEVENLABS_API_KEY", base_url: "ELEVENLABS_BASE_URL" };
 

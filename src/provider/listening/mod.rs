@@ -13,8 +13,10 @@ mod pace;
 mod replay;
 mod session;
 mod timeline;
+mod words;
 
 pub(super) use coding::Coding;
 pub(super) use dialect::{Dialect, Greeting, Habits, Heard, Idle, Route, Unreadable};
 pub(super) use session::open;
 pub(super) use timeline::Timeline;
+pub(super) use words::{UNTOLD_CONFIDENCE, language_code, mean_confidence, words};

@@ -3,8 +3,11 @@
 mod answer;
 mod body;
 mod chat;
+mod items;
 mod reasoning;
 mod speech;
+mod transcription;
+mod transcription_wire;
 mod wire;
 
 use url::Url;
@@ -14,6 +17,7 @@ use super::http::{self, Vendor};
 
 pub use chat::{OpenAiChat, OpenAiChatConfig};
 pub use speech::{OpenAiSpeech, OpenAiSpeechConfig};
+pub use transcription::{OpenAiTranscription, OpenAiTranscriptionConfig};
 
 const CHAT: Vendor = Vendor { name: "openai chat", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 const SPEECH: Vendor = Vendor { name: "openai speech", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
