@@ -1,7 +1,7 @@
 //! HANDS · services that hear, think and speak.
 //!
 //! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
-//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each
+//! whatever traits it serves: [`Deepgram`], [`Flux`], [`AssemblyAi`] and [`Gladia`] hear, [`OpenAiChat`] thinks, [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each
 //! takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
 //!
 //! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
@@ -10,9 +10,11 @@
 //! May import: `audio`, `conversation`. Must never know: turns, packets, barge-in, `Call`.
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
+mod assemblyai;
 mod deepgram;
 mod elevenlabs;
 mod error;
+mod gladia;
 mod http;
 mod http_tool;
 mod listening;
@@ -33,9 +35,11 @@ mod vosk;
 mod websocket;
 mod whisper;
 
-pub use deepgram::{Deepgram, DeepgramConfig};
+pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
+pub use deepgram::{Deepgram, DeepgramConfig, Flux, FluxConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsScribe, ElevenLabsScribeConfig};
 pub use error::ProviderError;
+pub use gladia::{Gladia, GladiaConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{

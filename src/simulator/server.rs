@@ -112,9 +112,9 @@ impl Simulators {
         format!("ws://{}/vosk", self.address)
     }
 
-    /// The base URL of whisper.cpp's server; clients add `/inference`. That of OpenAI's files is [`Self::openai_url`].
+    /// The address of whisper.cpp's server. OpenAI's way to transcribe files is below [`Self::openai_url`].
     pub fn whisper_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}/inference", self.address)
     }
 
     /// The environment that points an engine, or anybody's client, at these simulators: names and values.

@@ -1,11 +1,14 @@
-//! Deepgram: streaming recognition over its `/v1/listen` WebSocket.
+//! Deepgram: streaming recognition over its `/v1/listen` WebSocket, and over `/v2/listen` with [`Flux`].
 //!
 //! Telephone sound (8 kHz) goes out as the µ-law it came in; other rates as 16-bit samples. Each frame is sent as it
 //! comes. A lost connection is opened again and given the sound since the last settled words.
 
-mod dialect;
+mod flux;
+mod listen;
 mod utterance;
 mod wire;
+
+pub use flux::{Flux, FluxConfig};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +22,7 @@ use super::http::{self, Vendor};
 use super::stt::usual_final_wait;
 use super::websocket::Dialer;
 use super::{ProviderError, Secret, Stt, SttSpec, SttStream, listening};
-use dialect::Listen;
+use listen::Listen;
 use listening::Route;
 
 const VENDOR: Vendor = Vendor { name: "deepgram", key: "DEEPGRAM_API_KEY", base_url: "DEEPGRAM_BASE_URL" };
