@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Backdrop, Transcript, TranscriptKind};
 
+use super::known::{Grounds, Known};
 use super::profile::{Manner, Profile, Sounds};
 use super::{SttMode, Timing};
 
@@ -81,6 +82,8 @@ pub(super) struct Turn {
     pub(super) announced: bool,
     /// Whether somebody was told that it wanted to stop a line that may not be stopped.
     pub(super) objected: bool,
+    /// What its words were found to say.
+    known: Known,
 }
 
 /// When a turn is over, and why.
@@ -307,9 +310,18 @@ impl Turn {
 
     /// How long to wait after the words so far; those of a turn taken back count, since a value may go on in them.
     pub(super) fn profile(&self, manner: &Manner<'_>) -> Profile {
-        let mut text = self.carried.clone();
-        append(&mut text, &self.text());
-        manner.profile(&text, self.end_of_turn.is_some(), self.gap)
+        let grounds = Grounds {
+            words: [&self.carried, &self.finals, &self.interim],
+            agent_said: manner.agent_said,
+            ended: self.end_of_turn.is_some(),
+            gap: self.gap,
+            longer: manner.pauses.longer(),
+        };
+        self.known.or(grounds, || {
+            let mut text = self.carried.clone();
+            append(&mut text, &self.text());
+            manner.profile(&text, grounds.ended, grounds.gap)
+        })
     }
 
     /// Whether the recogniser's final for this stretch of voice has already come.

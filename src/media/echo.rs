@@ -83,8 +83,15 @@ impl Echo {
 
     /// What came, up to `end`.
     pub(super) fn came(&mut self, frame: &Frame, end: Instant) {
-        self.theirs.push(frame, end.checked_sub(frame.duration()).unwrap_or(end));
+        let begins = end.checked_sub(frame.duration()).unwrap_or(end);
         (self.judged, self.noted) = (None, false);
+        if self.ours.is_empty() {
+            // Nothing was sent that could come back.
+            self.theirs.pass(frame, begins);
+            self.compared = self.theirs.count();
+            return self.likeness.clear();
+        }
+        self.theirs.push(frame, begins);
         self.compare();
     }
 
