@@ -108,6 +108,11 @@ impl<const N: usize> Frame<N> {
         room
     }
 
+    /// Forgets the samples; what comes next has this rate.
+    pub fn restart(&mut self, rate: SampleRate) {
+        (self.rate, self.len) = (rate, 0);
+    }
+
     /// Forgets the samples, keeps the rate.
     pub fn clear(&mut self) {
         self.len = 0;

@@ -129,6 +129,21 @@ impl Tape {
         done
     }
 
+    /// The largest magnitude of the `samples` from `position` on, as far as they are there.
+    pub(super) fn peak(&self, pool: &Pool, position: u64, samples: usize) -> u16 {
+        let (mut at, to, mut peak) = (position, position.saturating_add(samples as u64), 0);
+        while at < to {
+            let run = pool.run(self, at);
+            let length = run.len().min((to - at) as usize);
+            if length == 0 {
+                break;
+            }
+            peak = peak.max(level::peak(&run[..length]));
+            at += length as u64;
+        }
+        peak
+    }
+
     /// Sum of the squares from `from` to `to`, as far as they are kept.
     pub(super) fn energy(&self, pool: &Pool, from: u64, to: u64) -> u64 {
         let (mut at, mut sum) = (from.max(self.begin), 0);
@@ -165,6 +180,7 @@ mod tests {
         assert_eq!(tape.begin(), 1_120, "1 200 rounded down to a block");
         assert_eq!(tape.read(&pool, 1_000, &mut back), 0);
         assert_eq!(tape.read(&pool, 3_999, &mut back[..10]), 1);
+        assert_eq!((tape.peak(&pool, 3_000, 500), tape.peak(&pool, 3_990, 160), tape.peak(&pool, 0, 9)), (3_499, 3_999, 0));
         assert_eq!(tape.energy(&pool, 3_998, 9_999), 3_998 * 3_998 + 3_999 * 3_999);
         pool.free(&mut tape);
         assert_eq!(pool.free.len(), pool.blocks.len());
