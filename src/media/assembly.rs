@@ -163,12 +163,7 @@ impl Assembly {
         self.decoders.frame_mut()
     }
 
-    fn next_piece(
-        &mut self,
-        now: Instant,
-        report: &mut InboundReport,
-        reception: &mut Reception,
-    ) -> Option<Instant> {
+    fn next_piece(&mut self, now: Instant, report: &mut InboundReport, reception: &mut Reception) -> Option<Instant> {
         loop {
             if self.due.conceal > Duration::ZERO {
                 return Some(self.next_concealed(report));

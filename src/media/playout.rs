@@ -107,7 +107,18 @@ impl Playout {
         let pool = Pool::new(rate, Self::MOST, history);
         let tracks = (0..Self::REPLIES).map(|_| Track::empty()).collect();
         let over = VecDeque::with_capacity(Self::REMEMBERED);
-        Self { rate, pool, tracks, over, plays: 0, start, least_start: start, held: false, current: None, audible: false }
+        Self {
+            rate,
+            pool,
+            tracks,
+            over,
+            plays: 0,
+            start,
+            least_start: start,
+            held: false,
+            current: None,
+            audible: false,
+        }
     }
 
     /// A reply is alive: its sound is kept from now on.
