@@ -599,7 +599,7 @@ fn push_bounded<T>(entries: &mut Vec<T>, entry: T) {
 }
 
 /// Outputs one input can cause without the queue growing: a burst of released packets and the decisions they lead to.
-const OUTPUTS: usize = 16;
+const OUTPUTS: usize = 8;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;

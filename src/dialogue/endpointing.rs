@@ -310,18 +310,32 @@ impl Turn {
 
     /// How long to wait after the words so far; those of a turn taken back count, since a value may go on in them.
     pub(super) fn profile(&self, manner: &Manner<'_>) -> Profile {
-        let grounds = Grounds {
+        self.known.profile(self.grounds(manner)).unwrap_or_else(|| self.work_out(manner))
+    }
+
+    /// Works out once what will be asked for again and again until there are other words.
+    pub(super) fn read(&mut self, manner: &Manner<'_>) {
+        let grounds = self.grounds(manner);
+        let matters = self.is_open() || self.stopped.is_some();
+        if matters && self.known.profile(grounds).is_none() {
+            self.known = Known::of(grounds, self.work_out(manner));
+        }
+    }
+
+    fn grounds<'a>(&'a self, manner: &Manner<'a>) -> Grounds<'a> {
+        Grounds {
             words: [&self.carried, &self.finals, &self.interim],
             agent_said: manner.agent_said,
             ended: self.end_of_turn.is_some(),
             gap: self.gap,
             longer: manner.pauses.longer(),
-        };
-        self.known.or(grounds, || {
-            let mut text = self.carried.clone();
-            append(&mut text, &self.text());
-            manner.profile(&text, grounds.ended, grounds.gap)
-        })
+        }
+    }
+
+    fn work_out(&self, manner: &Manner<'_>) -> Profile {
+        let mut text = self.carried.clone();
+        append(&mut text, &self.text());
+        manner.profile(&text, self.end_of_turn.is_some(), self.gap)
     }
 
     /// Whether the recogniser's final for this stretch of voice has already come.

@@ -1,6 +1,5 @@
 //! What the words so far were found to say, kept for as long as they stand.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use super::profile::Profile;
@@ -10,7 +9,7 @@ use super::profile::Profile;
 /// How long to wait is asked for several times with every hop of voice and at every deadline; words come a few times a
 /// second. Reading them again costs more than the rest of a packet's way through the call.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Known(RefCell<Option<(Kept, Profile)>>);
+pub(super) struct Known(Option<(Kept, Profile)>);
 
 /// What a profile depends on, but for what stays the same all call long: its language and its times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,16 +36,15 @@ struct Kept {
 }
 
 impl Known {
-    /// The profile on these grounds: what was found before, or what `work_out` finds.
-    pub(super) fn or(&self, grounds: Grounds<'_>, work_out: impl FnOnce() -> Profile) -> Profile {
-        if let Some((kept, profile)) = &*self.0.borrow()
-            && kept.grounds() == grounds
-        {
-            return *profile;
-        }
-        let profile = work_out();
-        *self.0.borrow_mut() = Some((Kept::of(grounds), profile));
-        profile
+    /// What was worked out on these grounds.
+    pub(super) fn of(grounds: Grounds<'_>, profile: Profile) -> Self {
+        Self(Some((Kept::of(grounds), profile)))
+    }
+
+    /// The profile, if it was worked out on these grounds.
+    pub(super) fn profile(&self, grounds: Grounds<'_>) -> Option<Profile> {
+        let (kept, profile) = self.0.as_ref()?;
+        (kept.grounds() == grounds).then_some(*profile)
     }
 }
 
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_worked_out_anew_whenever_anything_it_depends_on_is_different() {
+    fn it_is_known_on_the_same_grounds_and_on_no_others() {
         let grounds = Grounds {
             words: ["", "four one", "five"],
             agent_said: Some("What is your number?"),
@@ -86,14 +84,12 @@ mod tests {
             Grounds { gap: second, ..grounds },
             Grounds { longer: second, ..grounds },
         ];
-        let profile = |rule| Profile { rule, delay: second, sounds: Sounds::Finished, is_delicate: false };
+        let profile = Profile { rule: "endpoint.digits", delay: second, sounds: Sounds::Value, is_delicate: true };
+        assert_eq!(Known::default().profile(grounds), None);
+        let known = Known::of(grounds, profile);
+        assert_eq!(known.profile(grounds), Some(profile));
         for other in others {
-            let known = Known::default();
-            assert_eq!(known.or(grounds, || profile("first")).rule, "first");
-            assert_eq!(known.or(grounds, || profile("again")).rule, "first");
-            assert_eq!(known.clone().or(grounds, || profile("again")).rule, "first");
-            assert_eq!(known.or(other, || profile("other")).rule, "other", "{other:?}");
-            assert_eq!(known.or(grounds, || profile("back")).rule, "back");
+            assert_eq!(known.profile(other), None, "{other:?}");
         }
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Echo {
     compared: u64,
     likeness: Likeness,
     /// Pieces of both sides, laid out for comparison.
-    came: Box<[f32; SHORT]>,
-    sent: Box<[f32; SHORT + LAGS]>,
+    came: Box<[f32]>,
+    sent: Box<[f32]>,
 }
 
 /// What a voiced hop is.
@@ -71,8 +71,8 @@ impl Echo {
             noted: false,
             compared: 0,
             likeness: Likeness::new(),
-            came: Box::new([0.0; SHORT]),
-            sent: Box::new([0.0; SHORT + LAGS]),
+            came: nothing(SHORT),
+            sent: nothing(SHORT + LAGS),
         })
     }
 
@@ -256,14 +256,14 @@ impl Echo {
 /// How what came resembles what was sent, at each lag; the longest comes first.
 #[derive(Debug)]
 struct Likeness {
-    products: Box<[f32; LAGS + 1]>,
-    energies: Box<[f32; LAGS + 1]>,
+    products: Box<[f32]>,
+    energies: Box<[f32]>,
     energy: f32,
 }
 
 impl Likeness {
     fn new() -> Self {
-        Self { products: Box::new([0.0; LAGS + 1]), energies: Box::new([0.0; LAGS + 1]), energy: 0.0 }
+        Self { products: nothing(LAGS + 1), energies: nothing(LAGS + 1), energy: 0.0 }
     }
 
     fn clear(&mut self) {
@@ -298,6 +298,11 @@ impl Likeness {
             .map(|(step, (product, energy))| (step, product * product / (self.energy * energy).max(1.0)));
         scores.max_by(|a, b| a.1.total_cmp(&b.1))
     }
+}
+
+/// Memory for so many numbers, which nobody touches before it is needed: in most calls the two never speak at once.
+fn nothing(numbers: usize) -> Box<[f32]> {
+    vec![0.0; numbers].into_boxed_slice()
 }
 
 /// The sum of products, in lanes that the compiler can keep side by side.

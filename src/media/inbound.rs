@@ -57,7 +57,8 @@ impl InboundSpec {
 /// The inbound side of a call: packets to frames, activity and keys.
 ///
 /// Our listener is a machine: it needs order, not smoothness, so an in-order packet waits for nothing. After every
-/// `handle_…` drain [`poll`](Inbound::poll); nothing is decoded before it is asked for. After `new` nothing allocates.
+/// `handle_…` drain [`poll`](Inbound::poll); nothing is decoded before it is asked for. After `new` nothing allocates but
+/// room for more packets out of order than ever waited before.
 #[derive(Debug)]
 pub struct Inbound {
     spec: InboundSpec,
