@@ -11,6 +11,7 @@
 )]
 
 mod ambience;
+mod bells;
 mod driver;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]
 mod engine;

@@ -1,6 +1,9 @@
 //! WebSockets to vendors: dialling with headers and a deadline, and saying goodbye when dropped.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -74,7 +77,8 @@ impl Dialer {
             .max_message_size(Some(MESSAGE))
             .max_frame_size(Some(MESSAGE));
         let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
-        let dial = connect_async_tls_with_config(request, Some(config), true, Some(connector));
+        // In a box: a session is as large as its largest step, and this one is over soon.
+        let dial = Box::pin(connect_async_tls_with_config(request, Some(config), true, Some(connector)));
         match tokio::time::timeout(http::CONNECT_TIMEOUT, dial).await {
             Ok(Ok((stream, _))) => Ok(Socket { stream, farewell, closed: false }),
             Ok(Err(error)) => Err(self.failed(error)),
@@ -137,7 +141,12 @@ pub(super) enum Received {
 impl Socket {
     /// Sends a message; `false` when the connection is dead or stuck.
     pub(super) async fn send(&mut self, message: Message) -> bool {
-        matches!(tokio::time::timeout(SEND_TIMEOUT, self.stream.send(message)).await, Ok(Ok(())))
+        let mut sending = pin!(self.stream.send(message));
+        // Nearly always the network takes it at once, and no timer is needed.
+        match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+            Poll::Ready(sent) => sent.is_ok(),
+            Poll::Pending => matches!(tokio::time::timeout(SEND_TIMEOUT, sending).await, Ok(Ok(()))),
+        }
     }
 
     /// The next thing the server sends. Cancel-safe.

@@ -1,6 +1,7 @@
 //! A recogniser that speaks Deepgram's streaming protocol: `GET /v1/listen`.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
+use super::alarm::Standing;
 use super::calendar::{rfc3339, unix_seconds};
 use super::fault::Cut;
 use super::lines::{Lines, Word};
@@ -217,6 +219,10 @@ impl Stream {
         let mut idle_due = Instant::now() + state.config.recogniser.idle_timeout;
         let mut cut_due = self.session.trouble.cut_due();
         let mut orders = state.orders.subscribe();
+        // Kept from message to message: each costs more to set up than to ask.
+        let mut reports = Standing::new(&state.alarm);
+        let mut idle = pin!(tokio::time::sleep_until(idle_due.into()));
+        let mut stopped = pin!(state.stopped());
         loop {
             tokio::select! {
                 message = socket.recv() => {
@@ -227,7 +233,7 @@ impl Stream {
                         Err(end) => return end,
                     }
                 }
-                () = state.alarm.until_some(self.recogniser.poll_timeout()) => {
+                () = reports.until_some(self.recogniser.poll_timeout()) => {
                     self.recogniser.handle_timeout(Instant::now());
                 }
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
@@ -241,10 +247,13 @@ impl Stream {
                     // The state outlives its streams; what a busy stream missed is lost.
                     Err(_) => {}
                 },
-                () = tokio::time::sleep_until(idle_due.into()), if !self.session.trouble.is_blackhole() => {
-                    return End::Close(1011, "NET-0001: no audio or KeepAlive within the timeout window");
+                () = &mut idle, if !self.session.trouble.is_blackhole() => {
+                    if idle_due <= Instant::now() {
+                        return End::Close(1011, "NET-0001: no audio or KeepAlive within the timeout window");
+                    }
+                    idle.as_mut().reset(idle_due.into());
                 }
-                () = state.stopped() => return End::Close(1001, "the simulator stops"),
+                () = &mut stopped => return End::Close(1001, "the simulator stops"),
             }
             if let Err(end) = self.flush(socket).await {
                 return end;

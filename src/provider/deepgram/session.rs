@@ -20,8 +20,8 @@ use super::utterance::Utterance;
 use super::wire::{CLOSE_STREAM, FINALIZE, KEEP_ALIVE, ServerMessage};
 use super::{Service, VENDOR};
 
-/// How much sound one message carries at most; only sound sent again comes in such pieces.
-const PIECE: Duration = Duration::from_millis(100);
+/// How much sound one message carries at most: the longest piece that is handed over.
+const PIECE: Duration = Duration::from_millis(120);
 /// How often a connection is looked after.
 const TICK: Duration = Duration::from_secs(2);
 /// Silence on our side after which a keep-alive is due; with the tick, one goes out each 4 s.
@@ -211,7 +211,8 @@ impl Session {
         if connection.again {
             tracing::info!(from = ?base, lost = ?self.buffer.lost(), "recogniser connected again");
         }
-        let mut tick = connection.last_heard + TICK;
+        // Kept from message to message: to set a timer costs more than to ask it.
+        let mut tick = std::pin::pin!(tokio::time::sleep_until(connection.last_heard + TICK));
         loop {
             while let Ok(command) = self.commands.try_recv() {
                 self.keep(command)?;
@@ -237,8 +238,9 @@ impl Session {
                     connection.last_heard = Instant::now();
                     self.receive(received, &mut connection).await?;
                 }
-                () = tokio::time::sleep_until(tick) => {
-                    tick += TICK;
+                () = &mut tick => {
+                    let next = tick.deadline() + TICK;
+                    tick.as_mut().reset(next);
                     self.keeping(connection.look_after()).await??;
                 }
             }
