@@ -57,12 +57,7 @@ impl RtpLine {
     }
 
     /// The next datagram of either socket, which take turns; `None`: there is no socket.
-    #[expect(clippy::type_complexity, reason = "what a poll gives, and where it came from")]
-    fn poll_either(
-        &mut self,
-        buffer: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<(Port, io::Result<(usize, SocketAddr)>)>> {
+    fn poll_either(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Option<Poll<(Port, Datagram)>> {
         let socket = self.socket.watch()?;
         // Without reports there is still sound.
         let rtcp = self.rtcp.as_mut().and_then(MediaSocket::watch);
@@ -89,8 +84,11 @@ impl RtpLine {
     }
 }
 
+/// The length of what came, and from where.
+type Datagram = io::Result<(usize, SocketAddr)>;
+
 /// The next datagram of a socket.
-fn poll_datagram(socket: &UdpSocket, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<(usize, SocketAddr)>> {
+fn poll_datagram(socket: &UdpSocket, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<Datagram> {
     let mut room = ReadBuf::new(buffer);
     socket.poll_recv_from(cx, &mut room).map_ok(|from| (room.filled().len(), from))
 }
