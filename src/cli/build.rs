@@ -6,10 +6,10 @@ use agentphone::config::{self, Config, LlmVendor, SttVendor, TtsVendor};
 use agentphone::conversation::Pii;
 use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
-    AssemblyAi, AssemblyAiConfig, Flux, FluxConfig, Gladia, GladiaConfig, Anthropic, AnthropicConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram, DeepgramConfig, ElevenLabs,
-    ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat,
-    OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig,
-    ProviderError, Rime, RimeConfig, Secret,
+    Anthropic, AnthropicConfig, AssemblyAi, AssemblyAiConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram,
+    DeepgramConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Flux, FluxConfig, Gladia,
+    GladiaConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig,
+    OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig, ProviderError, Rime, RimeConfig, Secret,
 };
 use agentphone::simulator::Simulators;
 

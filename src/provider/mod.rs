@@ -56,7 +56,9 @@ pub use gladia::{Gladia, GladiaConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
-pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig};
+pub use openai::{
+    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
+};
 pub(crate) use paced::open as open_voice;
 pub use piper::{Piper, PiperConfig};
 pub use rime::{Rime, RimeConfig};

@@ -129,7 +129,9 @@ fn is_listed(host: &Host<&str>, list: &str) -> bool {
 
 fn is_within(ip: IpAddr, network: IpAddr, bits: &str) -> bool {
     let (ip, network, length) = match (ip, network) {
-        (IpAddr::V4(ip), IpAddr::V4(network)) => (u128::from(ip.to_bits()) << 96, u128::from(network.to_bits()) << 96, 32),
+        (IpAddr::V4(ip), IpAddr::V4(network)) => {
+            (u128::from(ip.to_bits()) << 96, u128::from(network.to_bits()) << 96, 32)
+        }
         (IpAddr::V6(ip), IpAddr::V6(network)) => (ip.to_bits(), network.to_bits(), 128),
         _ => return false,
     };

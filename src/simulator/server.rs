@@ -22,7 +22,10 @@ use super::dialect::Dialect;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech, stream_input};
+use super::{
+    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech,
+    stream_input,
+};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
