@@ -32,6 +32,7 @@ mod paced;
 mod pcm;
 mod piper;
 mod proxy;
+mod realtime;
 mod rime;
 mod secret;
 mod sse;
@@ -61,6 +62,7 @@ pub use openai::{
 };
 pub(crate) use paced::open as open_voice;
 pub use piper::{Piper, PiperConfig};
+pub use realtime::{OpenAiRealtime, OpenAiRealtimeConfig, RealtimeCall};
 pub use rime::{Rime, RimeConfig};
 pub use secret::Secret;
 pub use stream::AbortOnDrop;

@@ -40,6 +40,8 @@ mod script;
 mod server;
 mod sound;
 mod speech;
+mod speech_to_speech;
+mod spoken_answer;
 mod state;
 mod stream_input;
 mod voice;

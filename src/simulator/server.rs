@@ -24,7 +24,7 @@ use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{
     anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech,
-    stream_input,
+    speech_to_speech, stream_input,
 };
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
@@ -224,6 +224,7 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/chat/completions", post(chat::complete))
             .route("/v1/models", get(chat::models))
             .route("/v1/audio/speech", post(speech::speak))
+            .route("/v1/realtime", get(speech_to_speech::open))
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
