@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
+use super::hearing::{READ, close};
 use super::fault::Cut;
 use super::sound::SoundFormat;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};

@@ -19,7 +19,7 @@ use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
 use super::chat::{failure, refused};
-use super::deepgram::READ;
+use super::hearing::READ;
 use super::fault::Cut;
 use super::lines::Lines;
 use super::recogniser::{Options, Recogniser, Report};

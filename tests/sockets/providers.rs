@@ -6,6 +6,8 @@ mod chat;
 mod deepgram;
 mod elevenlabs;
 mod realtime;
+mod recognisers;
+mod server;
 pub(crate) mod server;
 mod simulated;
 mod speech;
