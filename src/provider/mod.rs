@@ -63,7 +63,8 @@ pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{
-    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig, OpenAiTranscription, OpenAiTranscriptionConfig,
+    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
+    OpenAiTranscription, OpenAiTranscriptionConfig,
 };
 pub(crate) use paced::open as open_voice;
 pub use piper::{Piper, PiperConfig};

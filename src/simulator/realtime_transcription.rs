@@ -18,6 +18,7 @@ use crate::conversation::Service;
 use super::chat::{failure, refused};
 use super::recogniser::{Options, Report, Results};
 use super::sound::Coding;
+use super::speech_to_speech;
 use super::state::{Key, State};
 use super::streaming::{Dialect, Draft, End, Stream, millis, serve};
 

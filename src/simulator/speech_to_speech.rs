@@ -19,8 +19,8 @@ use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
 use super::chat::{failure, refused};
-use super::hearing::READ;
 use super::fault::Cut;
+use super::hearing::READ;
 use super::lines::Lines;
 use super::recogniser::{Options, Recogniser, Report};
 use super::script::{Answer, When};
