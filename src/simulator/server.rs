@@ -24,7 +24,7 @@ use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{
     anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, realtime_transcription,
-    responses, rime, scribe, sherpa, soniox, speech, speech_to_speech, speechmatics, stream_input, transcription, vosk,
+    responses, rime, scribe, sherpa, soniox, speech, speechmatics, stream_input, transcription, vosk,
 };
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
