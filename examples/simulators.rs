@@ -32,9 +32,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "deepgram": simulators.deepgram_url(),
         "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
+        "scribe": simulators.elevenlabs_url(),
         "sherpa": simulators.sherpa_url(),
         "soniox": simulators.soniox_url(),
         "speechmatics": simulators.speechmatics_url(),
+        "transcription": simulators.openai_url(),
         "vosk": simulators.vosk_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
