@@ -58,12 +58,12 @@ pub(super) async fn listen(
 }
 
 /// The key of `Sec-WebSocket-Protocol: token, <key>`, which is how browsers send it.
-fn protocol_key(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split_once(',')?;
     ["token", "bearer"].contains(&scheme.trim()).then(|| key.trim())
 }
 
-fn refused(refusal: Refusal, request_id: &str) -> Response {
+pub(super) fn refused(refusal: Refusal, request_id: &str) -> Response {
     let (code, message) = match refusal {
         Refusal::NoKey | Refusal::WrongKey | Refusal::Status(401) => ("INVALID_AUTH", "Invalid credentials."),
         Refusal::TooMany | Refusal::Status(429) => ("TOO_MANY_REQUESTS", "Too many requests. Please try again later."),
@@ -74,7 +74,7 @@ fn refused(refusal: Refusal, request_id: &str) -> Response {
     failure(refusal.status(), code, message, request_id)
 }
 
-fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+pub(super) fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let body = json!({"err_code": code, "err_msg": message, "request_id": request_id});
     let mut response = (status, Json(body)).into_response();
     let said = HeaderValue::from_str(message).unwrap_or(HeaderValue::from_static("bad request"));

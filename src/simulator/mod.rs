@@ -1,6 +1,6 @@
 //! HANDS · small servers that speak the vendors' own protocols, for the demo, tests and benchmarks.
 //!
-//! [`Simulators`] listens on one loopback socket and is a recogniser (Deepgram), a language model (OpenAI chat
+//! [`Simulators`] listens on one loopback socket and is a recogniser (Deepgram, Flux, AssemblyAI, Gladia), a language model (OpenAI chat
 //! completions) and two voices (ElevenLabs, OpenAI speech), each in the vendor's wire protocol, each proved with the
 //! vendor's own SDK (`tests/interop/sdk_*.py`). What they say comes from scripts, how long they take from
 //! [`SimulatorConfig`], and they break on command: [`Fault`], or `POST /simulator/faults`. What they received is at
@@ -14,6 +14,7 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod alarm;
+mod assemblyai;
 mod calendar;
 mod chat;
 mod config;
@@ -21,6 +22,8 @@ mod deepgram;
 mod ear;
 mod elevenlabs;
 mod fault;
+mod flux;
+mod gladia;
 mod hearing;
 mod lines;
 mod prompter;

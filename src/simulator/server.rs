@@ -21,7 +21,7 @@ use super::config::SimulatorConfig;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{chat, deepgram, elevenlabs, speech, stream_input};
+use super::{assemblyai, chat, deepgram, elevenlabs, flux, gladia, speech, stream_input};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
@@ -74,7 +74,17 @@ impl Simulators {
         &self.state.config
     }
 
-    /// The recogniser's base URL; clients add `/v1/listen` and use `ws` for `http`.
+    /// The base URL of the AssemblyAI-like recogniser; clients add `/v3/ws` and use `ws` for `http`.
+    pub fn assemblyai_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the Gladia-like recogniser; clients add `/v2/live`.
+    pub fn gladia_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The recogniser's base URL; clients add `/v1/listen`, or `/v2/listen` for turns, and use `ws` for `http`.
     pub fn deepgram_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -99,6 +109,10 @@ impl Simulators {
             ("OPENAI_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
+            ("ASSEMBLYAI_BASE_URL", self.assemblyai_url()),
+            ("ASSEMBLYAI_API_KEY", key()),
+            ("GLADIA_BASE_URL", self.gladia_url()),
+            ("GLADIA_API_KEY", key()),
         ]
     }
 
@@ -176,6 +190,9 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
+            .merge(assemblyai::routes())
+            .merge(flux::routes())
+            .merge(gladia::routes())
     };
     Router::new()
         .merge(vendors())
@@ -213,7 +230,7 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 }
 
 async fn not_found() -> Response {
-    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/models, /v1/audio/speech, \
+    let paths = "this simulator serves /v1/listen, /v2/listen, /v2/live, /v3/ws, /v1/chat/completions, /v1/models, /v1/audio/speech, \
                  /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /simulator/faults and \
                  /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});

@@ -5,6 +5,7 @@
 
 mod bench;
 mod calls;
+mod conformance;
 mod gateways;
 mod providers;
 mod recording;
