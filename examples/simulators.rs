@@ -29,9 +29,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let simulators = Simulators::start(config).await?;
     let config = simulators.config();
     let urls = json!({
+        "assemblyai": simulators.assemblyai_url(),
         "deepgram": simulators.deepgram_url(),
-        "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
+        "flux": simulators.deepgram_url(),
+        "gladia": simulators.gladia_url(),
+        "openai": simulators.openai_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

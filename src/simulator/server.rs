@@ -103,16 +103,16 @@ impl Simulators {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
         vec![
+            ("ASSEMBLYAI_BASE_URL", self.assemblyai_url()),
+            ("ASSEMBLYAI_API_KEY", key()),
             ("DEEPGRAM_BASE_URL", self.deepgram_url()),
             ("DEEPGRAM_API_KEY", key()),
+            ("GLADIA_BASE_URL", self.gladia_url()),
+            ("GLADIA_API_KEY", key()),
             ("OPENAI_BASE_URL", self.openai_url()),
             ("OPENAI_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
-            ("ASSEMBLYAI_BASE_URL", self.assemblyai_url()),
-            ("ASSEMBLYAI_API_KEY", key()),
-            ("GLADIA_BASE_URL", self.gladia_url()),
-            ("GLADIA_API_KEY", key()),
         ]
     }
 

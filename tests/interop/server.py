@@ -50,8 +50,11 @@ class Simulators:
             [os.environ["AGENTPHONE_BIN"], "simulators", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
         )
         assert "Simulated" in self.process.stdout.readline()
-        lines = [self.process.stdout.readline().strip() for _ in range(6)]
-        self.environment = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.environment = {}
+        # As many vendors as there are; this one is the last.
+        while "ELEVENLABS_API_KEY" not in self.environment:
+            name, value = self.process.stdout.readline().strip().removeprefix("export ").split("=", 1)
+            self.environment[name] = value
 
     def received(self):
         """What each service received."""
