@@ -63,6 +63,7 @@ pub(super) fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     ["token", "bearer"].contains(&scheme.trim()).then(|| key.trim())
 }
 
+/// Refuses as Deepgram does.
 pub(super) fn refused(refusal: Refusal, request_id: &str) -> Response {
     let (code, message) = match refusal {
         Refusal::NoKey | Refusal::WrongKey | Refusal::Status(401) => ("INVALID_AUTH", "Invalid credentials."),
@@ -74,6 +75,7 @@ pub(super) fn refused(refusal: Refusal, request_id: &str) -> Response {
     failure(refusal.status(), code, message, request_id)
 }
 
+/// A refusal with Deepgram's fields.
 pub(super) fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let body = json!({"err_code": code, "err_msg": message, "request_id": request_id});
     let mut response = (status, Json(body)).into_response();

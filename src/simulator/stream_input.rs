@@ -319,7 +319,7 @@ impl Stream {
 }
 
 /// When the characters of `piece` are spoken, from its own first sample.
-fn alignment(piece: &Piece) -> Value {
+pub(super) fn alignment(piece: &Piece) -> Value {
     let times = |time: fn(&CharTime, u32) -> Value| -> Vec<Value> {
         piece.chars.iter().map(|char| time(char, piece.start_ms)).collect()
     };

@@ -80,7 +80,7 @@ class Server:
         config.write_text(
             CONFIG.format(max_calls=max_calls, ports=f"{first}-{first + 99}", folder=self.folder, greeting=GREETING, recording=recording)
         )
-        vendors = ("DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
+        vendors = ("ANTHROPIC_", "DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(vendors)}
         environment.update(AGENTPHONE_API_KEY=KEY, AGENTPHONE_LOG="info", **(services or {}))
         self.log = []

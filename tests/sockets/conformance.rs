@@ -1,6 +1,5 @@
-//! What every vendor's client must do, whatever its protocol: each case runs for every vendor of its table, against the
-//! simulators.
-#![expect(clippy::disallowed_methods, reason = "services live in real time")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+//! What every vendor of a kind does alike, whatever its protocol: each case runs for each of them.
 
+mod llm;
 mod stt;
+mod tts;

@@ -16,5 +16,7 @@ mod timeline;
 
 pub(super) use coding::Coding;
 pub(super) use dialect::{Dialect, Greeting, Habits, Heard, Idle, Route, Unreadable};
+pub(super) use outage::Outage;
+pub(super) use replay::ReplayBuffer;
 pub(super) use session::open;
 pub(super) use timeline::Timeline;

@@ -315,7 +315,7 @@ impl<D: Dialect> Session<D> {
         connection.last_heard = Instant::now();
         let text = match received {
             Received::Text(text) => text,
-            Received::Life => {
+            Received::Binary(_) | Received::Life => {
                 connection.answers_pings = true;
                 self.forget_silence();
                 return Ok(());
