@@ -29,8 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let simulators = Simulators::start(config).await?;
     let config = simulators.config();
     let urls = json!({
+        "assemblyai": simulators.assemblyai_url(),
         "deepgram": simulators.deepgram_url(),
-        "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
         "scribe": simulators.elevenlabs_url(),
         "sherpa": simulators.sherpa_url(),
@@ -38,6 +38,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "speechmatics": simulators.speechmatics_url(),
         "transcription": simulators.openai_url(),
         "vosk": simulators.vosk_url(),
+        "flux": simulators.deepgram_url(),
+        "gladia": simulators.gladia_url(),
+        "openai": simulators.openai_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

@@ -29,8 +29,9 @@ pub(super) trait Tongue: Send + 'static {
     /// Says what the recogniser reports.
     fn report(&mut self, report: &Report, out: &mut Outbox);
 
-    /// So much sound was heard in all, and what there was to report of it was.
-    fn heard(&mut self, _heard: Duration, _out: &mut Outbox) {}
+    /// So much sound was heard in all, and what there was to report of it was. A voice that was heard and is not settled
+    /// yet has been silent for `silence`.
+    fn heard(&mut self, _heard: Duration, _silence: Option<Duration>, _out: &mut Outbox) {}
 
     /// The client is done and has been told everything: what is said last, after `heard` of sound.
     fn end(&mut self, heard: Duration, out: &mut Outbox);
@@ -57,6 +58,8 @@ pub(super) enum Taken {
     Sound(Vec<u8>),
     /// It wants what there is. The name is for the log.
     Finalize(&'static str),
+    /// From here on so much silence ends an utterance. The name is for the log.
+    Endpointing(&'static str, Duration),
     /// A sign of life and no more. The name is for the log.
     Noted(&'static str),
     /// It is done. The name is for the log.
@@ -152,11 +155,21 @@ impl<T: Tongue> Hearing<T> {
         self.listen(socket).await
     }
 
+    /// Its trouble is over: what comes is served.
+    pub(super) fn heal(&mut self) {
+        self.session.trouble.heal();
+        (self.is_silent, self.is_deaf) = (false, false);
+    }
+
     /// Says what is left to say at such an end.
     pub(super) async fn finish(mut self, mut socket: WebSocket, end: End) {
         match end {
             End::Drop => {}
-            End::Close(code, reason) => close(&mut socket, code, reason).await,
+            End::Close(code, reason) => {
+                if self.flush(&mut socket).await.is_ok() {
+                    close(&mut socket, code, reason).await;
+                }
+            }
             End::Done => {
                 self.recogniser.close();
                 let heard = self.recogniser.heard();
@@ -236,12 +249,17 @@ impl<T: Tongue> Hearing<T> {
                 if !self.is_deaf {
                     self.recogniser.hear(&samples, Instant::now());
                     self.report();
-                    self.tongue.heard(self.recogniser.heard(), &mut self.out);
+                    let silence = self.recogniser.silence();
+                    self.tongue.heard(self.recogniser.heard(), silence, &mut self.out);
                 }
             }
             Taken::Finalize(name) => {
                 self.count(name);
                 self.recogniser.finalize(Instant::now());
+            }
+            Taken::Endpointing(name, silence) => {
+                self.count(name);
+                self.recogniser.set_endpointing(silence);
             }
             Taken::Noted(name) => self.count(name),
             Taken::Done(name) => {

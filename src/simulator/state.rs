@@ -19,6 +19,7 @@ use crate::conversation::Service;
 use super::alarm::Alarm;
 use super::config::SimulatorConfig;
 use super::fault::{Cut, Faults, Trouble};
+use super::gladia;
 use super::lines::Lines;
 use super::prompter::{ORDERS, Order, Requests};
 use super::voice::Speech;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// The place in the script when all connections share one.
     pub(super) lines: Lines,
+    /// Sessions of the Gladia-like recogniser without a connection.
+    pub(super) gladia: gladia::Sessions,
     /// What befalls the recogniser's open streams.
     pub(super) orders: broadcast::Sender<Order>,
     /// The different requests the model has had.
@@ -83,6 +86,7 @@ impl State {
         }
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
+            gladia: gladia::Sessions::default(),
             orders: broadcast::Sender::new(ORDERS),
             requests: Arc::default(),
             voices: Arc::default(),
