@@ -32,6 +32,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "deepgram": simulators.deepgram_url(),
         "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
+        "cartesia": simulators.cartesia_url(),
+        "rime": simulators.rime_url(),
+        "kokoro": simulators.kokoro_url(),
+        "piper": simulators.piper_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

@@ -1,8 +1,8 @@
 //! HANDS · services that hear, think and speak.
 //!
 //! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
-//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each
-//! takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
+//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`], [`ElevenLabs`], [`Cartesia`],
+//! [`Aura`], [`Rime`], [`Kokoro`], [`Piper`] and [`Espeak`] speak, [`Cached`] says fixed lines from memory. Each takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
 //!
 //! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
 //! sentences, which may repeat what was said.
@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod aura;
+mod cached;
 mod cartesia;
 mod deepgram;
 mod elevenlabs;
@@ -36,6 +37,7 @@ mod voice;
 mod websocket;
 
 pub use aura::{Aura, AuraConfig};
+pub use cached::{Cached, SoundCache};
 pub use cartesia::{Cartesia, CartesiaConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};

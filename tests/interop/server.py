@@ -50,8 +50,11 @@ class Simulators:
             [os.environ["AGENTPHONE_BIN"], "simulators", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
         )
         assert "Simulated" in self.process.stdout.readline()
-        lines = [self.process.stdout.readline().strip() for _ in range(6)]
-        self.environment = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.environment = {}
+        # They end with the first line that is no `export`.
+        while (line := self.process.stdout.readline().strip()).startswith("export "):
+            name, value = line.removeprefix("export ").split("=", 1)
+            self.environment[name] = value
 
     def received(self):
         """What each service received."""
