@@ -134,6 +134,11 @@ impl Engine {
         handle
     }
 
+    /// Bytes of sound kept of fixed lines.
+    pub fn kept_speech(&self) -> usize {
+        self.inner.speech.as_ref().map_or(0, |cache| cache.bytes())
+    }
+
     /// A live call; `None` when there is none of that name.
     pub fn get(&self, id: &CallId) -> Option<CallHandle> {
         self.inner.registry.get(id)

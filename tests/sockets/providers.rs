@@ -5,6 +5,7 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
+mod espeak;
 mod server;
 mod simulated;
 mod speech;
