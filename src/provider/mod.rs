@@ -1,8 +1,10 @@
 //! HANDS · services that hear, think and speak.
 //!
 //! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
-//! whatever traits it serves: [`Deepgram`] hears, [`OpenAiChat`] thinks, [`OpenAiSpeech`], [`ElevenLabs`], [`Cartesia`],
-//! [`Aura`], [`Rime`], [`Kokoro`], [`Piper`] and [`Espeak`] speak, [`Cached`] says fixed lines from memory. Each takes its own configuration with a base address of its own, so that any server of the same protocol can stand in.
+//! whatever traits it serves: [`Deepgram`] hears; [`OpenAiChat`], [`OpenAiResponses`] and [`Anthropic`] think;
+//! [`OpenAiSpeech`], [`ElevenLabs`], [`Cartesia`], [`Aura`], [`Rime`], [`Kokoro`], [`Piper`] and [`Espeak`] speak; [`Cached`]
+//! says fixed lines from memory. Each takes its own configuration with a base address of its own, so that any server of the
+//! same protocol can stand in.
 //!
 //! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
 //! sentences, which may repeat what was said.
@@ -10,6 +12,8 @@
 //! May import: `audio`, `conversation`. Must never know: turns, packets, barge-in, `Call`.
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
+mod anthropic;
+mod assemblyai;
 mod aura;
 mod cached;
 mod cartesia;
@@ -17,15 +21,20 @@ mod deepgram;
 mod elevenlabs;
 mod error;
 mod espeak;
+mod exchange;
+mod gladia;
 mod http;
 mod http_tool;
 mod kokoro;
+mod listening;
 mod llm;
+mod meter;
 mod openai;
 mod paced;
 mod pcm;
 mod piper;
-mod replay;
+mod proxy;
+mod realtime;
 mod rime;
 mod secret;
 mod sse;
@@ -34,24 +43,33 @@ mod stt;
 mod tools;
 mod tts;
 mod voice;
+mod voices;
+mod warmth;
 mod websocket;
 
+pub use anthropic::{Anthropic, AnthropicConfig};
+pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
 pub use aura::{Aura, AuraConfig};
 pub use cached::{Cached, SoundCache};
 pub use cartesia::{Cartesia, CartesiaConfig};
-pub use deepgram::{Deepgram, DeepgramConfig};
+pub use deepgram::{Deepgram, DeepgramConfig, Flux, FluxConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};
 pub use error::ProviderError;
 pub use espeak::{Espeak, EspeakConfig};
+pub use gladia::{Gladia, GladiaConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
 pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
-pub use openai::{OpenAiChat, OpenAiChatConfig, OpenAiSpeech, OpenAiSpeechConfig};
+pub use openai::{
+    OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
+};
 pub(crate) use paced::open as open_voice;
 pub use piper::{Piper, PiperConfig};
+pub use realtime::{OpenAiRealtime, OpenAiRealtimeConfig, RealtimeCall};
 pub use rime::{Rime, RimeConfig};
 pub use secret::Secret;
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
 pub use tools::{NoTools, ToolStream, Tools};
 pub use tts::{Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream};
+pub use voices::{KnownVoice, known_voices};

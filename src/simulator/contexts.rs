@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
 use super::fault::Cut;
+use super::hearing::{READ, close};
 use super::sound::SoundFormat;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
 use super::state::{Key, Refusal, Session, State, faster};
@@ -302,8 +302,8 @@ impl<T: Tongue> Talk<T> {
                 Wish::Finish(id) => {
                     if let Some(context) = self.contexts.iter_mut().find(|context| context.id == id) {
                         context.finished = true;
-                        if context.items.is_empty() {
-                            // The end of its life, if that was coming, comes at once.
+                        if matches!(context.next, Some((_, Step::Done))) {
+                            // The end of its life, which comes at once.
                             context.next = None;
                         }
                     } else if T::CLOSES {

@@ -18,10 +18,14 @@ use tokio::sync::watch;
 use crate::conversation::Service;
 
 use super::config::SimulatorConfig;
+use super::dialect::Dialect;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, rime, speech, stream_input};
+use super::{
+    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech,
+    speech_to_speech, stream_input,
+};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
@@ -55,7 +59,11 @@ impl Simulators {
         let router = router(Arc::clone(&state));
         let until = Arc::clone(&state);
         // A token is a small write: Nagle would keep it until the client acknowledged the last one.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let counted = Arc::clone(&state);
+        let listener = listener.tap_io(move |stream| {
+            counted.note_connection();
+            drop(stream.set_nodelay(true));
+        });
         tokio::spawn(async move {
             let stopped = async move { until.stopped().await };
             // Serving fails only with its listener, and then clients see it closed.
@@ -79,9 +87,24 @@ impl Simulators {
         format!("http://{}", self.address)
     }
 
-    /// The base URL of the model and of one voice; clients add `/chat/completions` and `/audio/speech`.
+    /// The base URL of the model and of one voice; clients add `/chat/completions`, `/responses` and `/audio/speech`.
     pub fn openai_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The base URL of a model that speaks chat completions in this dialect; clients add `/chat/completions`.
+    pub fn chat_url(&self, dialect: Dialect) -> String {
+        format!("http://{}{}", self.address, dialect.base())
+    }
+
+    /// The base URL of the model that speaks Anthropic's messages; clients add `/v1/messages`.
+    pub fn anthropic_url(&self) -> String {
+        format!("http://{}/anthropic", self.address)
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> u64 {
+        self.state.connections()
     }
 
     /// The base URL of the other voice; clients add `/v1/text-to-speech/…`, and use `ws` for `http` where they stream text.
@@ -117,6 +140,8 @@ impl Simulators {
             ("DEEPGRAM_API_KEY", key()),
             ("OPENAI_BASE_URL", self.openai_url()),
             ("OPENAI_API_KEY", key()),
+            ("ANTHROPIC_BASE_URL", self.anthropic_url()),
+            ("ANTHROPIC_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
             ("CARTESIA_BASE_URL", self.cartesia_url()),
@@ -199,12 +224,15 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/chat/completions", post(chat::complete))
             .route("/v1/models", get(chat::models))
             .route("/v1/audio/speech", post(speech::speak))
+            .route("/v1/realtime", get(speech_to_speech::open))
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
+            .merge(anthropic::routes())
             .merge(aura::routes())
             .merge(cartesia::routes())
             .merge(multi_context::routes())
+            .merge(responses::routes())
             .merge(rime::routes())
     };
     Router::new()
@@ -244,9 +272,10 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 }
 
 async fn not_found() -> Response {
-    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/models, /v1/audio/speech, \
-                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, \
-                 /tts/websocket, /ws3, /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and \
+    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, \
+                 /v1/audio/speech, /v1/text-to-speech/{voice}[/stream], \
+                 /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, /tts/websocket, /ws3, \
+                 /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and \
                  /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()

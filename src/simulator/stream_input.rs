@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
 use super::elevenlabs::{Asked, VoicePath, VoiceSettings, key, refused};
 use super::fault::Cut;
+use super::hearing::{READ, close};
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
 use super::state::{Key, Refusal, Session, State, faster};
 use super::voice::{CharTime, Piece, Speech};

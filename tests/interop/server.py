@@ -51,9 +51,9 @@ class Simulators:
         )
         assert "Simulated" in self.process.stdout.readline()
         self.environment = {}
-        # They end with the first line that is no `export`.
-        while (line := self.process.stdout.readline().strip()).startswith("export "):
-            name, value = line.removeprefix("export ").split("=", 1)
+        # As many vendors as there are; this one is the last.
+        while "PIPER_BASE_URL" not in self.environment:
+            name, value = self.process.stdout.readline().strip().removeprefix("export ").split("=", 1)
             self.environment[name] = value
 
     def received(self):
@@ -80,7 +80,7 @@ class Server:
         config.write_text(
             CONFIG.format(max_calls=max_calls, ports=f"{first}-{first + 99}", folder=self.folder, greeting=GREETING, recording=recording)
         )
-        vendors = ("DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
+        vendors = ("ANTHROPIC_", "DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(vendors)}
         environment.update(AGENTPHONE_API_KEY=KEY, AGENTPHONE_LOG="info", **(services or {}))
         self.log = []

@@ -6,7 +6,10 @@ mod chat;
 mod deepgram;
 mod elevenlabs;
 mod espeak;
-mod server;
+mod realtime;
+pub(crate) mod server;
 mod simulated;
 mod speech;
 mod tools;
+
+pub(crate) use server::bounded;

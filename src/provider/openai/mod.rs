@@ -1,8 +1,10 @@
-//! OpenAI, and the many servers that speak its protocols: chat completions and speech.
+//! OpenAI, and the many servers that speak its protocols: chat completions, responses and speech.
 
 mod answer;
 mod chat;
+mod dislikes;
 mod reasoning;
+mod responses;
 mod speech;
 mod wire;
 
@@ -12,9 +14,11 @@ use super::ProviderError;
 use super::http::{self, Vendor};
 
 pub use chat::{OpenAiChat, OpenAiChatConfig};
+pub use responses::{OpenAiResponses, OpenAiResponsesConfig};
 pub use speech::{OpenAiSpeech, OpenAiSpeechConfig};
 
 const CHAT: Vendor = Vendor { name: "openai chat", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
+const RESPONSES: Vendor = Vendor { name: "openai responses", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 const SPEECH: Vendor = Vendor { name: "openai speech", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 
 /// The address of `path`. A base without a path, `http://127.0.0.1:11434`, gets the customary `/v1`.

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::audio::SampleRate;
 use crate::provider::voice::{Chunks, Fetch, SoundReader, Source, open_segments};
+use crate::provider::warmth::Warmth;
 use crate::provider::{ProviderError, Secret, Tts, TtsSpec, TtsStream, http};
 
 use super::{SPEECH, address};
@@ -62,6 +63,7 @@ struct Service {
     url: Url,
     authorization: Option<HeaderValue>,
     client: reqwest::Client,
+    warmth: Warmth,
 }
 
 impl OpenAiSpeech {
@@ -73,7 +75,7 @@ impl OpenAiSpeech {
             false => Some(SPEECH.key_header("Bearer ", &config.key)?),
         };
         let client = http::client(&SPEECH, &url)?;
-        Ok(Self(Arc::new(Service { config, url, authorization, client })))
+        Ok(Self(Arc::new(Service { config, url, authorization, client, warmth: Warmth::default() })))
     }
 }
 
@@ -85,6 +87,10 @@ impl Tts for OpenAiSpeech {
     fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
         let config = &self.0.config;
         Some(format!("openai {} {}", config.model, spec.voice.as_ref().unwrap_or(&config.voice)))
+    }
+
+    fn warm(&self) {
+        self.0.warmth.open(&self.0.client, &self.0.url);
     }
 
     fn open(&self, spec: TtsSpec) -> TtsStream {
