@@ -41,6 +41,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "flux": simulators.deepgram_url(),
         "gladia": simulators.gladia_url(),
         "openai": simulators.openai_url(),
+        "cartesia": simulators.cartesia_url(),
+        "rime": simulators.rime_url(),
+        "kokoro": simulators.kokoro_url(),
+        "piper": simulators.piper_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

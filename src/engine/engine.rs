@@ -18,6 +18,7 @@ use super::{CallHandle, CallId, Outcome, ServiceCounters, Start};
 use crate::call::{EndReason, Event, EventKind, Report, SoundSpec};
 use crate::conversation::Denoising;
 use crate::gateway::LegCounters;
+use crate::provider::{Cached, SoundCache, Tts};
 
 /// How an engine is limited.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,12 +32,21 @@ pub struct EngineConfig {
     /// With more calls than this at once, new ones are not cleaned of noise: a noisy call that is cleaned costs about a
     /// sixtieth of a core. Whoever asks for it in a live call gets it all the same.
     pub cleaned_calls: usize,
+    /// Bytes of sound kept of lines that are said in every call as they stand (greeting, filler, apology and their like), by
+    /// voice; 0: each is synthesised anew.
+    pub kept_speech: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { max_calls: 200, retry_after: Duration::from_secs(5), media_threads: 0, cleaned_calls: 25 * cores }
+        Self {
+            max_calls: 200,
+            retry_after: Duration::from_secs(5),
+            media_threads: 0,
+            cleaned_calls: 25 * cores,
+            kept_speech: 0,
+        }
     }
 }
 
@@ -52,6 +62,8 @@ struct Inner {
     registry: Arc<Registry>,
     shared: Shared,
     threads: Threads,
+    /// The sound of fixed lines; `None`: none is kept.
+    speech: Option<Arc<SoundCache>>,
     serial: AtomicU64,
     stop: watch::Sender<bool>,
 }
@@ -68,6 +80,7 @@ impl Engine {
         });
         let inner = Inner {
             registry: Registry::new(config.max_calls),
+            speech: (config.kept_speech > 0).then(|| Arc::new(SoundCache::new(config.kept_speech))),
             config,
             shared: Shared { counters: Arc::new(Counters::new()), levels: Arc::default(), files: Files::start() },
             threads,
@@ -94,6 +107,9 @@ impl Engine {
         if !afford_cleaning(&mut start.call.sound, inner.registry.live(), inner.config.cleaned_calls) {
             tracing::info!(call = %start.id, limit = inner.config.cleaned_calls, "too many calls to clean this one of noise");
         }
+        if let Some(cache) = &inner.speech {
+            remember_lines(&mut start, cache);
+        }
         let (requests, receiver) = mpsc::channel(CallHandle::REQUESTS);
         let (outcome, outcome_receiver) = watch::channel(None);
         let id = start.id.clone();
@@ -116,6 +132,11 @@ impl Engine {
             outcome.send_replace(Some(Arc::new(ended)));
         });
         handle
+    }
+
+    /// Bytes of sound kept of fixed lines.
+    pub fn kept_speech(&self) -> usize {
+        self.inner.speech.as_ref().map_or(0, |cache| cache.bytes())
     }
 
     /// A live call; `None` when there is none of that name.
@@ -206,6 +227,18 @@ async fn drive(
             events: vec![Event { at, kind: EventKind::Ended { reason } }],
         }
     })
+}
+
+/// Has a call's voices say its fixed lines from memory.
+fn remember_lines(start: &mut Start, cache: &Arc<SoundCache>) {
+    let lines: Arc<[String]> = start.call.dialogue.fixed_lines().into();
+    let cached = |voice: &Arc<dyn Tts>| -> Arc<dyn Tts> {
+        Arc::new(Cached::new(Arc::clone(voice), Arc::clone(cache), Arc::clone(&lines)))
+    };
+    start.providers.tts = cached(&start.providers.tts);
+    if let Some((voice, _)) = &mut start.standby.tts {
+        *voice = cached(voice);
+    }
 }
 
 #[cfg(test)]
