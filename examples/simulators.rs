@@ -31,6 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let urls = json!({
         "deepgram": simulators.deepgram_url(),
         "openai": simulators.openai_url(),
+        "responses": simulators.openai_url(),
+        "anthropic": simulators.anthropic_url(),
         "elevenlabs": simulators.elevenlabs_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
