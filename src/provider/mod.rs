@@ -12,39 +12,61 @@
 #![expect(clippy::disallowed_methods, reason = "hands live in real time")]
 
 mod anthropic;
+mod assemblyai;
+mod aura;
+mod cartesia;
 mod deepgram;
 mod elevenlabs;
 mod error;
+mod espeak;
 mod exchange;
+mod gladia;
 mod http;
 mod http_tool;
+mod kokoro;
+mod listening;
 mod llm;
 mod meter;
 mod openai;
 mod paced;
 mod pcm;
-mod replay;
+mod piper;
+mod proxy;
+mod realtime;
+mod rime;
 mod secret;
 mod sse;
 mod stream;
 mod stt;
 mod tools;
 mod tts;
+mod voice;
+mod voices;
 mod warmth;
 mod websocket;
 
 pub use anthropic::{Anthropic, AnthropicConfig};
-pub use deepgram::{Deepgram, DeepgramConfig};
-pub use elevenlabs::{ElevenLabs, ElevenLabsConfig};
+pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
+pub use aura::{Aura, AuraConfig};
+pub use cartesia::{Cartesia, CartesiaConfig};
+pub use deepgram::{Deepgram, DeepgramConfig, Flux, FluxConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsTransport};
 pub use error::ProviderError;
+pub use espeak::{Espeak, EspeakConfig};
+pub use gladia::{Gladia, GladiaConfig};
 pub use http_tool::{HttpTool, HttpTools, ToolMethod, ToolPolicy};
+pub use kokoro::{Kokoro, KokoroConfig};
 pub use llm::{Llm, LlmEvent, LlmRequest, LlmStream, Usage};
 pub use openai::{
     OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig,
 };
 pub(crate) use paced::open as open_voice;
+pub use piper::{Piper, PiperConfig};
+pub use realtime::{OpenAiRealtime, OpenAiRealtimeConfig, RealtimeCall};
+pub use rime::{Rime, RimeConfig};
 pub use secret::Secret;
 pub use stream::AbortOnDrop;
 pub use stt::{Stt, SttCommand, SttEvent, SttSpec, SttStream};
 pub use tools::{NoTools, ToolStream, Tools};
 pub use tts::{Tts, TtsCommand, TtsEvent, TtsSpec, TtsStream};
+pub use voices::{KnownVoice, known_voices};

@@ -22,7 +22,10 @@ use super::dialect::Dialect;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{anthropic, chat, deepgram, elevenlabs, responses, speech, stream_input};
+use super::{
+    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech,
+    speech_to_speech, stream_input,
+};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
@@ -109,6 +112,26 @@ impl Simulators {
         format!("http://{}", self.address)
     }
 
+    /// The base URL of the voice with Cartesia's protocol; clients add `/tts/websocket` and use `ws` for `http`.
+    pub fn cartesia_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the voice with Rime's protocol; clients add `/ws3` and use `ws` for `http`.
+    pub fn rime_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the voice with Kokoro-FastAPI's protocol; clients add `/v1/audio/speech`.
+    pub fn kokoro_url(&self) -> String {
+        format!("http://{}/kokoro", self.address)
+    }
+
+    /// The address of the voice with Piper's protocol.
+    pub fn piper_url(&self) -> String {
+        format!("http://{}/piper/synthesize", self.address)
+    }
+
     /// The environment that points an engine, or anybody's client, at these simulators: names and values.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
@@ -121,6 +144,12 @@ impl Simulators {
             ("ANTHROPIC_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
+            ("CARTESIA_BASE_URL", self.cartesia_url()),
+            ("CARTESIA_API_KEY", key()),
+            ("RIME_BASE_URL", self.rime_url()),
+            ("RIME_API_KEY", key()),
+            ("KOKORO_BASE_URL", self.kokoro_url()),
+            ("PIPER_BASE_URL", self.piper_url()),
         ]
     }
 
@@ -195,16 +224,22 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/chat/completions", post(chat::complete))
             .route("/v1/models", get(chat::models))
             .route("/v1/audio/speech", post(speech::speak))
+            .route("/v1/realtime", get(speech_to_speech::open))
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
             .merge(anthropic::routes())
+            .merge(aura::routes())
+            .merge(cartesia::routes())
+            .merge(multi_context::routes())
             .merge(responses::routes())
+            .merge(rime::routes())
     };
     Router::new()
         .merge(vendors())
         .nest("/{prefix}", vendors())
         .nest("/{prefix}/{second}", vendors())
+        .merge(local_voices::routes())
         .route("/simulator/faults", post(add_fault).delete(clear_faults))
         .route("/simulator/log", get(received))
         .fallback(any(not_found))
@@ -238,8 +273,9 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 
 async fn not_found() -> Response {
     let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, \
-                 /v1/audio/speech, \
-                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /simulator/faults and \
+                 /v1/audio/speech, /v1/text-to-speech/{voice}[/stream], \
+                 /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, /tts/websocket, /ws3, \
+                 /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and \
                  /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()

@@ -5,6 +5,7 @@
 
 mod bench;
 mod calls;
+mod check;
 mod conformance;
 mod gateways;
 mod providers;

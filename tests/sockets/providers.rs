@@ -5,6 +5,7 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
+mod realtime;
 pub(crate) mod server;
 mod simulated;
 mod speech;

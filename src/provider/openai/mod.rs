@@ -1,7 +1,6 @@
 //! OpenAI, and the many servers that speak its protocols: chat completions, responses and speech.
 
 mod answer;
-mod body;
 mod chat;
 mod dislikes;
 mod reasoning;
