@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
 use super::fault::Cut;
+use super::hearing::{READ, close};
 use super::sound::SoundFormat;
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
 use super::state::{Key, Refusal, Session, State, faster};

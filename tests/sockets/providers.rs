@@ -6,6 +6,7 @@ mod chat;
 mod deepgram;
 mod elevenlabs;
 mod realtime;
+mod recognisers;
 pub(crate) mod server;
 mod simulated;
 mod speech;

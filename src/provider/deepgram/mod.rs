@@ -25,8 +25,6 @@ use super::{ProviderError, Secret, Stt, SttSpec, SttStream, listening};
 use listen::Listen;
 use listening::Route;
 
-pub(super) use outage::Outage;
-
 const VENDOR: Vendor = Vendor { name: "deepgram", key: "DEEPGRAM_API_KEY", base_url: "DEEPGRAM_BASE_URL" };
 
 /// How to reach Deepgram, or a server that speaks its protocol.
