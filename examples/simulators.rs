@@ -31,6 +31,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let urls = json!({
         "assemblyai": simulators.assemblyai_url(),
         "deepgram": simulators.deepgram_url(),
+        "openai": simulators.openai_url(),
+        "responses": simulators.openai_url(),
+        "anthropic": simulators.anthropic_url(),
         "elevenlabs": simulators.elevenlabs_url(),
         "scribe": simulators.elevenlabs_url(),
         "sherpa": simulators.sherpa_url(),
