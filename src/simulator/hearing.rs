@@ -82,12 +82,6 @@ impl Outbox {
             self.note = Some(text.to_owned());
         }
     }
-
-    /// Everything there is to say, in order.
-    #[cfg(test)]
-    pub(super) fn drain(&mut self) -> Vec<Value> {
-        self.messages.drain(..).collect()
-    }
 }
 
 /// One open stream.

@@ -1,4 +1,5 @@
-//! A recogniser that speaks OpenAI's Realtime protocol: `GET /v1/realtime?intent=transcription`.
+//! A recogniser that speaks OpenAI's Realtime protocol: `GET /v1/realtime?intent=transcription`. Without that intent the
+//! same address is a [speech-to-speech model](super::speech_to_speech).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,21 +34,19 @@ async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    let is_transcription = url::form_urlencoded::parse(query.as_bytes())
-        .take(MOST_PARAMETERS)
-        .any(|(name, value)| name == "intent" && value == "transcription");
-    if !is_transcription {
-        return speech_to_speech::open(Shared(state), headers, upgrade).await;
-    }
     let key = Key::Given(Key::authorization(&headers, &["Bearer"]));
     let mut session = match state.admit(Service::Stt, key) {
         Ok(session) => session,
         Err(refusal) => return refused(refusal),
     };
     session.connect().await;
+    let query = query.unwrap_or_default();
+    let is_transcription = url::form_urlencoded::parse(query.as_bytes())
+        .take(MOST_PARAMETERS)
+        .any(|(name, value)| name == "intent" && value == "transcription");
     match upgrade {
-        Ok(upgrade) => serve(upgrade, session, Transcription::new(state.request_id())),
+        Ok(upgrade) if is_transcription => serve(upgrade, session, Transcription::new(state.request_id())),
+        Ok(upgrade) => speech_to_speech::serve(upgrade, session),
         Err(_) => {
             session.refuse();
             let message = "This is a WebSocket endpoint.";

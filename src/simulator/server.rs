@@ -169,17 +169,17 @@ impl Simulators {
             ("ANTHROPIC_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
-            ("CARTESIA_API_KEY", key()),
             ("CARTESIA_BASE_URL", self.cartesia_url()),
+            ("CARTESIA_API_KEY", key()),
+            ("RIME_BASE_URL", self.rime_url()),
+            ("RIME_API_KEY", key()),
             ("KOKORO_BASE_URL", self.kokoro_url()),
             ("PIPER_BASE_URL", self.piper_url()),
-            ("RIME_API_KEY", key()),
-            ("RIME_BASE_URL", self.rime_url()),
             ("SHERPA_BASE_URL", self.sherpa_url()),
-            ("SONIOX_API_KEY", key()),
             ("SONIOX_BASE_URL", self.soniox_url()),
-            ("SPEECHMATICS_API_KEY", key()),
+            ("SONIOX_API_KEY", key()),
             ("SPEECHMATICS_BASE_URL", self.speechmatics_url()),
+            ("SPEECHMATICS_API_KEY", key()),
             ("VOSK_BASE_URL", self.vosk_url()),
             ("WHISPER_BASE_URL", self.whisper_url()),
         ]
@@ -263,9 +263,9 @@ fn router(state: Arc<State>) -> Router {
             .merge(aura::routes())
             .merge(cartesia::routes())
             .merge(multi_context::routes())
-            .merge(realtime_transcription::routes())
             .merge(responses::routes())
             .merge(rime::routes())
+            .merge(realtime_transcription::routes())
             .merge(scribe::routes())
             .merge(sherpa::routes())
             .merge(soniox::routes())
@@ -310,13 +310,11 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 }
 
 async fn not_found() -> Response {
-    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, \
-                 /v1/audio/speech, /v1/text-to-speech/{voice}[/stream], \
-                 /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, /tts/websocket, /ws3, \
-                 /kokoro/v1/audio/speech, /piper/synthesize, /v1/realtime, /v1/audio/transcriptions, \
-                 /v1/speech-to-text/realtime, /transcribe-websocket, /v2, /vosk, /sherpa, /inference, \
-                 /simulator/faults and \
-                 /simulator/log";
+    let paths = "this simulator serves /v1/listen, /v2/listen, /v3/ws, /v1/realtime, /v1/speech-to-text/realtime, \
+                 /transcribe-websocket, /v2, /v2/live, /vosk, /sherpa, /inference, /v1/audio/transcriptions, \
+                 /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, /v1/audio/speech, \
+                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, \
+                 /tts/websocket, /ws3, /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

@@ -7,7 +7,6 @@ mod deepgram;
 mod elevenlabs;
 mod realtime;
 mod recognisers;
-mod server;
 pub(crate) mod server;
 mod simulated;
 mod speech;
