@@ -76,7 +76,8 @@ impl Sources {
     /// Waits for the next thing. The deadline comes before everything else, unless we were [held up](HELD_UP): what came
     /// meanwhile is older than that. The rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
-        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served, in_a_row } = self;
+        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served, in_a_row } =
+            self;
         timer.set(deadline);
         // A socket and a full channel forget whom to wake when a wait for them is dropped, so these live as long as we
         // wait. The streams are the other ends of channels, which remember.
