@@ -33,7 +33,9 @@ pub(in crate::dialogue) fn parts(before: &str, after: &str, grammar: Option<&'st
     grammar.is_some_and(|grammar| {
         let leads = |when: &When| matches!(when, When::BeforeName | When::BeforeDigit);
         let is_short = grammar.abbreviations.iter().any(|(written, _, when)| *written == word && leads(when));
-        (is_short && next.is_empty()) || (grammar.month_of(word).is_some() && may_be_digit)
+        // "May I" and "you may" are the same word in small.
+        let is_name = grammar.tag != "en" || word.starts_with(char::is_uppercase);
+        (is_short && next.is_empty()) || (is_name && grammar.month_of(word).is_some() && may_be_digit)
     })
 }
 
@@ -120,6 +122,7 @@ mod tests {
             ("en", "at 3 ", "o'clock ", false),
             ("en", "on January ", "5", true),
             ("en", "on January ", "we", false),
+            ("en", "and you may ", "", false),
             ("en", "on January 5, ", "", true),
             ("en", "on January 5, ", "20", true),
             ("en", "on January 5, ", "we", false),

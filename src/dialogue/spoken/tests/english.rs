@@ -122,6 +122,7 @@ fn codes_and_addresses() {
             ("Call 4155550100.", "Call four one five, five five five, zero one zero zero."),
             ("Order #1234567 is on its way.", "Order number one two three, four five six seven is on its way."),
             ("Your code is 4821.", "Your code is four eight two one."),
+            ("You typed 4111, right?", "You typed four one one one, right?"),
             ("zip 94107", "zip nine four one, zero seven"),
             ("Room 204.", "Room two hundred four."),
             ("ID AB-1234.", "ID A B, one two three four."),
