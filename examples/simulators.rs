@@ -32,6 +32,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "deepgram": simulators.deepgram_url(),
         "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
+        "sherpa": simulators.sherpa_url(),
+        "soniox": simulators.soniox_url(),
+        "speechmatics": simulators.speechmatics_url(),
+        "vosk": simulators.vosk_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

@@ -3,7 +3,7 @@
 
 mod cli;
 
-use cli::build::{backups, chat, deepgram, elevenlabs, providers, speech};
+use cli::build::{Services, Wish, hearing, speaking, thinking};
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agentphone::bench;
-use agentphone::config::{self, Config, ConfigError};
+use agentphone::config::{self, Config, ConfigError, LlmVendor, SttVendor, TtsVendor};
 use agentphone::control::{Api, ApiConfig, Keys, Recordings, http};
 use agentphone::conversation::Pii;
 use agentphone::demo::{self, Demo};
@@ -58,6 +58,8 @@ enum Command {
     },
     /// Read the configuration, tell what is wrong with it or what it comes to, and stop.
     CheckConfig(Serve),
+    /// Ask every configured service for the least it can do, and tell which of them a call could not lean on.
+    Check(Serve),
     /// Run scenario files in virtual time and tell which pass.
     Simulate(cli::simulate::Simulate),
     /// Run the log of a call through this version and tell whether it decides the same.
@@ -136,6 +138,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => play_demo(args).await,
         Command::Simulators { listen, bench } => simulators(listen, bench).await,
         Command::CheckConfig(args) => check_config(&args),
+        Command::Check(args) => check(&args).await,
         Command::Replay(args) => {
             let same = cli::replay::replay(&args).map_err(Failure::Other);
             same.map(|same| if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -171,14 +174,8 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         tracing::warn!("{warning}");
     }
     warn_of_simulators(&config);
-    let simulators = match config.simulated().is_empty() {
-        true => None,
-        false => {
-            Some(Simulators::start(SimulatorConfig::default()).await.map_err(|e| Failure::other(&"simulators", &e))?)
-        }
-    };
-    let providers = providers(&config, simulators.as_ref())?;
-    let backups = backups(&config, simulators.as_ref())?;
+    let simulators = simulators_of(&config).await?;
+    let services = Services::of(&config, simulators.as_ref())?;
     let defaults = EngineConfig::default();
     let engine = Engine::new(EngineConfig {
         max_calls: config.engine.max_calls,
@@ -206,13 +203,14 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         agents: config
             .agents
             .iter()
-            .map(|agent| cli::agent::callable(agent, &config, &providers, &backups))
+            .map(|agent| cli::agent::callable(agent, &config, &services))
             .collect::<Result<_, _>>()?,
         keys: Keys::new(config.server.keys.clone()),
         rtp: Arc::new(rtp),
         recordings: config.recording.as_ref().map(kept),
         logs: config.log.clone(),
         simulated: config.simulated(),
+        catalogue: cli::catalogue::catalogue(&config, &services),
         metrics: Some(metrics),
     }));
 
@@ -293,31 +291,20 @@ async fn play_demo(args: DemoArgs) -> Result<ExitCode, Failure> {
             }
             both => Ok(both),
         }
+        .map(|(key, base_url)| Wish { key, base_url, ..Wish::default() })
     };
     let stt = match args.stt {
         None => None,
-        Some(SttName::Deepgram) => {
-            let (key, url) = real("--stt", "DEEPGRAM")?;
-            Some(deepgram(&key, &url, &None)?)
-        }
+        Some(SttName::Deepgram) => Some(hearing(SttVendor::Deepgram, &real("--stt", "DEEPGRAM")?)?.0),
     };
     let llm = match args.llm {
         None => None,
-        Some(LlmName::Openai) => {
-            let (key, url) = real("--llm", "OPENAI")?;
-            Some(chat(&key, &url, &None)?)
-        }
+        Some(LlmName::Openai) => Some(thinking(LlmVendor::OpenAi, &real("--llm", "OPENAI")?)?.0),
     };
     let tts = match args.tts {
         None => None,
-        Some(TtsName::Elevenlabs) => {
-            let (key, url) = real("--tts", "ELEVENLABS")?;
-            Some(elevenlabs(&key, &url, &None, &None)?)
-        }
-        Some(TtsName::Openai) => {
-            let (key, url) = real("--tts", "OPENAI")?;
-            Some(speech(&key, &url, &None, &None)?)
-        }
+        Some(TtsName::Elevenlabs) => Some(speaking(TtsVendor::ElevenLabs, &real("--tts", "ELEVENLABS")?)?.0),
+        Some(TtsName::Openai) => Some(speaking(TtsVendor::OpenAi, &real("--tts", "OPENAI")?)?.0),
     };
     let demo = Demo { out: args.out, play_file: args.play_file, stt, llm, tts };
     let happened = demo::run(demo, &mut io::stdout()).await.map_err(|error| Failure::other(&"demo", &error))?;
@@ -352,18 +339,14 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
     say(&format!("  rtp     {} ports {}-{}", config.rtp.address, config.rtp.ports.start(), config.rtp.ports.end()));
     let backups = &config.backups;
     let who = [
-        ("stt", format!("{:?}", config.stt.vendor), backups.stt.as_ref().map(|b| format!("{:?}", b.vendor))),
-        ("llm", format!("{:?}", config.llm.stage.vendor), backups.llm.as_ref().map(|b| format!("{:?}", b.vendor))),
-        (
-            "tts",
-            format!("{:?}", config.tts.stage.vendor),
-            backups.tts.as_ref().map(|b| format!("{:?}", b.stage.vendor)),
-        ),
+        ("stt", config.stt.name, backups.stt.as_ref().map(|backup| backup.name)),
+        ("llm", config.llm.stage.name, backups.llm.as_ref().map(|backup| backup.name)),
+        ("tts", config.tts.stage.name, backups.tts.as_ref().map(|backup| backup.stage.name)),
     ];
     for (stage, vendor, backup) in who {
         let note = if simulated.contains(&stage) { " (SIMULATED)" } else { "" };
         let backup = backup.map_or_else(String::new, |vendor| format!(", backup {vendor}"));
-        say(&format!("  {stage}     {}{note}{}", vendor.to_lowercase(), backup.to_lowercase()));
+        say(&format!("  {stage}     {vendor}{note}{backup}"));
     }
     for agent in &config.agents {
         // Wrong addresses of tools are found here rather than at the start.
@@ -374,6 +357,25 @@ fn check_config(args: &Serve) -> Result<ExitCode, Failure> {
         say(&format!("  warning {warning}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Exit status 1 when a service is wrong.
+async fn check(args: &Serve) -> Result<ExitCode, Failure> {
+    let config = load(args)?;
+    for warning in &config.warnings {
+        say(&format!("warning {warning}"));
+    }
+    let simulators = simulators_of(&config).await?;
+    let services = Services::of(&config, simulators.as_ref())?;
+    Ok(if cli::check::check(&config, &services).await { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The simulators, when a stage is played by one.
+async fn simulators_of(config: &Config) -> Result<Option<Simulators>, Failure> {
+    if config.simulated().is_empty() {
+        return Ok(None);
+    }
+    Simulators::start(SimulatorConfig::default()).await.map(Some).map_err(|error| Failure::other(&"simulators", &error))
 }
 
 async fn simulate(args: &cli::simulate::Simulate) -> Result<ExitCode, Failure> {

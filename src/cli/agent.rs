@@ -7,29 +7,19 @@ use agentphone::config::{self, Config};
 use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
-    Ambience, Denoising, DialogueSpec, Llm, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, Stt,
-    SttMode, SttSpec, Timing, ToolRule, Tools, Tts, TtsSpec,
+    Ambience, Denoising, DialogueSpec, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, SttMode,
+    SttSpec, Timing, ToolRule, Tools, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
-/// The services that stand by, built once for all calls.
-#[derive(Default)]
-pub(crate) struct Backups {
-    pub(crate) stt: Option<Arc<dyn Stt>>,
-    pub(crate) llm: Option<Arc<dyn Llm>>,
-    pub(crate) tts: Option<Arc<dyn Tts>>,
-}
+use super::build::Services;
+use super::catalogue;
 
 /// How much longer than a tool's own patience the dialogue waits for it: the tool gives up first and says so.
 const TOOL_SLACK: Duration = Duration::from_millis(250);
 
 /// An agent of the configuration with everything a call needs.
-pub(crate) fn callable(
-    agent: &config::Agent,
-    config: &Config,
-    providers: &Providers,
-    backups: &Backups,
-) -> Result<Agent, ProviderError> {
+pub(crate) fn callable(agent: &config::Agent, config: &Config, services: &Services) -> Result<Agent, ProviderError> {
     let tiers = &config.llm.tiers;
     let model = match agent.model_tier {
         config::ModelTier::Turbo => &tiers.turbo,
@@ -40,20 +30,28 @@ pub(crate) fn callable(
     let stt = SttSpec { language: agent.language.clone(), rate: SampleRate::HZ_8000, model: None };
     let llm =
         LlmSettings { model: model.clone(), max_tokens: config.llm.max_tokens, temperature: config.llm.temperature };
+    let asked = agent.voice.as_deref().filter(|voice| *voice != "11labs-Brian");
     let tts = TtsSpec {
         // The API's name of "whatever voice the server has".
-        voice: agent.voice.clone().filter(|voice| voice != "11labs-Brian"),
+        voice: asked.map(|voice| config.tts.voice_id(voice).to_owned()),
         language: agent.language.clone(),
         speed: agent.voice_speed,
         rate: SampleRate::HZ_8000,
     };
-    // An agent's voice is an id of the first vendor, and so is the model of its tier.
-    let same_vendor = config.backups.tts.as_ref().is_some_and(|tts| tts.stage.vendor == config.tts.stage.vendor);
-    let backup_voice = tts.voice.clone().filter(|_| same_vendor);
+    let backups = &services.backups;
+    let backup_voice = config.backups.tts.as_ref().and_then(|backup| backup_voice(asked?, config, backup));
     let standby = Standby {
-        stt: backups.stt.clone().map(|backup| (backup, stt.clone())),
-        llm: backups.llm.clone().map(|backup| (backup, LlmSettings { model: None, ..llm.clone() })),
-        tts: backups.tts.clone().map(|backup| (backup, TtsSpec { voice: backup_voice, ..tts.clone() })),
+        stt: backups.stt.as_ref().map(|backup| (Arc::clone(&backup.service), stt.clone())),
+        // The model of a tier is the first vendor's.
+        llm: backups.llm.as_ref().map(|backup| {
+            let settings = LlmSettings { model: None, ..llm.clone() };
+            (Arc::clone(&backup.service), settings)
+        }),
+        tts: backups.tts.as_ref().map(|backup| {
+            let spec = TtsSpec { voice: backup_voice, ..tts.clone() };
+            (Arc::clone(&backup.service), spec)
+        }),
+        instances: services.instances(),
     };
     let sound = SoundSpec {
         denoising: Denoising::from_name(agent.denoising_mode).unwrap_or_default(),
@@ -69,7 +67,7 @@ pub(crate) fn callable(
             model_tier: agent.model_tier.name().into(),
         },
         dialogue: dialogue(agent, config),
-        providers: Providers { tools: tools(agent, config)?, ..providers.clone() },
+        providers: Providers { tools: tools(agent, config)?, ..services.providers() },
         stt,
         llm,
         tts,
@@ -87,9 +85,18 @@ pub(crate) fn callable(
                 ("balanced", tiers.balanced.clone()),
                 ("max", tiers.max.clone()),
             ],
+            voices: catalogue::voice_names(config),
             custom_tools: agent.custom_tools.iter().map(shown).collect(),
         },
     })
+}
+
+/// What the voice that stands by has for a voice that was asked for: what its own table says, or the same id where the
+/// vendor is the same.
+fn backup_voice(asked: &str, config: &Config, backup: &config::Tts) -> Option<String> {
+    let named = backup.voices.iter().find(|(name, _)| name == asked).map(|(_, id)| id.clone());
+    let is_same = backup.stage.vendor == config.tts.stage.vendor;
+    named.or_else(|| is_same.then(|| config.tts.voice_id(asked).to_owned()))
 }
 
 /// How an agent of the configuration holds its calls.

@@ -4,107 +4,228 @@ use std::sync::Arc;
 
 use agentphone::config::{self, Config, LlmVendor, SttVendor, TtsVendor};
 use agentphone::conversation::Pii;
-use agentphone::engine::{Llm, Providers, Stt, Tts};
+use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
-    Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiSpeech,
-    OpenAiSpeechConfig, ProviderError, Secret,
+    Anthropic, AnthropicConfig, AssemblyAi, AssemblyAiConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram,
+    DeepgramConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Flux, FluxConfig, Gladia,
+    GladiaConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig,
+    OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig, ProviderError, Rime, RimeConfig, Secret,
 };
 use agentphone::simulator::Simulators;
 
-use super::agent::Backups;
+/// A service, and what it is asked for when a call names nothing.
+#[derive(Debug)]
+pub struct Built<S: ?Sized> {
+    /// The service.
+    pub service: Arc<S>,
+    /// The vendor, by the name of the configuration.
+    pub vendor: &'static str,
+    /// The model.
+    pub model: String,
+    /// What all calls know of it.
+    pub instance: Arc<Instance>,
+}
 
-/// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
-pub fn providers(config: &Config, simulators: Option<&Simulators>) -> Result<Providers, ProviderError> {
-    Ok(Providers {
-        stt: recogniser(&config.stt, simulators)?,
-        llm: model(&config.llm.stage, simulators)?,
-        tts: voice(&config.tts, simulators)?,
-        tools: Arc::new(NoTools),
+impl<S: ?Sized> Built<S> {
+    fn new(kind: Service, vendor: &'static str, (service, model): (Arc<S>, String)) -> Self {
+        Self { service, vendor, instance: Instance::new(kind, vendor, model.clone()), model }
+    }
+}
+
+/// All services of a configuration, built once for all calls.
+#[derive(Debug)]
+pub struct Services {
+    /// Hears.
+    pub stt: Built<dyn Stt>,
+    /// Thinks.
+    pub llm: Built<dyn Llm>,
+    /// Speaks.
+    pub tts: Built<dyn Tts>,
+    /// What stands by for each.
+    pub backups: Backups,
+}
+
+/// The services that stand by, for when the first are slow or gone.
+#[derive(Default, Debug)]
+pub struct Backups {
+    /// Hears.
+    pub stt: Option<Built<dyn Stt>>,
+    /// Thinks.
+    pub llm: Option<Built<dyn Llm>>,
+    /// Speaks.
+    pub tts: Option<Built<dyn Tts>>,
+}
+
+impl Services {
+    /// The services of all calls. Simulated stages go to `simulators`, which runs when there is one.
+    pub fn of(config: &Config, simulators: Option<&Simulators>) -> Result<Self, ProviderError> {
+        let config::Backups { stt, llm, tts } = &config.backups;
+        let backups = Backups {
+            stt: stt.as_ref().map(|stt| recogniser(stt, simulators)).transpose()?,
+            llm: llm.as_ref().map(|llm| model(llm, simulators)).transpose()?,
+            tts: tts.as_ref().map(|tts| voice(tts, simulators)).transpose()?,
+        };
+        Ok(Self {
+            stt: recogniser(&config.stt, simulators)?,
+            llm: model(&config.llm.stage, simulators)?,
+            tts: voice(&config.tts, simulators)?,
+            backups,
+        })
+    }
+
+    /// What all calls know of them. Where nobody stands by there is one that nobody asks.
+    pub fn instances(&self) -> Instances {
+        let Backups { stt, llm, tts } = &self.backups;
+        let nobody = Instances::default();
+        let second = |kept: Option<&Arc<Instance>>, [_, nobody]: [Arc<Instance>; 2]| kept.cloned().unwrap_or(nobody);
+        Instances {
+            stt: [Arc::clone(&self.stt.instance), second(stt.as_ref().map(|stt| &stt.instance), nobody.stt)],
+            llm: [Arc::clone(&self.llm.instance), second(llm.as_ref().map(|llm| &llm.instance), nobody.llm)],
+            tts: [Arc::clone(&self.tts.instance), second(tts.as_ref().map(|tts| &tts.instance), nobody.tts)],
+        }
+    }
+
+    /// All of them that are configured.
+    pub fn known(&self) -> Vec<Arc<Instance>> {
+        let Backups { stt, llm, tts } = &self.backups;
+        let first = [&self.stt.instance, &self.llm.instance, &self.tts.instance];
+        let second = [
+            stt.as_ref().map(|stt| &stt.instance),
+            llm.as_ref().map(|llm| &llm.instance),
+            tts.as_ref().map(|tts| &tts.instance),
+        ];
+        first.into_iter().chain(second.into_iter().flatten()).cloned().collect()
+    }
+
+    /// The first choices.
+    pub fn providers(&self) -> Providers {
+        Providers {
+            stt: Arc::clone(&self.stt.service),
+            llm: Arc::clone(&self.llm.service),
+            tts: Arc::clone(&self.tts.service),
+            tools: Arc::new(NoTools),
+        }
+    }
+}
+
+/// What to use in place of a vendor's defaults.
+#[derive(Clone, Default, Debug)]
+pub struct Wish {
+    /// The key, if there is one.
+    pub key: Option<Pii<String>>,
+    /// The address.
+    pub base_url: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The voice.
+    pub voice: Option<String>,
+}
+
+impl Wish {
+    fn of<V>(stage: &config::Stage<V>, voice: Option<&String>) -> Self {
+        let config::Stage { key, base_url, model, .. } = stage;
+        Self { key: key.clone(), base_url: base_url.clone(), model: model.clone(), voice: voice.cloned() }
+    }
+
+    /// At a simulator, which takes any key.
+    fn simulated(url: Option<String>) -> Self {
+        Self { key: Some(Pii::new("simulator".to_owned())), base_url: url, ..Self::default() }
+    }
+
+    fn secret(&self) -> Secret {
+        self.key.as_ref().map(|key| Secret::new(key.reveal())).unwrap_or_default()
+    }
+}
+
+/// A service of this configuration type, with the wish's key and address and with the settings that are named, by the
+/// first of which it is known.
+macro_rules! service {
+    ($seam:ty, $wish:expr, $config:ident $({ $own:ident })? => $service:ident, $name:ident $(, $field:ident)*) => {{
+        let wish: &Wish = $wish;
+        let mut config = $config { key: wish.secret(), $($own,)? ..$config::default() };
+        take(&mut config.base_url, &wish.base_url);
+        take(&mut config.$name, &wish.$name);
+        $(take(&mut config.$field, &wish.$field);)*
+        let name = config.$name.clone();
+        (Arc::new($service::new(config)?) as Arc<$seam>, name)
+    }};
+}
+
+fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Built<dyn Stt>, ProviderError> {
+    let (vendor, wish) = match stt.vendor {
+        SttVendor::Simulator => (SttVendor::Deepgram, Wish::simulated(simulators.map(Simulators::deepgram_url))),
+        vendor => (vendor, Wish::of(stt, None)),
+    };
+    Ok(Built::new(Service::Stt, stt.name, hearing(vendor, &wish)?))
+}
+
+fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Built<dyn Llm>, ProviderError> {
+    let (vendor, wish) = match llm.vendor {
+        LlmVendor::Simulator => (LlmVendor::OpenAi, Wish::simulated(simulators.map(Simulators::openai_url))),
+        vendor => (vendor, Wish::of(llm, None)),
+    };
+    Ok(Built::new(Service::Llm, llm.name, thinking(vendor, &wish)?))
+}
+
+fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn Tts>, ProviderError> {
+    let voice = tts.voice.as_ref().map(|voice| tts.voice_id(voice).to_owned());
+    let (vendor, wish) = match tts.stage.vendor {
+        TtsVendor::Simulator => (TtsVendor::ElevenLabs, Wish::simulated(simulators.map(Simulators::elevenlabs_url))),
+        vendor => (vendor, Wish::of(&tts.stage, voice.as_ref())),
+    };
+    Ok(Built::new(Service::Tts, tts.stage.name, speaking(vendor, &wish)?))
+}
+
+/// A recogniser, and the model it is asked for.
+pub fn hearing(vendor: SttVendor, wish: &Wish) -> Result<(Arc<dyn Stt>, String), ProviderError> {
+    Ok(match vendor {
+        SttVendor::AssemblyAi => service!(dyn Stt, wish, AssemblyAiConfig => AssemblyAi, model),
+        SttVendor::Flux => service!(dyn Stt, wish, FluxConfig => Flux, model),
+        SttVendor::Gladia => service!(dyn Stt, wish, GladiaConfig => Gladia, model),
+        SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram, model),
     })
 }
 
-/// The second services, for when the first are slow or gone.
-pub fn backups(config: &Config, simulators: Option<&Simulators>) -> Result<Backups, ProviderError> {
-    let config::Backups { stt, llm, tts } = &config.backups;
-    Ok(Backups {
-        stt: stt.as_ref().map(|stt| recogniser(stt, simulators)).transpose()?,
-        llm: llm.as_ref().map(|llm| model(llm, simulators)).transpose()?,
-        tts: tts.as_ref().map(|tts| voice(tts, simulators)).transpose()?,
+/// A model, and its name.
+pub fn thinking(vendor: LlmVendor, wish: &Wish) -> Result<(Arc<dyn Llm>, String), ProviderError> {
+    Ok(match vendor {
+        LlmVendor::Anthropic => service!(dyn Llm, wish, AnthropicConfig => Anthropic, model),
+        LlmVendor::OpenAi | LlmVendor::Simulator => service!(dyn Llm, wish, OpenAiChatConfig => OpenAiChat, model),
+        LlmVendor::OpenAiResponses => service!(dyn Llm, wish, OpenAiResponsesConfig => OpenAiResponses, model),
     })
 }
 
-fn recogniser(stt: &config::Stt, simulators: Option<&Simulators>) -> Result<Arc<dyn Stt>, ProviderError> {
-    match stt.vendor {
-        SttVendor::Deepgram => deepgram(&stt.key, &stt.base_url, &stt.model),
-        SttVendor::Simulator => deepgram(&any_key(), &simulators.map(Simulators::deepgram_url), &None),
-    }
+/// A voice, and the model that has it, or its name where a voice is a model of its own.
+pub fn speaking(vendor: TtsVendor, wish: &Wish) -> Result<(Arc<dyn Tts>, String), ProviderError> {
+    let by_voice = Wish { voice: wish.voice.clone().or(wish.model.clone()), ..wish.clone() };
+    Ok(match vendor {
+        TtsVendor::Cartesia => service!(dyn Tts, wish, CartesiaConfig => Cartesia, model, voice),
+        TtsVendor::Deepgram => service!(dyn Tts, &by_voice, AuraConfig => Aura, voice),
+        TtsVendor::ElevenLabs | TtsVendor::Simulator => {
+            service!(dyn Tts, wish, ElevenLabsConfig => ElevenLabs, model, voice)
+        }
+        TtsVendor::ElevenLabsContexts => {
+            let transport = ElevenLabsTransport::MultiContext;
+            service!(dyn Tts, wish, ElevenLabsConfig { transport } => ElevenLabs, model, voice)
+        }
+        TtsVendor::ElevenLabsHttp => {
+            let transport = ElevenLabsTransport::Http;
+            service!(dyn Tts, wish, ElevenLabsConfig { transport } => ElevenLabs, model, voice)
+        }
+        TtsVendor::Espeak => {
+            let mut config = EspeakConfig::default();
+            take(&mut config.voice, &by_voice.voice);
+            let voice = config.voice.clone();
+            (Arc::new(Espeak::new(config)?) as Arc<dyn Tts>, voice)
+        }
+        TtsVendor::Kokoro => service!(dyn Tts, wish, KokoroConfig => Kokoro, model, voice),
+        TtsVendor::OpenAi => service!(dyn Tts, wish, OpenAiSpeechConfig => OpenAiSpeech, model, voice),
+        TtsVendor::Piper => service!(dyn Tts, &by_voice, PiperConfig => Piper, voice),
+        TtsVendor::Rime => service!(dyn Tts, wish, RimeConfig => Rime, model, voice),
+    })
 }
 
-fn model(llm: &config::Stage<LlmVendor>, simulators: Option<&Simulators>) -> Result<Arc<dyn Llm>, ProviderError> {
-    match llm.vendor {
-        LlmVendor::OpenAi => chat(&llm.key, &llm.base_url, &llm.model),
-        LlmVendor::Simulator => chat(&any_key(), &simulators.map(Simulators::openai_url), &None),
-    }
-}
-
-fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Arc<dyn Tts>, ProviderError> {
-    let (stage, voice) = (&tts.stage, &tts.voice);
-    match stage.vendor {
-        TtsVendor::ElevenLabs => elevenlabs(&stage.key, &stage.base_url, &stage.model, voice),
-        TtsVendor::OpenAi => speech(&stage.key, &stage.base_url, &stage.model, voice),
-        TtsVendor::Simulator => elevenlabs(&any_key(), &simulators.map(Simulators::elevenlabs_url), &None, &None),
-    }
-}
-
-/// A key for the simulators, which take any.
-fn any_key() -> Key {
-    Some(Pii::new("simulator".to_owned()))
-}
-
-/// A vendor's key, if there is one.
-pub type Key = Option<Pii<String>>;
-/// What to use in place of the vendor's default.
-pub type Wish = Option<String>;
-
-/// Deepgram as the recogniser.
-pub fn deepgram(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Stt>, ProviderError> {
-    let mut config = DeepgramConfig { key: secret(key), ..DeepgramConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    Ok(Arc::new(Deepgram::new(config)?))
-}
-
-/// A model that speaks the protocol of OpenAI.
-pub fn chat(key: &Key, url: &Wish, model: &Wish) -> Result<Arc<dyn Llm>, ProviderError> {
-    let mut config = OpenAiChatConfig { key: secret(key), ..OpenAiChatConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    Ok(Arc::new(OpenAiChat::new(config)?))
-}
-
-/// ElevenLabs as the voice.
-pub fn elevenlabs(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, ProviderError> {
-    let mut config = ElevenLabsConfig { key: secret(key), ..ElevenLabsConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    take(&mut config.voice, voice);
-    Ok(Arc::new(ElevenLabs::new(config)?))
-}
-
-/// A voice that speaks the protocol of OpenAI.
-pub fn speech(key: &Key, url: &Wish, model: &Wish, voice: &Wish) -> Result<Arc<dyn Tts>, ProviderError> {
-    let mut config = OpenAiSpeechConfig { key: secret(key), ..OpenAiSpeechConfig::default() };
-    take(&mut config.base_url, url);
-    take(&mut config.model, model);
-    take(&mut config.voice, voice);
-    Ok(Arc::new(OpenAiSpeech::new(config)?))
-}
-
-fn secret(key: &Key) -> Secret {
-    key.as_ref().map(|key| Secret::new(key.reveal())).unwrap_or_default()
-}
-
-fn take(setting: &mut String, wish: &Wish) {
+fn take(setting: &mut String, wish: &Option<String>) {
     if let Some(wish) = wish {
         setting.clone_from(wish);
     }

@@ -1,5 +1,5 @@
-//! DOORS · the commands that hold calls in virtual time or many at once, or look at calls that are over, and the agents and
-//! services of the configuration as calls need them.
+//! DOORS · the commands that hold calls in virtual time or many at once, look at calls that are over or at services, and the
+//! agents and services of the configuration as calls need them.
 //!
 //! May import: `world`, `bench`, `config`, `engine`, `control` (an agent), `provider`, `simulator` (where it listens).
 //! Must never know: HTTP.
@@ -7,6 +7,8 @@
 pub mod agent;
 pub mod bench;
 pub mod build;
+pub mod catalogue;
+pub mod check;
 pub mod replay;
 pub mod simulate;
 

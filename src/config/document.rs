@@ -95,6 +95,11 @@ impl<'d> Section<'d> {
         self.table.is_some()
     }
 
+    /// What messages call it: `[llm]`.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// Whether `key` is in it, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.find(key).is_some()

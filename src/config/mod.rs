@@ -10,18 +10,22 @@ mod agent;
 mod document;
 mod error;
 mod lines;
+mod prices;
 mod settings;
 mod stage;
 mod timing;
 mod tool;
 mod values;
+mod vendor;
 
 pub use agent::{Agent, ModelTier};
 pub use error::{ConfigError, Problem};
 pub use lines::{LINES, Lines};
+pub use prices::Prices;
 pub use settings::{Config, Engine, Env, Recording, RecordingFormat, Rtp, Server};
-pub use stage::{Backups, Llm, LlmVendor, Stage, Stt, SttVendor, Tiers, Tts, TtsVendor, may_carry_key};
+pub use stage::{Backups, Llm, Stage, Stt, Tiers, Tts, may_carry_key};
 pub use tool::{CustomTool, ToolPolicy};
+pub use vendor::{LlmVendor, SttVendor, TtsVendor};
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,10 @@ use crate::conversation::Pii;
 
 use super::agent::{self, Agent};
 use super::document::{Document, Problems, Section};
+use super::prices::{self, Prices};
 use super::stage::{self, Backups, Llm, Stt, Tts};
 use super::tool::{self, ToolPolicy};
+use super::vendor::{LlmVendor, SttVendor, TtsVendor};
 use super::{ConfigError, Problem};
 
 /// How the environment is asked: a function, so that a test needs no real one.
@@ -40,6 +42,8 @@ pub struct Config {
     pub tools: ToolPolicy,
     /// `[stt.backup]`, `[llm.backup]` and `[tts.backup]`
     pub backups: Backups,
+    /// `[prices]`; `None`: calls are counted in tokens, characters and seconds only.
+    pub prices: Option<Prices>,
     /// `[[agents]]`, at least one.
     pub agents: Vec<Agent>,
     /// What is not wrong, and not as it was meant either: to be told at start. Never holds a key.
@@ -163,13 +167,13 @@ impl Config {
     /// The stages that run on the simulator, by the names of the file: they are told at start and in `/healthz`.
     pub fn simulated(&self) -> Vec<&'static str> {
         let mut stages = Vec::new();
-        if self.stt.vendor == stage::SttVendor::Simulator {
+        if self.stt.vendor == SttVendor::Simulator {
             stages.push("stt");
         }
-        if self.llm.stage.vendor == stage::LlmVendor::Simulator {
+        if self.llm.stage.vendor == LlmVendor::Simulator {
             stages.push("llm");
         }
-        if self.tts.stage.vendor == stage::TtsVendor::Simulator {
+        if self.tts.stage.vendor == TtsVendor::Simulator {
             stages.push("tts");
         }
         stages
@@ -188,6 +192,7 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let backups = Backups { stt: stt_backup, llm: llm_backup, tts: tts_backup };
     stage::all_or_none(&stt, &llm, &tts, problems);
     let tools = tool::policy(root.section("tools"));
+    let prices = prices::prices(root.section("prices"));
     let tables = root.sections("agents");
     if tables.is_empty() && !root.has("agents") {
         root.missing("agents", "at least one [[agents]] table with id and systemPrompt");
@@ -195,7 +200,7 @@ fn read(mut root: Section<'_>, listen: Option<SocketAddr>, env: Env<'_>, problem
     let agents = agent::agents(tables, env);
     root.finish();
     let warnings = problems.warnings();
-    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, tools, agents, warnings }
+    Config { server, engine, rtp, recording, log, stt, llm, tts, backups, tools, prices, agents, warnings }
 }
 
 fn server(mut section: Section<'_>, over: Option<SocketAddr>, env: Env<'_>, problems: &Problems) -> Server {

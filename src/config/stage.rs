@@ -4,12 +4,15 @@ use crate::conversation::Pii;
 
 use super::document::{Problems, Section};
 use super::settings::Env;
+use super::vendor::{self, Access, LlmVendor, Preset, SttVendor, TtsVendor, Vendor};
 
 /// One service of a call, as configured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stage<V> {
-    /// Who serves it: what was asked for, or the simulator when nothing else could work.
+    /// Whose protocol is spoken: what was asked for, or the simulator when nothing else could work.
     pub vendor: V,
+    /// Who serves it, by the name of the file: `groq` speaks the protocol of OpenAI.
+    pub name: &'static str,
     /// Set when the simulator stands in although another vendor was named, since no service has a key or a base URL: what
     /// the vendor's variables begin with, like `DEEPGRAM`.
     pub stand_in: Option<&'static str>,
@@ -19,35 +22,6 @@ pub struct Stage<V> {
     pub base_url: Option<String>,
     /// The model; `None`: the vendor's default.
     pub model: Option<String>,
-}
-
-/// Who hears.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SttVendor {
-    /// Deepgram, or what speaks its protocol.
-    Deepgram,
-    /// Our own simulator.
-    Simulator,
-}
-
-/// Who thinks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LlmVendor {
-    /// OpenAI, or what speaks its chat completions (Ollama, vLLM, llama.cpp …).
-    OpenAi,
-    /// Our own simulator.
-    Simulator,
-}
-
-/// Who speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TtsVendor {
-    /// ElevenLabs, or what speaks its protocol.
-    ElevenLabs,
-    /// OpenAI, or what serves `/v1/audio/speech` (Kokoro …).
-    OpenAi,
-    /// Our own simulator.
-    Simulator,
 }
 
 /// `[stt]`: speech to text.
@@ -84,6 +58,15 @@ pub struct Tts {
     pub stage: Stage<TtsVendor>,
     /// The voice of agents that name none; `None`: the vendor's default.
     pub voice: Option<String>,
+    /// `[tts.voices]`: what voices are called outside, and what the vendor calls them.
+    pub voices: Vec<(String, String)>,
+}
+
+impl Tts {
+    /// The vendor's id of a voice that is asked for: what the table says, or else the id itself.
+    pub fn voice_id<'v>(&'v self, asked: &'v str) -> &'v str {
+        self.voices.iter().find(|(name, _)| name == asked).map_or(asked, |(_, id)| id)
+    }
 }
 
 /// `[stt.backup]`, `[llm.backup]`, `[tts.backup]`: what a call falls back on.
@@ -97,101 +80,61 @@ pub struct Backups {
     pub tts: Option<Tts>,
 }
 
+/// The most voices that may have names of their own.
+const MOST_VOICES: usize = 200;
 const KEYS: [&str; 6] = ["api_key", "key", "apikey", "token", "secret", "api_token"];
 
-/// A vendor of one of the three kinds.
-trait Vendor: Copy + PartialEq + 'static {
-    /// Their names in the file; the first is the one of a file that names none, the last the simulator.
-    const NAMES: &'static [(&'static str, Self)];
-    /// What the environment variables of the vendor begin with; `None`: the simulator, which needs none.
-    fn prefix(self) -> Option<&'static str>;
-}
-
-impl Vendor for SttVendor {
-    const NAMES: &'static [(&'static str, Self)] = &[("deepgram", Self::Deepgram), ("simulator", Self::Simulator)];
-
-    fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::Deepgram => Some("DEEPGRAM"),
-            Self::Simulator => None,
-        }
-    }
-}
-
-impl Vendor for LlmVendor {
-    const NAMES: &'static [(&'static str, Self)] = &[("openai", Self::OpenAi), ("simulator", Self::Simulator)];
-
-    fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::OpenAi => Some("OPENAI"),
-            Self::Simulator => None,
-        }
-    }
-}
-
-impl Vendor for TtsVendor {
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("elevenlabs", Self::ElevenLabs), ("openai", Self::OpenAi), ("simulator", Self::Simulator)];
-
-    fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::ElevenLabs => Some("ELEVENLABS"),
-            Self::OpenAi => Some("OPENAI"),
-            Self::Simulator => None,
-        }
-    }
-}
-
 pub(super) fn stt(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Stt, Option<Stt>) {
-    let first = first(&mut section, SttVendor::Deepgram, SttVendor::Simulator, env, problems);
-    let backup = backup(&mut section, "[stt.backup]", &first, SttVendor::Simulator, env, problems, |_| ());
+    let first = first(&mut section, env, problems);
+    let backup = backup(&mut section, "[stt.backup]", &first, env, problems, |_| ());
     section.finish();
     (first, backup.map(|(stage, ())| stage))
 }
 
 pub(super) fn llm(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Llm, Option<Stage<LlmVendor>>) {
-    let stage = first(&mut section, LlmVendor::OpenAi, LlmVendor::Simulator, env, problems);
+    let stage = first(&mut section, env, problems);
     let temperature = section.number("temperature", 0.0..=2.0).map(|number| number as f32);
     let max_tokens = section.integer("max_tokens", 1..=100_000).and_then(|number| u32::try_from(number).ok());
     let mut table = section.section("tiers");
     let tiers = Tiers { turbo: table.text("turbo"), balanced: table.text("balanced"), max: table.text("max") };
     table.finish();
-    let backup = backup(&mut section, "[llm.backup]", &stage, LlmVendor::Simulator, env, problems, |_| ());
+    let backup = backup(&mut section, "[llm.backup]", &stage, env, problems, |_| ());
     section.finish();
     (Llm { stage, temperature, max_tokens, tiers }, backup.map(|(stage, ())| stage))
 }
 
 pub(super) fn tts(mut section: Section<'_>, env: Env<'_>, problems: &Problems) -> (Tts, Option<Tts>) {
-    let stage = first(&mut section, TtsVendor::ElevenLabs, TtsVendor::Simulator, env, problems);
-    let voice = section.text("voice");
-    let backup = backup(&mut section, "[tts.backup]", &stage, TtsVendor::Simulator, env, problems, |section| {
-        section.text("voice")
-    });
+    let stage = first(&mut section, env, problems);
+    let voices = |section: &mut Section<'_>| (section.text("voice"), section.names("voices", MOST_VOICES));
+    let (voice, named) = voices(&mut section);
+    let backup = backup(&mut section, "[tts.backup]", &stage, env, problems, voices);
     section.finish();
-    (Tts { stage, voice }, backup.map(|(stage, voice)| Tts { stage, voice }))
+    let backup = backup.map(|(stage, (voice, voices))| Tts { stage, voice, voices });
+    (Tts { stage, voice, voices: named }, backup)
 }
 
-/// The first choice of a stage. Without a key and a place it is the simulator.
-fn first<V: Vendor>(section: &mut Section<'_>, usual: V, simulator: V, env: Env<'_>, problems: &Problems) -> Stage<V> {
-    let vendor = section.one_of("provider", V::NAMES).unwrap_or(usual);
+/// The first choice of a stage. Without anything that it takes it is the simulator.
+fn first<V: Vendor>(section: &mut Section<'_>, env: Env<'_>, problems: &Problems) -> Stage<V> {
+    let named = vendor::named(section);
+    let preset = named.unwrap_or_else(|| vendor::usual(section, env));
     let model = section.text("model");
-    let Some(prefix) = vendor.prefix() else {
-        refuse_place(section);
-        return Stage { vendor, stand_in: None, key: None, base_url: None, model };
-    };
-    let url = format!("{prefix}_BASE_URL");
-    let base_url = match (place(section), place_of(&url, env, problems)) {
+    if preset.access == Access::Here {
+        return here(section, preset, model);
+    }
+    let url = format!("{}_BASE_URL", preset.prefix);
+    let said = match (place(section), place_of(&url, env, problems)) {
         // A base URL that is wrong is a problem of its own, not a service left out.
         (_, Place::Given(url)) | (Place::Given(url), Place::None) => Some(Some(url)),
         (Place::None, Place::None) => None,
         (Place::Wrong, _) | (_, Place::Wrong) => Some(None),
     };
-    let variable = format!("{prefix}_API_KEY");
-    let key = key(section, &variable, base_url.as_ref().and_then(Option::as_ref), env, problems);
-    if key.is_none() && base_url.is_none() {
-        return Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model };
+    let title = section.title().to_owned();
+    let Reach { key, base_url, .. } = reach(section, &title, preset, said.as_ref(), env, problems);
+    let model = model_of(section, preset, model);
+    if key.is_none() && said.is_none() && preset.access == Access::Account {
+        return stand_in(preset, model);
     }
-    Stage { vendor, stand_in: None, key, base_url: base_url.flatten(), model }
+    Stage { vendor: preset.vendor, name: preset.name, stand_in: None, key, base_url, model }
 }
 
 /// What stands by for `first`, and what else `more` reads of its table; `None` when there is no such table. Its own base
@@ -200,7 +143,6 @@ fn backup<V: Vendor, T>(
     section: &mut Section<'_>,
     title: &str,
     first: &Stage<V>,
-    simulator: V,
     env: Env<'_>,
     problems: &Problems,
     more: impl FnOnce(&mut Section<'_>) -> T,
@@ -209,55 +151,98 @@ fn backup<V: Vendor, T>(
     if !section.is_present() {
         return None;
     }
-    let provider = section.one_of("provider", V::NAMES);
+    let named = vendor::named::<V>(&mut section);
     let (model, rest) = (section.text("model"), more(&mut section));
-    let named = section.text("key_env");
-    let Some(vendor) = provider else {
+    let Some(preset) = named else {
         if !section.has("provider") {
-            let names: Vec<_> = V::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            let names: Vec<_> = V::PRESETS.iter().map(|preset| format!("\"{}\"", preset.name)).collect();
             section.missing("provider", &format!("one of {}", names.join(", ")));
         }
         return None;
     };
-    let Some(prefix) = vendor.prefix() else {
-        refuse_place(&mut section);
-        if first.vendor != simulator {
+    if preset.access == Access::Here {
+        let stage = here(&mut section, preset, model);
+        if preset.vendor == V::SIMULATOR && first.vendor != V::SIMULATOR {
             section.wrong("provider", "a simulator cannot stand by for a real service; name another provider");
         }
         section.finish();
-        return Some((Stage { vendor, stand_in: None, key: None, base_url: None, model }, rest));
-    };
-    if let Some(name) = &named
-        && !is_variable(name)
-    {
-        // What is there may be the key itself: it is not repeated.
-        section.wrong("key_env", "expected the name of an environment variable, like \"GROQ_API_KEY\"");
+        return Some((stage, rest));
     }
-    if let Some(name) = named.as_ref().filter(|name| is_variable(name))
-        && env(name).is_none_or(|key| key.trim().is_empty())
-    {
-        problems.warn(name.clone(), format!("is not set, though {title} names it: no key is sent there"));
-    }
-    let variable = named.filter(|name| is_variable(name)).unwrap_or_else(|| format!("{prefix}_API_KEY"));
-    let base_url = match place(&mut section) {
+    let said = match place(&mut section) {
         Place::Given(url) => Some(Some(url)),
         Place::Wrong => Some(None),
-        Place::None => match place_of(&format!("{prefix}_BASE_URL"), env, problems) {
+        Place::None => match place_of(&format!("{}_BASE_URL", preset.prefix), env, problems) {
             Place::Given(url) => Some(Some(url)),
             Place::Wrong => Some(None),
             Place::None => None,
         },
     };
-    let key = key(&mut section, &variable, base_url.as_ref().and_then(Option::as_ref), env, problems);
+    let Reach { key, base_url, variable } = reach(&mut section, title, preset, said.as_ref(), env, problems);
+    let model = model_of(&mut section, preset, model);
     section.finish();
-    if key.is_none() && base_url.is_none() {
-        if first.vendor == simulator {
-            return Some((Stage { vendor: simulator, stand_in: Some(prefix), key: None, base_url: None, model }, rest));
+    if key.is_none() && said.is_none() && preset.access == Access::Account {
+        if first.vendor == V::SIMULATOR {
+            return Some((stand_in(preset, model), rest));
         }
         let message = format!("is not set; {title} needs it, or a base_url of a server that wants no key");
-        problems.outside(&variable, message);
+        problems.outside(variable, message);
     }
-    Some((Stage { vendor, stand_in: None, key, base_url: base_url.flatten(), model }, rest))
+    Some((Stage { vendor: preset.vendor, name: preset.name, stand_in: None, key, base_url, model }, rest))
+}
+
+/// What runs inside this process or on this machine.
+fn here<V: Vendor>(section: &mut Section<'_>, preset: &Preset<V>, model: Option<String>) -> Stage<V> {
+    refuse_place(section, preset.name);
+    Stage { vendor: preset.vendor, name: preset.name, stand_in: None, key: None, base_url: None, model }
+}
+
+/// The simulator, because there is nothing with which to use `preset`.
+fn stand_in<V: Vendor>(preset: &Preset<V>, model: Option<String>) -> Stage<V> {
+    let stand_in = Some(preset.prefix);
+    Stage { vendor: V::SIMULATOR, name: "simulator", stand_in, key: None, base_url: None, model }
+}
+
+/// How a vendor is reached.
+struct Reach {
+    key: Option<Pii<String>>,
+    base_url: Option<String>,
+    /// Where the key is looked for.
+    variable: String,
+}
+
+/// The key and the address of a vendor: `said` is the base URL that was given, if any, `Some(None)` when it was wrong.
+fn reach<V: Vendor>(
+    section: &mut Section<'_>,
+    title: &str,
+    preset: &Preset<V>,
+    said: Option<&Option<String>>,
+    env: Env<'_>,
+    problems: &Problems,
+) -> Reach {
+    let base_url = match said {
+        Some(url) => url.clone(),
+        None => preset.base_url.map(str::to_owned),
+    };
+    let named = section.text("key_env");
+    if let Some(name) = &named {
+        if !is_variable(name) {
+            // What is there may be the key itself: it is not repeated.
+            section.wrong("key_env", "expected the name of an environment variable, like \"GROQ_API_KEY\"");
+        } else if env(name).is_none_or(|key| key.trim().is_empty()) {
+            problems.warn(name.clone(), format!("is not set, though {title} names it: no key is sent there"));
+        }
+    }
+    let variable = named.filter(|name| is_variable(name)).unwrap_or_else(|| format!("{}_API_KEY", preset.prefix));
+    Reach { key: key(section, &variable, base_url.as_ref(), env, problems), base_url, variable }
+}
+
+/// The model that is asked for, or else what the vendor is asked for when nothing is said. A server of one's own has
+/// whatever models it was given: there one must be named.
+fn model_of<V>(section: &mut Section<'_>, preset: &Preset<V>, said: Option<String>) -> Option<String> {
+    if said.is_none() && preset.model.is_none() && preset.names_models && !section.has("model") {
+        section.missing("model", &format!("the name of a model that {} serves there", preset.name));
+    }
+    said.or_else(|| preset.model.map(str::to_owned))
 }
 
 /// Where a service is said to be.
@@ -297,10 +282,16 @@ fn place_of(variable: &str, env: Env<'_>, problems: &Problems) -> Place {
     }
 }
 
-fn refuse_place(section: &mut Section<'_>) {
-    section.refuse(&KEYS, "the simulator needs no key");
-    if section.text("base_url").is_some() {
-        section.wrong("base_url", "the simulator runs inside this process and has no base URL; name a provider");
+fn refuse_place(section: &mut Section<'_>, name: &str) {
+    let (no_key, no_place) = match name {
+        "simulator" => ("the simulator needs no key", "runs inside this process"),
+        _ => ("this provider needs no key", "runs on this machine"),
+    };
+    section.refuse(&KEYS, no_key);
+    for key in ["base_url", "key_env"] {
+        if section.text(key).is_some() {
+            section.wrong(key, format!("the {name} {no_place} and has no {key}; name another provider"));
+        }
     }
 }
 
@@ -351,7 +342,8 @@ pub(super) fn all_or_none(stt: &Stt, llm: &Llm, tts: &Tts, problems: &Problems) 
         let Some(prefix) = prefix else { continue };
         let message = format!(
             "is not set, and no base URL is, while another service has one; set {prefix}_API_KEY, or {prefix}_BASE_URL \
-             of a server that wants no key, or say `provider = \"simulator\"` in [{title}]"
+             of a server that wants no key, or name in [{title}] a provider that has one, or say \
+             `provider = \"simulator\"` in [{title}]"
         );
         problems.outside(format!("{prefix}_API_KEY"), message);
     }

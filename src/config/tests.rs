@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::*;
 
+mod documents;
+mod vendors;
+
 const AGENT: &str = "[[agents]]\nid = \"desk\"\nsystem_prompt = \"Be brief.\"\n";
 
 fn parse(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -196,7 +199,7 @@ fn a_backup_that_cannot_work_is_refused() {
 
 #[test]
 fn a_service_left_out_is_not_simulated_beside_a_real_one() {
-    let told = problems(AGENT, &[("OPENAI_API_KEY", "sk-secret-value")]);
+    let told = problems(AGENT, &[("GROQ_API_KEY", "gq-secret-value")]);
     let lines: Vec<_> = told.lines().collect();
     assert_eq!(lines.len(), 2, "{told}");
     assert!(lines[0].starts_with("DEEPGRAM_API_KEY: is not set"), "{told}");
@@ -306,7 +309,7 @@ fn every_problem_is_told_with_its_place_what_was_found_and_what_was_expected() {
         ("[rtp]\naddress = \"0.0.0.0\"", "a.toml:1: [rtp] advertise: is missing; expected the address to tell"),
         ("[recording]", "[recording] dir: is missing"),
         ("[recording]\ndir = \"r\"\nformat = \"mp3\"", "[recording] format: found \"mp3\", expected one of \"pcm16\""),
-        ("[stt]\nprovider = \"deepgrm\"", "found \"deepgrm\", expected one of \"deepgram\", \"simulator\""),
+        ("[stt]\nprovider = \"deepgrm\"", "found \"deepgrm\", expected one of \"deepgram\", "),
         ("[stt]\nbase_url = \"localhost:1\"", "[stt] base_url: has the scheme \"localhost\""),
         ("[tts]\nbase_url = \"http://me:pw@h\"", "[tts] base_url: holds a user name or password"),
         ("[tts]\nprovider = \"simulator\"\nbase_url = \"http://h\"", "the simulator runs inside this process"),

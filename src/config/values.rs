@@ -78,6 +78,27 @@ impl Section<'_> {
         words
     }
 
+    /// A table of names and what each stands for, at most `most` of them.
+    pub(super) fn names(&mut self, key: &'static str, most: usize) -> Vec<(String, String)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong(key, "expected a table of texts");
+            return Vec::new();
+        };
+        if table.len() > most {
+            self.wrong(key, format!("found {} names, expected at most {most}", table.len()));
+        }
+        let mut names = Vec::new();
+        for (name, value) in table.iter().take(most) {
+            let name = name.get_ref().as_ref();
+            match value.get_ref() {
+                DeValue::String(text) if !text.trim().is_empty() => names.push((name.to_owned(), text.to_string())),
+                _ => self.wrong(key, format!("{name}: expected a text in quotes")),
+            }
+        }
+        names
+    }
+
     /// A table of texts; `${NAME}` in them stands for a variable of the environment.
     pub(super) fn texts(&mut self, key: &'static str, env: Env<'_>) -> Vec<(String, Pii<String>)> {
         let Some(value) = self.value(key) else { return Vec::new() };

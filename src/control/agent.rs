@@ -5,6 +5,8 @@ use crate::engine::{
     Variables,
 };
 
+use super::VoiceName;
+
 /// Who answers a call, and everything a call is started with.
 #[derive(Clone, Debug)]
 pub struct Agent {
@@ -45,6 +47,8 @@ pub struct Options {
     pub call_screening_purpose: Option<String>,
     /// The models behind `modelTier`, by its names.
     pub models: Vec<(&'static str, Option<String>)>,
+    /// Voices that have names of their own.
+    pub voices: Vec<VoiceName>,
     /// Its own tools, as they are shown.
     pub custom_tools: Vec<ToolProfile>,
 }
@@ -60,6 +64,7 @@ impl Default for Options {
             call_screening_identity: None,
             call_screening_purpose: None,
             models: Vec::new(),
+            voices: Vec::new(),
             custom_tools: Vec::new(),
         }
     }
@@ -81,6 +86,22 @@ pub struct ToolProfile {
 }
 
 impl Agent {
+    /// What the first voice calls a voice that is asked for: what its name stands for, or else what was asked for.
+    pub fn voice_id(&self, asked: String) -> String {
+        let named = self.options.voices.iter().find(|voice| voice.name == asked);
+        named.and_then(|voice| voice.first.clone()).unwrap_or(asked)
+    }
+
+    /// Speaks with this voice. What stands by has it too where the names say so, and else speaks with its own.
+    fn speak_as(&mut self, asked: String) {
+        let named = self.options.voices.iter().find(|voice| voice.name == asked);
+        let second = named.and_then(|voice| voice.second.clone());
+        if let Some((_, spec)) = &mut self.standby.tts {
+            spec.voice = second.or(spec.voice.take());
+        }
+        self.tts.voice = Some(self.voice_id(asked));
+    }
+
     /// What a call screening is told: needs a purpose; whoever has no other identity is called by the agent's name.
     pub(super) fn screening(&self) -> Option<Screening> {
         let Options { call_screening_identity, call_screening_purpose, .. } = &self.options;
@@ -173,7 +194,9 @@ impl Overrides {
         set(&mut agent.tts.speed, self.voice_speed);
         set(&mut agent.options.sound.ambience, self.ambience);
         set(&mut agent.dialogue.interruption_sensitivity, self.interruption_sensitivity);
-        agent.tts.voice = self.voice.or(agent.tts.voice);
+        if let Some(voice) = self.voice {
+            agent.speak_as(voice);
+        }
         agent.dialogue.transfer_number = self.transfer_number.or(agent.dialogue.transfer_number);
         if let Some(language) = self.language {
             agent.stt.language.clone_from(&language);

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::engine::{Engine, Gateway};
 use crate::store::Store;
 
-use super::{Agent, Calls, Keys, Recordings};
+use super::{Agent, Calls, Catalogue, Keys, Recordings};
 
 /// What an [`Api`] is made of.
 pub struct ApiConfig {
@@ -30,6 +30,8 @@ pub struct ApiConfig {
     pub logs: Option<PathBuf>,
     /// Stages played by the simulator.
     pub simulated: Vec<&'static str>,
+    /// What is known of the services.
+    pub catalogue: Catalogue,
     /// What the services count of themselves, for `/metrics`; `None`: nobody recorded it.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -49,8 +51,8 @@ pub struct Api {
 impl Api {
     /// An API over these parts.
     pub fn new(config: ApiConfig) -> Self {
-        let ApiConfig { engine, store, agents, keys, rtp, recordings, logs, simulated, metrics } = config;
-        let calls = Calls::new(engine, store, recordings, logs);
+        let ApiConfig { engine, store, agents, keys, rtp, recordings, logs, simulated, catalogue, metrics } = config;
+        let calls = Calls::new(engine, store, recordings, logs, Arc::new(catalogue));
         let started = SystemTime::now();
         Self { calls, agents, keys, rtp, simulated, metrics, started, draining: AtomicBool::new(false) }
     }

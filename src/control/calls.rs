@@ -13,8 +13,8 @@ use crate::engine::{
 };
 use crate::store::{CallRecord, EventRecord, Store};
 
-use super::Agent;
 use super::record::Facts;
+use super::{Agent, Catalogue};
 
 /// Starts calls, finds them, and keeps the record of each when it ends.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Calls {
     store: Arc<Store>,
     recordings: Option<Recordings>,
     logs: Option<PathBuf>,
+    catalogue: Arc<Catalogue>,
     live: Live,
     /// One task a live call: it waits for the end and stores the record. Dropping them all with `Calls` loses nothing
     /// but what nobody could ask for any more.
@@ -97,13 +98,24 @@ pub struct Filter {
 
 impl Calls {
     /// No calls yet. Recordings and call logs of calls to come go to these directories.
-    pub fn new(engine: Engine, store: Arc<Store>, recordings: Option<Recordings>, logs: Option<PathBuf>) -> Self {
-        Self { engine, store, recordings, logs, live: Live::default(), keepers: Mutex::default() }
+    pub fn new(
+        engine: Engine,
+        store: Arc<Store>,
+        recordings: Option<Recordings>,
+        logs: Option<PathBuf>,
+        catalogue: Arc<Catalogue>,
+    ) -> Self {
+        Self { engine, store, recordings, logs, catalogue, live: Live::default(), keepers: Mutex::default() }
     }
 
     /// The engine that holds the calls.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What is known of the services.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The records of ended calls.
@@ -145,6 +157,7 @@ impl Calls {
             call_sid,
             started: SystemTime::now(),
             recording: recording.as_ref().and_then(|to| to.path.file_name()).map(|n| n.to_string_lossy().into_owned()),
+            catalogue: Arc::clone(&self.catalogue),
         };
         let mut dialogue = agent.dialogue.clone();
         dialogue.direction = party.direction;
@@ -225,6 +238,11 @@ impl LiveCall {
         &self.facts.id
     }
 
+    /// The agent that answers it.
+    pub fn agent_id(&self) -> &str {
+        &self.facts.agent_id
+    }
+
     /// When it began.
     pub fn started(&self) -> SystemTime {
         self.facts.started
@@ -239,14 +257,14 @@ impl LiveCall {
     pub async fn record(&self) -> CallRecord {
         let report = async {
             match self.handle.report().await {
-                Some((report, leg, services)) => self.facts.live(&report, &leg, &services),
+                Some(account) => self.facts.live(&account),
                 None => self.over(&*self.handle.ended().await),
             }
         };
         match tokio::time::timeout(Self::PATIENCE, report).await {
             Ok(record) => record,
             // A driver that does not answer is late, not gone: show what is known without it.
-            Err(_) => self.facts.live(&Default::default(), &Default::default(), &Default::default()),
+            Err(_) => self.facts.live(&Default::default()),
         }
     }
 

@@ -1,13 +1,15 @@
 //! From what the engine tells to what the store keeps.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::engine::{
-    Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Quality, Report,
+    Account, Cost, Event, EventKind, Hedges, InboundReport, LegCounters, OutboundReport, Outcome, Pii, Quality,
     ServiceCounters, Speaker, SpeculationReport, Voiceless, Waterfall,
 };
-use crate::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
+use crate::store::{CallRecord, CostRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 
+use super::Catalogue;
 use super::wire::EventData;
 
 /// What is known of a call when it starts.
@@ -26,11 +28,12 @@ pub(super) struct Facts {
     pub(super) call_sid: Option<String>,
     pub(super) started: SystemTime,
     pub(super) recording: Option<String>,
+    pub(super) catalogue: Arc<Catalogue>,
 }
 
 impl Facts {
     /// The record of a call under way.
-    pub(super) fn live(&self, report: &Report, leg: &LegCounters, services: &ServiceCounters) -> CallRecord {
+    pub(super) fn live(&self, (report, leg, services, costs): &Account) -> CallRecord {
         CallRecord {
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
@@ -62,6 +65,8 @@ impl Facts {
             line: counters(leg),
             quality: quality(&report.quality),
             services: service_counters(services),
+            costs: costs.iter().map(|used| self.cost(used)).collect(),
+            currency: self.catalogue.prices.as_ref().map(|prices| prices.currency.clone()),
             unrecorded: report.unrecorded,
             recording: self.recording.clone(),
             events: Vec::new(),
@@ -70,7 +75,8 @@ impl Facts {
 
     /// The record of a call that is over; `now` stands in for its end when the call could not tell it.
     pub(super) fn over(&self, outcome: &Outcome, now: SystemTime) -> CallRecord {
-        let mut record = self.live(&outcome.report, &outcome.leg, &outcome.services);
+        let Outcome { report, leg, services, costs, .. } = outcome;
+        let mut record = self.live(&(report.clone(), *leg, *services, costs.clone()));
         let reason = match outcome.report.ended {
             Some((at, reason)) => {
                 record.ended = Some(self.started + at);
@@ -85,6 +91,21 @@ impl Facts {
         record.reason = Some(reason.into());
         record.events = outcome.events.iter().filter_map(|event| self.event(event)).collect();
         record
+    }
+
+    fn cost(&self, used: &Cost) -> CostRecord {
+        CostRecord {
+            service: used.service.name(),
+            vendor: used.vendor.clone(),
+            model: used.model.clone(),
+            requests: used.requests,
+            prompt_tokens: used.prompt_tokens,
+            completion_tokens: used.completion_tokens,
+            estimated_tokens: used.estimated_tokens,
+            characters: used.characters,
+            audio: used.audio,
+            price: self.catalogue.prices.as_ref().and_then(|prices| prices.of(used)),
+        }
     }
 
     /// An event as it is told; `None` for the end, which is told once the record is complete.

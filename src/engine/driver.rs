@@ -9,6 +9,7 @@ use super::files::Files;
 use super::handle::Request;
 use super::hearing::Hearing;
 use super::journal::Journal;
+use super::ledger::Ledger;
 use super::log::LogSink;
 use super::loudness::VoiceLevels;
 use super::recording::Recording;
@@ -38,6 +39,8 @@ pub(super) struct Driver {
     levels: Arc<VoiceLevels>,
     /// How the services did, but for what `sources` count themselves.
     served: ServiceCounters,
+    /// What they will be billed for, and how each question went.
+    ledger: Ledger,
     /// What `counters` have been told of this call, and when.
     told: (Totals, Instant),
     /// Services that failed while an output was carried out: told to the call with the next wake.
@@ -87,7 +90,10 @@ impl Driver {
             tracing::warn!(call = %id, "this line cannot transfer: the model is not offered it");
             spec.dialogue.transfer_number = None;
         }
-        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.offered_tools(), rate);
+        let services = Services::new(providers, (stt, llm, tts), standby, &spec.dialogue.offered_tools(), rate, began);
+        let mut ledger = Ledger::default();
+        ledger.listens(services.hearer(0));
+        services.warm();
         spec.line = line_spec(&leg);
         spec.record = recording.is_some();
         spec.dialogue.backups = services.backups();
@@ -119,6 +125,7 @@ impl Driver {
             counters: Arc::clone(counters),
             levels: Arc::clone(levels),
             served: ServiceCounters::default(),
+            ledger,
             told: (Totals::default(), began),
             failed: Vec::new(),
             transfer_refused: false,
@@ -212,13 +219,15 @@ impl Driver {
             report.unrecorded += recording.lost();
         }
         let services = self.service_counters();
+        self.ledger.close(|reply| self.sources.replies.usage(reply), now);
         if let Some(recording) = self.recording {
             recording.finish().await;
         }
         if let Some(log) = self.log {
             log.finish().await;
         }
-        Outcome { report, leg: self.sources.leg.line.counters(), services, events: self.journal.close() }
+        let (leg, costs) = (self.sources.leg.line.counters(), self.ledger.costs());
+        Outcome { report, leg, services, costs, events: self.journal.close() }
     }
 
     /// Tells the call one thing that happened, and its log that it was told.
@@ -251,7 +260,8 @@ impl Driver {
             Wake::Request(Request::Report(reply)) => {
                 // Whoever asked may have stopped waiting.
                 let services = self.service_counters();
-                let _ = reply.send((self.call.report(), self.sources.leg.line.counters(), services));
+                let _ =
+                    reply.send((self.call.report(), self.sources.leg.line.counters(), services, self.ledger.costs()));
             }
             Wake::Request(Request::Subscribe(reply)) => _ = reply.send(self.journal.subscribe()),
             Wake::Stt(event) => self.handle_stt(event, now),
@@ -300,7 +310,10 @@ impl Driver {
 
     fn handle_stt(&mut self, event: Option<SttEvent>, now: Instant) {
         let error = match event {
-            Some(SttEvent::Transcript(transcript)) => return self.tell(&Input::Transcript(&transcript), now),
+            Some(SttEvent::Transcript(transcript)) => {
+                self.ledger.understood(now);
+                return self.tell(&Input::Transcript(&transcript), now);
+            }
             Some(SttEvent::Reconnected { lost }) => {
                 self.served.reconnects += 1;
                 self.served.unheard += lost;
@@ -310,10 +323,12 @@ impl Driver {
             None => ProviderError::new(Failure::Unavailable, "the recogniser's stream ended early"),
         };
         self.sources.hearing.stop();
+        self.ledger.deaf(error.kind, now);
         self.service_failed(Service::Stt, None, &error, now);
     }
 
     fn handle_llm(&mut self, reply: ReplyId, event: LlmEvent, now: Instant) {
+        self.ledger.model_said(reply, &event, now);
         match event {
             LlmEvent::Token(text) => self.tell(&Input::Token { reply, text: &text }, now),
             LlmEvent::ToolCall(call) => self.tell(&Input::ToolCall { reply, call: &call }, now),
@@ -323,6 +338,7 @@ impl Driver {
     }
 
     fn handle_tts(&mut self, reply: ReplyId, event: TtsEvent, now: Instant) {
+        self.ledger.voice_said(reply, &event, now);
         match event {
             TtsEvent::Audio { samples, rate } => {
                 self.tell(&Input::Speech { reply, samples: &samples, rate }, now);
@@ -353,7 +369,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, output: Output, now: Instant) {
-        let Self { sources, services, served, .. } = self;
+        let Self { sources, services, served, ledger, .. } = self;
         match output {
             Output::Transmit(packet) => {
                 sources.leg.line.send(&packet);
@@ -365,6 +381,7 @@ impl Driver {
             Output::ClearFar => sources.leg.line.clear(),
             Output::Mark(mark) => sources.leg.line.mark(mark),
             Output::Transcribe(frame) => {
+                ledger.heard(frame.duration());
                 sources.hearing.hear(&frame, now.saturating_duration_since(self.began));
             }
             Output::Finalize => sources.hearing.finalize(),
@@ -372,12 +389,18 @@ impl Driver {
                 let rank = services.other_ears(sources.hearing.rank());
                 tracing::info!(call = %self.id, rank, ?since, "a recogniser hears the last seconds again");
                 served.rehears += 1;
+                // One that has failed was told of already; one that told no words of a voice is no better.
+                ledger.deaf(Failure::Timeout, now);
+                ledger.listens(services.hearer(rank));
+                ledger.heard(now.saturating_duration_since(self.began).saturating_sub(since));
                 sources.hearing.rehear(rank, services.hear(rank), since);
             }
             Output::Generate { reply, rank, messages } => {
+                let rank = services.thinker_rank(rank, now);
                 served.llm_standby += u64::from(rank > 0);
-                if let Err(error) = sources.replies.generate(reply, || services.think(rank, messages)) {
-                    self.failed.push((Service::Llm, Some(reply), error));
+                match sources.replies.generate(reply, || services.think(rank, messages)) {
+                    Ok(()) => ledger.model_asked(reply, services.thinker(rank), now),
+                    Err(error) => self.failed.push((Service::Llm, Some(reply), error)),
                 }
                 // Its words will come sooner than a connection.
                 sources.spare.prepare(|| services.speak(0), now);
@@ -391,7 +414,9 @@ impl Driver {
                         services.speak(rank)
                     }
                 };
+                ledger.voice_given(reply, services.speaker(rank), &text, now);
                 if let Err(error) = sources.replies.speak(reply, text, open) {
+                    ledger.voice_dropped(reply, now);
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
             }
@@ -400,9 +425,19 @@ impl Driver {
                     self.failed.push((Service::Tts, Some(reply), error));
                 }
             }
-            Output::Cancel { reply } => sources.replies.cancel(reply),
-            Output::CancelModel { reply } => sources.replies.cancel_model(reply),
-            Output::CancelVoice { reply } => sources.replies.cancel_voice(reply),
+            Output::Cancel { reply } => {
+                ledger.model_dropped(reply, sources.replies.usage(reply), now);
+                ledger.voice_dropped(reply, now);
+                sources.replies.cancel(reply);
+            }
+            Output::CancelModel { reply } => {
+                ledger.model_dropped(reply, sources.replies.usage(reply), now);
+                sources.replies.cancel_model(reply);
+            }
+            Output::CancelVoice { reply } => {
+                ledger.voice_dropped(reply, now);
+                sources.replies.cancel_voice(reply);
+            }
             Output::Invoke { call, .. } => sources.tools.invoke(&*services.tools, call),
             Output::CancelTool { call } => sources.tools.cancel(&call),
             Output::Record(sound) => {

@@ -201,6 +201,7 @@ async fn drive(
             report: Report { ended: Some((at, reason)), ..Report::default() },
             leg: LegCounters::default(),
             services: ServiceCounters::default(),
+            costs: Vec::new(),
             events: vec![Event { at, kind: EventKind::Ended { reason } }],
         }
     })

@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::call::{Command, Event, Report};
 use crate::gateway::LegCounters;
 
-use super::ServiceCounters;
+use super::{Cost, ServiceCounters};
 
 /// The name of a call, unique in an engine: `call_` and 20 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -56,6 +56,8 @@ pub struct Outcome {
     pub leg: LegCounters,
     /// How its services did.
     pub services: ServiceCounters,
+    /// What it has used of its services, one entry a vendor and model.
+    pub costs: Vec<Cost>,
     /// All its events, bounded like [`Subscription::past`].
     pub events: Vec<Event>,
 }
@@ -80,10 +82,13 @@ pub(super) enum Request {
     /// The other side is gone.
     HangUp,
     /// Tell its record so far.
-    Report(oneshot::Sender<(Report, LegCounters, ServiceCounters)>),
+    Report(oneshot::Sender<Account>),
     /// Watch it.
     Subscribe(oneshot::Sender<Subscription>),
 }
+
+/// A call so far: its record, what happened on its line, how its services did, and what it has used of them.
+pub type Account = (Report, LegCounters, ServiceCounters, Vec<Cost>);
 
 /// A live call, as the outside sees it. Cloning it is cheap; dropping it does not end the call.
 #[derive(Clone, Debug)]
@@ -117,9 +122,9 @@ impl CallHandle {
         self.requests.try_send(Request::HangUp).is_ok()
     }
 
-    /// The call's record so far and the counters of its line and its services; `None` when it is over (then see
+    /// The call's record so far, the counters of its line and its services, and what they will be billed for; `None` when it is over (then see
     /// [`CallHandle::ended`]).
-    pub async fn report(&self) -> Option<(Report, LegCounters, ServiceCounters)> {
+    pub async fn report(&self) -> Option<Account> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Report(reply)).await.ok()?;
         answer.await.ok()
@@ -145,6 +150,7 @@ impl CallHandle {
                     report: Report::default(),
                     leg: LegCounters::default(),
                     services: ServiceCounters::default(),
+                    costs: Vec::new(),
                     events: Vec::new(),
                 });
             }

@@ -11,13 +11,16 @@
 )]
 
 mod ambience;
+mod breaker;
 mod driver;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]
 mod engine;
 mod files;
 mod handle;
 mod hearing;
+mod instance;
 mod journal;
+mod ledger;
 mod log;
 mod loudness;
 mod quiet;
@@ -35,21 +38,23 @@ mod tests;
 mod threads;
 mod wake;
 
-pub use crate::audio::{Codec, OpusSettings, SampleRate};
+pub use crate::audio::{Codec, Frame, OpusSettings, SampleRate};
 pub use crate::call::{
     Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
     EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,
     Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport,
     Update, Voiceless, Waterfall, Why,
 };
-pub use crate::conversation::{Denoising, Pii, Variables};
+pub use crate::conversation::{Denoising, Pii, Service, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
 pub use crate::gateway::{Gateway, Leg, LegCounters, LegError, LegMedia, LegSpec, SrtpSpec};
 pub use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
 pub use crate::rtp::{PayloadType, SdesCrypto};
 pub use ambience::ready_ambience;
 pub use engine::{Engine, EngineConfig};
-pub use handle::{CallHandle, CallId, Outcome, Subscription};
+pub use handle::{Account, CallHandle, CallId, Outcome, Subscription};
+pub use instance::{Instance, Instances};
+pub use ledger::Cost;
 pub use recording::{RecordingFormat, RecordingSpec};
 pub use registry::{Busy, Permit};
 pub use sound_file::repair_recordings;

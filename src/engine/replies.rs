@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use crate::conversation::{Failure, ReplyId};
-use crate::provider::{LlmEvent, LlmStream, ProviderError, TtsEvent, TtsStream};
+use crate::provider::{LlmEvent, LlmStream, ProviderError, TtsEvent, TtsStream, Usage};
 
 /// The open streams of the replies that are alive. Dropping a stream cancels what is behind it.
 #[derive(Debug, Default)]
@@ -67,6 +67,11 @@ impl Replies {
     pub(super) fn end(&mut self, id: ReplyId) -> Result<(), ProviderError> {
         let voice = self.alive.iter_mut().find(|reply| reply.id == id).and_then(|reply| reply.tts.as_mut());
         if voice.is_none_or(TtsStream::end) { Ok(()) } else { Err(self.refused(id)) }
+    }
+
+    /// What the answer under way for a reply has cost so far; `None`: no model works for it.
+    pub(super) fn usage(&self, id: ReplyId) -> Option<Usage> {
+        self.alive.iter().find(|reply| reply.id == id)?.llm.as_ref().map(LlmStream::usage)
     }
 
     /// Drops everything at work for a reply.

@@ -7,7 +7,7 @@ use crate::call::CallSpec;
 use crate::gateway::Leg;
 use crate::provider::{Llm, Stt, SttSpec, Tools, Tts, TtsSpec};
 
-use super::{CallId, RecordingSpec};
+use super::{CallId, Instances, RecordingSpec};
 
 /// The services a call leans on.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Standby {
     pub llm: Option<(Arc<dyn Llm>, LlmSettings)>,
     /// Another voice. It is given the line's own rate.
     pub tts: Option<(Arc<dyn Tts>, TtsSpec)>,
+    /// What is known of all of them, the first choices too: shared by the calls that use them.
+    pub instances: Instances,
 }
 
 /// How the model is asked.

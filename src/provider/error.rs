@@ -1,6 +1,7 @@
 //! What went wrong at a vendor.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::conversation::Failure;
 
@@ -11,12 +12,14 @@ pub struct ProviderError {
     pub kind: Failure,
     /// Who, what and what to do about it.
     pub message: String,
+    /// How long the vendor asks to be left alone, if it says so.
+    pub retry_after: Option<Duration>,
 }
 
 impl ProviderError {
     /// A failure of `kind`.
     pub fn new(kind: Failure, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after: None }
     }
 }
 

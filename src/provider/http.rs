@@ -19,6 +19,8 @@ const POOL_IDLE: Duration = Duration::from_secs(120);
 const ERROR_BODY: usize = 16 * 1024;
 /// How long a refusal's body may take: its status has already said the most important thing.
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
+/// The longest time a vendor's wish to be left alone is granted.
+const LONGEST_RETRY: Duration = Duration::from_secs(3_600);
 /// The longest code of a vendor that is repeated in an error.
 const CODE_LENGTH: usize = 64;
 /// From this length on a code with a digit in it is taken for a key: names that long are words.
@@ -153,10 +155,28 @@ pub(super) fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// A request that was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What to say of it.
+    pub error: ProviderError,
+    /// The answer's status.
+    pub status: u16,
+    /// The beginning of its body. It may repeat what was said: for looking things up in, not for showing.
+    pub body: Vec<u8>,
+}
+
 /// Reads a refusal to its end, within bounds, and maps it.
-pub(super) async fn refusal(vendor: &Vendor, mut response: reqwest::Response, key: &Secret) -> ProviderError {
+pub(super) async fn refusal(vendor: &Vendor, response: reqwest::Response, key: &Secret) -> ProviderError {
+    refused(vendor, response, key).await.error
+}
+
+/// The same, with what it was made of.
+pub(super) async fn refused(vendor: &Vendor, mut response: reqwest::Response, key: &Secret) -> Refused {
     let status = response.status().as_u16();
-    let request = response.headers().get("x-request-id").and_then(|id| request_id(id.to_str().ok()?));
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let request = header("x-request-id").or_else(|| header("request-id")).and_then(request_id);
+    let retry_after = retry_after(header("retry-after-ms"), header("retry-after"));
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -172,7 +192,33 @@ pub(super) async fn refusal(vendor: &Vendor, mut response: reqwest::Response, ke
     tracing::debug!(vendor = vendor.name, status, body = %String::from_utf8_lossy(&body), "request refused");
     let mut codes = codes_in(&body);
     codes.extend(request.map(|id| format!("request {id}")));
-    vendor.refusal(status, &codes, key)
+    let error = ProviderError { retry_after, ..vendor.refusal(status, &codes, key) };
+    Refused { error, status, body }
+}
+
+/// An error inside a stream that began well.
+pub(super) fn failed_inside(vendor: &Vendor, error: &Value, key: &Secret) -> ProviderError {
+    let mut codes = codes_of(error);
+    // Where the error is but a word, that is its code.
+    codes.extend(error.as_str().and_then(code));
+    let status =
+        error["code"].as_u64().or_else(|| error["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
+    match status.filter(|status| (400..600).contains(status)) {
+        Some(status) => vendor.refusal(status, &codes, key),
+        None => {
+            let kind = failure_named(&codes).unwrap_or(Failure::Unavailable);
+            let codes = listed(&codes, key).unwrap_or_else(|| "no code".to_owned());
+            vendor.failure(kind, &format!("the answer failed midway ({codes})"))
+        }
+    }
+}
+
+/// How long a vendor asks to be left alone: milliseconds, or the seconds of RFC 9110 section 10.2.3, here with a fraction
+/// as some write it. A date is not read: it would need the vendor's clock.
+fn retry_after(milliseconds: Option<&str>, seconds: Option<&str>) -> Option<Duration> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let seconds = milliseconds.and_then(number).map(|ms| ms / 1_000.0).or_else(|| seconds.and_then(number))?;
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_RETRY))
 }
 
 /// The codes to be shown, those left out that repeat `key`; `None` when there are none.
@@ -197,7 +243,8 @@ pub(super) fn codes_of(value: &Value) -> Vec<String> {
     let mut codes: Vec<String> = Vec::new();
     for part in [value, &value["error"], &value["detail"]] {
         for field in FIELDS {
-            if let Some(code) = part[field].as_str().and_then(code)
+            // `error` is the type of any error, and says nothing.
+            if let Some(code) = part[field].as_str().and_then(code).filter(|code| code != "error")
                 && !codes.contains(&code)
             {
                 codes.push(code);
@@ -232,6 +279,8 @@ fn is_plain(text: &str) -> bool {
 pub(super) fn failure_of(status: u16, codes: &[String]) -> Failure {
     match status {
         402 => Failure::Quota,
+        // Groq's own for a tier that is full.
+        498 => Failure::RateLimit,
         429 => failure_named(codes).filter(|kind| *kind == Failure::Quota).unwrap_or(Failure::RateLimit),
         401 | 403 | 407 => failure_named(codes).unwrap_or(Failure::Auth),
         408 | 504 => Failure::Timeout,
@@ -248,7 +297,7 @@ pub(super) fn failure_named(codes: &[String]) -> Option<Failure> {
         (Failure::RateLimit, &["rate_limit", "too_many", "concurrent", "system_busy"]),
         (Failure::Auth, &["api_key", "invalid_auth", "authentication", "unauthorized", "permission", "forbidden"]),
         (Failure::Timeout, &["timeout", "timed_out"]),
-        (Failure::Unavailable, &["server_error", "internal", "overloaded", "unavailable"]),
+        (Failure::Unavailable, &["server_error", "internal", "overloaded", "unavailable", "over_capacity"]),
         (Failure::BadRequest, &["invalid", "not_found", "does_not_exist", "unsupported", "bad_request"]),
     ];
     let codes: Vec<String> = codes.iter().map(|code| code.to_ascii_lowercase()).collect();
@@ -318,6 +367,19 @@ mod tests {
         );
         assert_eq!(code("+14155550100"), None);
         assert_eq!(code("14155550100"), None);
+    }
+
+    #[test]
+    fn a_vendor_may_ask_to_be_left_alone() {
+        let wait = |ms, seconds| retry_after(ms, seconds).map(|wait| wait.as_millis());
+        assert_eq!(wait(Some("250"), Some("9")), Some(250));
+        assert_eq!(wait(None, Some("2")), Some(2_000));
+        assert_eq!(wait(Some("x"), Some("0.5")), Some(500));
+        assert_eq!(wait(None, Some("1e300")), None);
+        assert_eq!(wait(None, Some("999999")), Some(3_600_000));
+        for odd in ["", "-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(wait(None, Some(odd)), None, "{odd}");
+        }
     }
 
     #[test]

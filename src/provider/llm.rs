@@ -6,12 +6,17 @@ use tokio::sync::mpsc;
 
 use crate::conversation::{GenerationEnd, Message, ToolCall, ToolSpec};
 
+use super::meter::Meter;
 use super::{AbortOnDrop, ProviderError};
 
 /// A language model.
 pub trait Llm: Send + Sync + fmt::Debug {
     /// Starts one answer.
     fn open(&self, request: LlmRequest) -> LlmStream;
+
+    /// Gets a connection ready for the first answer of a call that has just begun. Costs nothing, fails silently and
+    /// returns at once; may be called for every call.
+    fn warm(&self) {}
 }
 
 /// What a model is asked.
@@ -34,8 +39,10 @@ pub struct LlmRequest {
 pub struct Usage {
     /// Read.
     pub prompt: u64,
-    /// Written.
+    /// Written, thoughts included.
     pub completion: u64,
+    /// Whether any of it is our estimate, because the vendor did not say or was not heard to its end.
+    pub is_estimate: bool,
 }
 
 /// What a model tells.
@@ -50,7 +57,7 @@ pub enum LlmEvent {
     Ended {
         /// How.
         end: GenerationEnd,
-        /// What it cost, when the vendor says so.
+        /// What it cost: told by the vendor or estimated; `None` where neither is possible.
         usage: Option<Usage>,
     },
     /// The answer will not be completed.
@@ -61,6 +68,7 @@ pub enum LlmEvent {
 #[derive(Debug)]
 pub struct LlmStream {
     events: mpsc::Receiver<LlmEvent>,
+    meter: Meter,
     _task: AbortOnDrop,
 }
 
@@ -73,8 +81,22 @@ impl LlmStream {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        Self::metered(|events, _| task(events))
+    }
+
+    /// A stream whose `task` writes the events and counts what the answer costs.
+    pub(super) fn metered<F>(task: impl FnOnce(mpsc::Sender<LlmEvent>, Meter) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (sender, events) = mpsc::channel(Self::EVENTS);
-        Self { events, _task: AbortOnDrop::spawn(task(sender)) }
+        let meter = Meter::default();
+        Self { events, meter: meter.clone(), _task: AbortOnDrop::spawn(task(sender, meter)) }
+    }
+
+    /// What the answer has cost so far, for one that is about to be dropped before its end.
+    pub fn usage(&self) -> Usage {
+        self.meter.usage()
     }
 
     /// The next event; `None` after the last. Cancel-safe.

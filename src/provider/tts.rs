@@ -26,6 +26,10 @@ pub trait Tts: Send + Sync + fmt::Debug {
     fn voice_name(&self, _spec: &TtsSpec) -> Option<String> {
         None
     }
+
+    /// Gets a connection ready for the first reply of a call that has just begun. Costs nothing, fails silently and
+    /// returns at once; may be called for every call.
+    fn warm(&self) {}
 }
 
 /// How to speak.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
@@ -13,13 +14,16 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config, connect_async_tls_with_config,
+};
 use url::Url;
 
 use crate::conversation::Failure;
 
 use super::ProviderError;
 use super::http::{self, Vendor};
+use super::proxy::Proxy;
 
 /// The longest message a vendor may send; some seconds of sound in base64 are a tenth of it.
 const MESSAGE: usize = 4 * 1024 * 1024;
@@ -34,6 +38,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Dialer {
     vendor: Vendor,
     tls: Option<Arc<ClientConfig>>,
+    proxy: Option<Proxy>,
 }
 
 /// Why a connection did not come up.
@@ -57,7 +62,9 @@ impl Dialer {
         } else {
             None
         };
-        Ok(Self { vendor, tls })
+        let proxy = Proxy::on_the_way(base, |name| std::env::var(name).ok())
+            .map_err(|error| vendor.failure(Failure::Unavailable, &error.to_string()))?;
+        Ok(Self { vendor, tls, proxy })
     }
 
     /// Connects and upgrades, within [`http::CONNECT_TIMEOUT`]. `farewell` is sent when the socket is dropped.
@@ -74,10 +81,21 @@ impl Dialer {
             .max_message_size(Some(MESSAGE))
             .max_frame_size(Some(MESSAGE));
         let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
-        let dial = connect_async_tls_with_config(request, Some(config), true, Some(connector));
+        let dial = async {
+            let Some(proxy) = &self.proxy else {
+                let dial = connect_async_tls_with_config(request, Some(config), true, Some(connector));
+                return dial.await.map_err(|error| self.failed(error));
+            };
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+            let lost = |what: String| DialError::Failed(self.vendor.failure(Failure::Unavailable, &what));
+            let stream = proxy.tunnel(host, port).await.map_err(|error| lost(error.to_string()))?;
+            stream.set_nodelay(true).map_err(|error| lost(error.to_string()))?;
+            let dial = client_async_tls_with_config(request, stream, Some(config), Some(connector));
+            dial.await.map_err(|error| self.failed(error))
+        };
         match tokio::time::timeout(http::CONNECT_TIMEOUT, dial).await {
-            Ok(Ok((stream, _))) => Ok(Socket { stream, farewell, closed: false }),
-            Ok(Err(error)) => Err(self.failed(error)),
+            Ok(Ok((stream, _))) => Ok(Socket { stream, farewell: farewell.map(Message::text), closed: false }),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(DialError::Failed(self.vendor.failure(Failure::Timeout, "no connection in time"))),
         }
     }
@@ -114,7 +132,7 @@ fn extend(map: &mut HeaderMap, headers: &[(&'static str, HeaderValue)]) {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    farewell: Option<&'static str>,
+    farewell: Option<Message>,
     closed: bool,
 }
 
@@ -123,7 +141,9 @@ pub(super) struct Socket {
 pub(super) enum Received {
     /// A text message.
     Text(String),
-    /// A binary message, a ping or a pong: a sign of life.
+    /// A binary message.
+    Binary(Bytes),
+    /// A ping or a pong: a sign of life.
     Life,
     /// The end, with the server's close code and reason; both empty when the connection broke.
     Closed {
@@ -135,16 +155,32 @@ pub(super) enum Received {
 }
 
 impl Socket {
+    /// What is to be sent when the socket is dropped, in place of what was to be.
+    pub(super) fn set_farewell(&mut self, farewell: Option<Message>) {
+        self.farewell = farewell;
+    }
+
     /// Sends a message; `false` when the connection is dead or stuck.
     pub(super) async fn send(&mut self, message: Message) -> bool {
         matches!(tokio::time::timeout(SEND_TIMEOUT, self.stream.send(message)).await, Ok(Ok(())))
+    }
+
+    /// Sends a message if that goes without waiting; `false` when it did not.
+    pub(super) fn try_send(&mut self, text: &str) -> bool {
+        matches!(self.stream.send(Message::text(text)).now_or_never(), Some(Ok(())))
+    }
+
+    /// Whether the end was read.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// The next thing the server sends. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Received {
         let received = match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
-            Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Received::Life,
+            Some(Ok(Message::Binary(bytes))) => Received::Binary(bytes),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Received::Life,
             Some(Ok(Message::Close(Some(frame)))) => {
                 Received::Closed { code: Some(frame.code.into()), reason: frame.reason.as_str().to_owned() }
             }
@@ -162,8 +198,8 @@ impl Drop for Socket {
             return;
         }
         // One try and no waiting: a socket with room takes it at once, a full one is simply closed.
-        if let Some(text) = self.farewell {
-            let _ = self.stream.send(Message::text(text)).now_or_never();
+        if let Some(farewell) = self.farewell.take() {
+            let _ = self.stream.send(farewell).now_or_never();
         }
         let _ = self.stream.close(None).now_or_never();
     }

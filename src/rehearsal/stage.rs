@@ -71,6 +71,7 @@ impl Stage {
             stt: self.backups.recogniser.map(|_| (backups.stt, stt.clone())),
             llm: self.backups.model.as_ref().map(|_| (backups.llm, LlmSettings::default())),
             tts: self.backups.voice.map(|_| (backups.tts, tts.clone())),
+            ..Standby::default()
         })
     }
 

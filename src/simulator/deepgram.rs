@@ -1,12 +1,11 @@
 //! A recogniser that speaks Deepgram's streaming protocol: `GET /v1/listen`.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +15,10 @@ use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
 use super::calendar::{rfc3339, unix_seconds};
-use super::fault::Cut;
-use super::lines::{Lines, Word};
-use super::prompter::Order;
-use super::recogniser::{Options, Recogniser, Report, Results};
-use super::sound::{Coding, SoundReader};
+use super::hearing::{CONFIDENCE, Hearing, Incoming, LARGEST_MESSAGE, Outbox, READ, Taken, Tongue, bare, seconds};
+use super::lines::Word;
+use super::recogniser::{Options, Report, Results};
+use super::sound::Coding;
 use super::state::{Key, Refusal, Session, State};
 
 /// Upgrades a good request to a stream, refuses any other as Deepgram does.
@@ -48,7 +46,9 @@ pub(super) async fn listen(
     let Ok(upgrade) = upgrade else {
         return bad(&mut session, "this simulator recognises streams: open a WebSocket");
     };
-    let stream = Stream::new(session, asked, request_id.clone());
+    let idle_timeout = state.config.recogniser.idle_timeout;
+    let (options, coding) = (asked.options, asked.coding);
+    let stream = Hearing::new(session, options, coding, Listen { asked, request_id: request_id.clone(), idle_timeout });
     let upgrade = upgrade.protocols(["token", "bearer"]).max_message_size(LARGEST_MESSAGE).read_buffer_size(READ);
     let mut response = upgrade.on_upgrade(move |socket| stream.serve(socket));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
@@ -63,7 +63,8 @@ fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     ["token", "bearer"].contains(&scheme.trim()).then(|| key.trim())
 }
 
-fn refused(refusal: Refusal, request_id: &str) -> Response {
+/// Refuses as Deepgram does.
+pub(super) fn refused(refusal: Refusal, request_id: &str) -> Response {
     let (code, message) = match refusal {
         Refusal::NoKey | Refusal::WrongKey | Refusal::Status(401) => ("INVALID_AUTH", "Invalid credentials."),
         Refusal::TooMany | Refusal::Status(429) => ("TOO_MANY_REQUESTS", "Too many requests. Please try again later."),
@@ -74,7 +75,8 @@ fn refused(refusal: Refusal, request_id: &str) -> Response {
     failure(refusal.status(), code, message, request_id)
 }
 
-fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+/// A refusal with Deepgram's fields.
+pub(super) fn failure(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let body = json!({"err_code": code, "err_msg": message, "request_id": request_id});
     let mut response = (status, Json(body)).into_response();
     let said = HeaderValue::from_str(message).unwrap_or(HeaderValue::from_static("bad request"));
@@ -142,185 +144,55 @@ impl Asked {
     }
 }
 
-/// One open stream.
-struct Stream {
-    session: Session,
+/// `/v1/listen` of one stream.
+struct Listen {
     asked: Asked,
     request_id: String,
-    recogniser: Recogniser,
-    reader: SoundReader,
-    /// Answers to what the client configured.
-    answers: VecDeque<Value>,
-    /// Reports sent, for faults that count them.
-    sent: u32,
-    /// A stall has begun: nothing is sent any more.
-    is_silent: bool,
-    /// It hears nothing any more.
-    is_deaf: bool,
+    idle_timeout: Duration,
 }
 
-/// Why a stream ends.
-enum End {
-    /// The client is done.
-    Done,
-    /// The server closes it, with this code and reason.
-    Close(u16, &'static str),
-    /// Without a word.
-    Drop,
+impl Tongue for Listen {
+    fn take(&mut self, message: Incoming<'_>, out: &mut Outbox) -> Taken {
+        let text = match message {
+            Incoming::Binary([]) => return Taken::Done("Empty"),
+            Incoming::Binary(sound) => return Taken::Sound(sound.to_vec()),
+            Incoming::Text(text) => text,
+        };
+        let message: Value = serde_json::from_str(text).unwrap_or_default();
+        match message.get("type").and_then(Value::as_str) {
+            Some("KeepAlive") => Taken::Noted("KeepAlive"),
+            Some("Finalize") => Taken::Finalize("Finalize"),
+            Some("CloseStream") => Taken::Done("CloseStream"),
+            Some("Configure") => {
+                out.say(self.configured(&message));
+                Taken::Noted("Configure")
+            }
+            _ => Taken::Wrong(1008, "DATA-0000: the message could not be decoded"),
+        }
+    }
+
+    fn report(&mut self, report: &Report, out: &mut Outbox) {
+        match report {
+            Report::SpeechStarted(at) => {
+                out.say(json!({"type": "SpeechStarted", "channel": [0, 1], "timestamp": seconds(*at)}));
+            }
+            Report::UtteranceEnd(at) => {
+                out.say(json!({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(*at)}));
+            }
+            Report::Results(results) => self.results(results, out),
+        }
+    }
+
+    fn end(&mut self, heard: Duration, out: &mut Outbox) {
+        out.say(self.metadata(heard));
+    }
+
+    fn idle(&self) -> Option<(Duration, u16, &'static str)> {
+        Some((self.idle_timeout, 1011, "NET-0001: no audio or KeepAlive within the timeout window"))
+    }
 }
 
-impl Stream {
-    fn new(session: Session, asked: Asked, request_id: String) -> Self {
-        let state = &session.state;
-        let mut config = state.config.recogniser.clone();
-        config.final_delay += session.trouble.delay();
-        config.finalize_delay += session.trouble.delay();
-        config.interim_lag += session.trouble.delay();
-        let lines =
-            if config.script.shared { state.lines.clone() } else { Lines::new(Arc::new(config.script.clone())) };
-        let recogniser = Recogniser::new(asked.options, config, lines);
-        let reader = SoundReader::new(asked.coding);
-        let is_silent = session.trouble.is_blackhole();
-        Self {
-            session,
-            asked,
-            request_id,
-            recogniser,
-            reader,
-            answers: VecDeque::new(),
-            sent: 0,
-            is_silent,
-            is_deaf: is_silent,
-        }
-    }
-
-    async fn serve(mut self, mut socket: WebSocket) {
-        match self.listen(&mut socket).await {
-            End::Drop => {}
-            End::Close(code, reason) => close(&mut socket, code, reason).await,
-            End::Done => {
-                self.recogniser.close();
-                if self.flush(&mut socket).await.is_ok() && !self.is_silent {
-                    let metadata = self.metadata().to_string();
-                    if socket.send(Message::Text(metadata.into())).await.is_ok() {
-                        self.session.complete();
-                        close(&mut socket, 1000, "").await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Serves the stream until it ends.
-    async fn listen(&mut self, socket: &mut WebSocket) -> End {
-        let state = Arc::clone(&self.session.state);
-        let mut idle_due = Instant::now() + state.config.recogniser.idle_timeout;
-        let mut cut_due = self.session.trouble.cut_due();
-        let mut orders = state.orders.subscribe();
-        loop {
-            tokio::select! {
-                message = socket.recv() => {
-                    let Some(Ok(message)) = message else { return End::Drop };
-                    match self.take(message) {
-                        Ok(true) => idle_due = Instant::now() + state.config.recogniser.idle_timeout,
-                        Ok(false) => {}
-                        Err(end) => return end,
-                    }
-                }
-                () = state.alarm.until_some(self.recogniser.poll_timeout()) => {
-                    self.recogniser.handle_timeout(Instant::now());
-                }
-                () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
-                    Some((_, Cut::Drop)) => return End::Drop,
-                    _ => self.is_silent = true,
-                },
-                order = orders.recv() => match order {
-                    Ok(Order::Drop) => return End::Drop,
-                    Ok(Order::Deafen) => self.is_deaf = true,
-                    Ok(Order::Report(utter)) => self.recogniser.utter(&utter),
-                    // The state outlives its streams; what a busy stream missed is lost.
-                    Err(_) => {}
-                },
-                () = tokio::time::sleep_until(idle_due.into()), if !self.session.trouble.is_blackhole() => {
-                    return End::Close(1011, "NET-0001: no audio or KeepAlive within the timeout window");
-                }
-                () = state.stopped() => return End::Close(1001, "the simulator stops"),
-            }
-            if let Err(end) = self.flush(socket).await {
-                return end;
-            }
-        }
-    }
-
-    /// Takes a message and says whether it keeps the stream alive.
-    fn take(&mut self, message: Message) -> Result<bool, End> {
-        match message {
-            Message::Binary(bytes) if bytes.is_empty() => Err(End::Done),
-            Message::Binary(bytes) => {
-                self.count("Audio");
-                let samples = self.reader.read(&bytes);
-                if !self.is_deaf {
-                    self.recogniser.hear(&samples, Instant::now());
-                }
-                Ok(true)
-            }
-            Message::Text(text) => {
-                let message: Value = serde_json::from_str(&text).unwrap_or_default();
-                match message.get("type").and_then(Value::as_str) {
-                    Some("KeepAlive") => self.count("KeepAlive"),
-                    Some("Finalize") => {
-                        self.count("Finalize");
-                        self.recogniser.finalize(Instant::now());
-                    }
-                    Some("CloseStream") => {
-                        self.count("CloseStream");
-                        return Err(End::Done);
-                    }
-                    Some("Configure") => {
-                        self.count("Configure");
-                        self.answers.push_back(self.configured(&message));
-                    }
-                    _ => return Err(End::Close(1008, "DATA-0000: the message could not be decoded")),
-                }
-                Ok(true)
-            }
-            Message::Close(_) => Err(End::Drop),
-            Message::Ping(_) | Message::Pong(_) => Ok(false),
-        }
-    }
-
-    fn count(&self, kind: &'static str) {
-        self.session.state.note(Service::Stt, |log| *log.messages.entry(kind).or_default() += 1);
-    }
-
-    /// Sends what the recogniser has to report.
-    async fn flush(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        while let Some(message) = self.next_message() {
-            match self.session.trouble.cut_after(self.sent) {
-                Some(Cut::Drop) => return Err(End::Drop),
-                Some(Cut::Stall) => self.is_silent = true,
-                None => {}
-            }
-            if self.is_silent {
-                continue;
-            }
-            let text = if self.session.trouble.is_garbage() {
-                "<html>this is not the protocol".to_owned()
-            } else {
-                message.to_string()
-            };
-            self.sent += 1;
-            if socket.send(Message::Text(text.into())).await.is_err() {
-                return Err(End::Drop);
-            }
-        }
-        Ok(())
-    }
-
-    fn next_message(&mut self) -> Option<Value> {
-        self.answers.pop_front().or_else(|| self.recogniser.poll_report().map(|report| self.render(&report)))
-    }
-
+impl Listen {
     /// The answer to a `Configure`: what was asked for is in effect, since a script cares for no key term.
     fn configured(&self, message: &Value) -> Value {
         let mut answer = json!({"type": "ConfigureSuccess", "request_id": self.request_id});
@@ -332,25 +204,15 @@ impl Stream {
         answer
     }
 
-    fn render(&self, report: &Report) -> Value {
-        match report {
-            Report::SpeechStarted(at) => json!({"type": "SpeechStarted", "channel": [0, 1], "timestamp": seconds(*at)}),
-            Report::UtteranceEnd(at) => {
-                json!({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(*at)})
-            }
-            Report::Results(results) => self.results(results),
-        }
-    }
-
-    fn results(&self, results: &Results) -> Value {
+    fn results(&self, results: &Results, out: &mut Outbox) {
         let written = |word: &Word| if self.asked.punctuate { word.text.clone() } else { bare(&word.text) };
         let transcript = results.words.iter().map(written).collect::<Vec<_>>().join(" ");
-        if results.is_final && !transcript.is_empty() {
-            self.session.note_text(&transcript);
+        if results.is_final {
+            out.note(&transcript);
         }
         let words: Vec<Value> = results.words.iter().map(|word| self.word(word)).collect();
         let confidence = if words.is_empty() { 0.0 } else { CONFIDENCE };
-        json!({
+        out.say(json!({
             "type": "Results",
             "channel_index": [0, 1],
             "start": seconds(results.start),
@@ -364,7 +226,7 @@ impl Stream {
                 "model_uuid": MODEL_UUID,
                 "model_info": {"name": self.asked.model, "version": "simulated", "arch": self.asked.model},
             },
-        })
+        }));
     }
 
     fn word(&self, word: &Word) -> Value {
@@ -377,7 +239,7 @@ impl Stream {
         json
     }
 
-    fn metadata(&self) -> Value {
+    fn metadata(&self, heard: Duration) -> Value {
         json!({
             "type": "Metadata",
             "transaction_key": "deprecated",
@@ -385,7 +247,7 @@ impl Stream {
             // Shaped like a digest of the audio, which nobody here computes.
             "sha256": "0".repeat(64),
             "created": rfc3339(unix_seconds()),
-            "duration": seconds(self.recogniser.heard()),
+            "duration": seconds(heard),
             "channels": 1,
             "models": [MODEL_UUID],
             "model_info": {MODEL_UUID: {"name": self.asked.model, "version": "simulated", "arch": self.asked.model}},
@@ -393,31 +255,6 @@ impl Stream {
     }
 }
 
-/// Closes the socket and waits a moment for the client to agree, so that nothing sent before is lost to a reset.
-pub(super) async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    if socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.is_ok() {
-        let agreed = async { while let Some(Ok(_)) = socket.recv().await {} };
-        // A client that does not answer is left anyway.
-        let _ = tokio::time::timeout(CLOSING, agreed).await;
-    }
-}
-
-/// A word as it is without punctuation: lower case, nothing around it.
-fn bare(word: &str) -> String {
-    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
-}
-
-/// Seconds to the millisecond, as numbers of the wire.
-fn seconds(time: Duration) -> f64 {
-    time.as_millis() as f64 / 1_000.0
-}
-
 const DEFAULT_ENDPOINTING: Duration = Duration::from_millis(10);
 const MOST_PARAMETERS: usize = 200;
-/// More than a minute of any encoding at once is not streaming.
-const LARGEST_MESSAGE: usize = 1 << 20;
-/// Bytes read at a time: the library fills so many with zeros before each look.
-pub(super) const READ: usize = 4 << 10;
-const CLOSING: Duration = Duration::from_secs(1);
-const CONFIDENCE: f64 = 0.98;
 const MODEL_UUID: &str = "51a00000-aaaa-4000-8000-000000000000";

@@ -128,10 +128,16 @@ pub(super) fn refused(refusal: Refusal) -> Response {
         Refusal::WrongKey | Refusal::Status(401) => ("invalid_api_key", "Invalid API key."),
         Refusal::TooMany => ("too_many_concurrent_requests", "Too many concurrent requests."),
         Refusal::Status(429) => ("system_busy", "The system is busy. Please try again later."),
+        Refusal::Status(403) => ("missing_permissions", "The key lacks a permission."),
         Refusal::Status(402) => ("quota_exceeded", "This request exceeds your quota."),
         Refusal::Status(_) => ("internal_server_error", "An internal error occurred."),
     };
     failure(refusal.status(), status, message)
+}
+
+/// Refuses what is wrong with a query.
+pub(super) fn unusable(message: &str) -> Response {
+    failure(StatusCode::BAD_REQUEST, "invalid_output_format", message)
 }
 
 fn failure(code: StatusCode, status: &str, message: &str) -> Response {

@@ -32,6 +32,9 @@ pub enum FaultKind {
     Stall(After),
     /// It drops the connection there without a word.
     Drop(After),
+    /// It says there that it has failed, inside an answer that began well, as far as its protocol has words for that;
+    /// otherwise it drops the connection.
+    Error(After),
     /// The request is refused with this HTTP status.
     Status(u16),
     /// It answers something that is not its protocol.
@@ -139,6 +142,11 @@ impl Trouble {
         }
     }
 
+    /// Whether a stream that is dropped says so before.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.kind, Some(FaultKind::Error(_)))
+    }
+
     /// Whether something else than the protocol is to be sent.
     pub(super) fn is_garbage(&self) -> bool {
         self.kind == Some(FaultKind::Garbage)
@@ -168,7 +176,7 @@ impl Trouble {
     fn cut(&self) -> Option<(After, Cut)> {
         match self.kind {
             Some(FaultKind::Stall(after)) => Some((after, Cut::Stall)),
-            Some(FaultKind::Drop(after)) => Some((after, Cut::Drop)),
+            Some(FaultKind::Drop(after) | FaultKind::Error(after)) => Some((after, Cut::Drop)),
             _ => None,
         }
     }
@@ -176,8 +184,8 @@ impl Trouble {
 
 /// The body of `POST /simulator/faults`.
 ///
-/// `kind` is `delay` or `connect` (with `ms`), `stall` or `drop` (with `after`, a number of units, or `ms`; neither: at once), `status`
-/// (with `status`), `garbage` or `blackhole`; `service` is `stt`, `llm` or `tts`; `count` is 1 unless given.
+/// `kind` is `delay` or `connect` (with `ms`), `stall`, `drop` or `error` (with `after`, a number of units, or `ms`; neither: at once),
+/// `status` (with `status`), `garbage` or `blackhole`; `service` is `stt`, `llm` or `tts`; `count` is 1 unless given.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultRequest {
@@ -209,13 +217,18 @@ impl FaultRequest {
             "connect" => FaultKind::Connect(time.ok_or(FaultError("connect needs ms"))?),
             "stall" => FaultKind::Stall(after),
             "drop" => FaultKind::Drop(after),
+            "error" => FaultKind::Error(after),
             "status" => match self.status {
                 Some(status @ 400..=599) => FaultKind::Status(status),
                 _ => return Err(FaultError("status needs a status of 400 to 599")),
             },
             "garbage" => FaultKind::Garbage,
             "blackhole" => FaultKind::Blackhole,
-            _ => return Err(FaultError("kind must be delay, connect, stall, drop, status, garbage or blackhole")),
+            _ => {
+                return Err(FaultError(
+                    "kind must be delay, connect, stall, drop, error, status, garbage or blackhole",
+                ));
+            }
         };
         Ok(Fault { service, kind, count: self.count.unwrap_or(1) })
     }

@@ -18,10 +18,14 @@ use tokio::sync::watch;
 use crate::conversation::Service;
 
 use super::config::SimulatorConfig;
+use super::dialect::Dialect;
 use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
-use super::{chat, deepgram, elevenlabs, speech, stream_input};
+use super::{
+    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, realtime_transcription,
+    responses, rime, scribe, sherpa, soniox, speech, speechmatics, stream_input, transcription, vosk,
+};
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
 #[derive(Debug)]
@@ -55,7 +59,11 @@ impl Simulators {
         let router = router(Arc::clone(&state));
         let until = Arc::clone(&state);
         // A token is a small write: Nagle would keep it until the client acknowledged the last one.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let counted = Arc::clone(&state);
+        let listener = listener.tap_io(move |stream| {
+            counted.note_connection();
+            drop(stream.set_nodelay(true));
+        });
         tokio::spawn(async move {
             let stopped = async move { until.stopped().await };
             // Serving fails only with its listener, and then clients see it closed.
@@ -79,14 +87,74 @@ impl Simulators {
         format!("http://{}", self.address)
     }
 
-    /// The base URL of the model and of one voice; clients add `/chat/completions` and `/audio/speech`.
+    /// The base URL of the model and of one voice; clients add `/chat/completions`, `/responses` and `/audio/speech`.
     pub fn openai_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The base URL of a model that speaks chat completions in this dialect; clients add `/chat/completions`.
+    pub fn chat_url(&self, dialect: Dialect) -> String {
+        format!("http://{}{}", self.address, dialect.base())
+    }
+
+    /// The base URL of the model that speaks Anthropic's messages; clients add `/v1/messages`.
+    pub fn anthropic_url(&self) -> String {
+        format!("http://{}/anthropic", self.address)
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> u64 {
+        self.state.connections()
     }
 
     /// The base URL of the other voice; clients add `/v1/text-to-speech/…`, and use `ws` for `http` where they stream text.
     pub fn elevenlabs_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The base URL of the voice with Cartesia's protocol; clients add `/tts/websocket` and use `ws` for `http`.
+    pub fn cartesia_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the voice with Rime's protocol; clients add `/ws3` and use `ws` for `http`.
+    pub fn rime_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the voice with Kokoro-FastAPI's protocol; clients add `/v1/audio/speech`.
+    pub fn kokoro_url(&self) -> String {
+        format!("http://{}/kokoro", self.address)
+    }
+
+    /// The address of the voice with Piper's protocol.
+    pub fn piper_url(&self) -> String {
+        format!("http://{}/piper/synthesize", self.address)
+    }
+
+    /// The address of sherpa-onnx's streaming server.
+    pub fn sherpa_url(&self) -> String {
+        format!("ws://{}/sherpa", self.address)
+    }
+
+    /// Soniox's base URL; clients add `/transcribe-websocket`.
+    pub fn soniox_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Speechmatics' base URL; clients add `/v2`.
+    pub fn speechmatics_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The address of vosk's server.
+    pub fn vosk_url(&self) -> String {
+        format!("ws://{}/vosk", self.address)
+    }
+
+    /// The address of whisper.cpp's server. OpenAI's way to transcribe files is below [`Self::openai_url`].
+    pub fn whisper_url(&self) -> String {
+        format!("http://{}/inference", self.address)
     }
 
     /// The environment that points an engine, or anybody's client, at these simulators: names and values.
@@ -97,8 +165,23 @@ impl Simulators {
             ("DEEPGRAM_API_KEY", key()),
             ("OPENAI_BASE_URL", self.openai_url()),
             ("OPENAI_API_KEY", key()),
+            ("ANTHROPIC_BASE_URL", self.anthropic_url()),
+            ("ANTHROPIC_API_KEY", key()),
             ("ELEVENLABS_BASE_URL", self.elevenlabs_url()),
             ("ELEVENLABS_API_KEY", key()),
+            ("CARTESIA_BASE_URL", self.cartesia_url()),
+            ("CARTESIA_API_KEY", key()),
+            ("RIME_BASE_URL", self.rime_url()),
+            ("RIME_API_KEY", key()),
+            ("KOKORO_BASE_URL", self.kokoro_url()),
+            ("PIPER_BASE_URL", self.piper_url()),
+            ("SHERPA_BASE_URL", self.sherpa_url()),
+            ("SONIOX_BASE_URL", self.soniox_url()),
+            ("SONIOX_API_KEY", key()),
+            ("SPEECHMATICS_BASE_URL", self.speechmatics_url()),
+            ("SPEECHMATICS_API_KEY", key()),
+            ("VOSK_BASE_URL", self.vosk_url()),
+            ("WHISPER_BASE_URL", self.whisper_url()),
         ]
     }
 
@@ -176,11 +259,25 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
+            .merge(anthropic::routes())
+            .merge(aura::routes())
+            .merge(cartesia::routes())
+            .merge(multi_context::routes())
+            .merge(responses::routes())
+            .merge(rime::routes())
+            .merge(realtime_transcription::routes())
+            .merge(scribe::routes())
+            .merge(sherpa::routes())
+            .merge(soniox::routes())
+            .merge(speechmatics::routes())
+            .merge(transcription::routes())
+            .merge(vosk::routes())
     };
     Router::new()
         .merge(vendors())
         .nest("/{prefix}", vendors())
         .nest("/{prefix}/{second}", vendors())
+        .merge(local_voices::routes())
         .route("/simulator/faults", post(add_fault).delete(clear_faults))
         .route("/simulator/log", get(received))
         .fallback(any(not_found))
@@ -213,9 +310,11 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 }
 
 async fn not_found() -> Response {
-    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/models, /v1/audio/speech, \
-                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/stream-input, /simulator/faults and \
-                 /simulator/log";
+    let paths = "this simulator serves /v1/listen, /v2/listen, /v3/ws, /v1/realtime, /v1/speech-to-text/realtime, \
+                 /transcribe-websocket, /v2, /v2/live, /vosk, /sherpa, /inference, /v1/audio/transcriptions, \
+                 /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, /v1/audio/speech, \
+                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, \
+                 /tts/websocket, /ws3, /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

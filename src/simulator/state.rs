@@ -68,6 +68,7 @@ pub(super) struct State {
     sessions: Arc<Semaphore>,
     received: Mutex<Received>,
     ids: AtomicU64,
+    connections: AtomicU64,
     stopped: watch::Receiver<()>,
 }
 
@@ -90,6 +91,7 @@ impl State {
             faults,
             received: Mutex::default(),
             ids: AtomicU64::new(1),
+            connections: AtomicU64::new(0),
             stopped,
             config,
         })
@@ -114,6 +116,16 @@ impl State {
     pub(super) fn request_id(&self) -> String {
         let n = self.ids.fetch_add(1, Ordering::Relaxed);
         format!("51a0{:04x}-0000-4000-8000-{:012x}", n >> 48, n & 0xFFFF_FFFF_FFFF)
+    }
+
+    /// A client has connected.
+    pub(super) fn note_connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections accepted so far.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// The different requests the model has had.

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::conversation::Service;
 
-use super::deepgram::{READ, close};
 use super::elevenlabs::{Asked, VoicePath, VoiceSettings, key, refused};
 use super::fault::Cut;
+use super::hearing::{READ, close};
 use super::speech::{FIRST_PIECE_MS, PIECE_MS};
 use super::state::{Key, Refusal, Session, State, faster};
 use super::voice::{CharTime, Piece, Speech};
@@ -319,7 +319,7 @@ impl Stream {
 }
 
 /// When the characters of `piece` are spoken, from its own first sample.
-fn alignment(piece: &Piece) -> Value {
+pub(super) fn alignment(piece: &Piece) -> Value {
     let times = |time: fn(&CharTime, u32) -> Value| -> Vec<Value> {
         piece.chars.iter().map(|char| time(char, piece.start_ms)).collect()
     };

@@ -130,6 +130,29 @@ impl Speech {
         Duration::from_millis(self.length_ms.into())
     }
 
+    /// Its words with the marks around them, each with where its letters begin and end, in milliseconds.
+    pub(super) fn words(&self) -> Vec<(String, u32, u32)> {
+        let mut words: Vec<(String, u32, u32)> = Vec::new();
+        let mut inside = false;
+        for char in &self.chars {
+            if char.letter.is_whitespace() {
+                inside = false;
+                continue;
+            }
+            if !inside {
+                words.push((String::new(), char.start_ms, char.start_ms));
+                inside = true;
+            }
+            if let Some((word, _, end)) = words.last_mut() {
+                word.push(char.letter);
+                if char.letter.is_alphanumeric() {
+                    *end = char.start_ms + char.length_ms;
+                }
+            }
+        }
+        words
+    }
+
     /// The next stretch of about `length_ms`; `None` when all is said.
     pub(super) fn next_piece(&mut self, length_ms: u32) -> Option<Piece> {
         let rest = self.chars.get(self.given..)?;

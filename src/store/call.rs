@@ -66,6 +66,10 @@ pub struct CallRecord {
     pub quality: Vec<Counter>,
     /// How its services did.
     pub services: Vec<Counter>,
+    /// What it has used of its services.
+    pub costs: Vec<CostRecord>,
+    /// The currency of their prices; `None`: there are none.
+    pub currency: Option<String>,
     /// Time missing from its recording.
     pub unrecorded: Duration,
     /// File name of its recording.
@@ -92,6 +96,31 @@ pub enum Value {
     Time(Duration),
     /// A mean opinion score, 1 to 5.
     Score(f32),
+}
+
+/// What a call has used of one model of one vendor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CostRecord {
+    /// `stt`, `llm` or `tts`.
+    pub service: &'static str,
+    /// Whose.
+    pub vendor: String,
+    /// Which model.
+    pub model: String,
+    /// How often it was asked.
+    pub requests: u64,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written.
+    pub completion_tokens: u64,
+    /// Of the tokens those that are estimated.
+    pub estimated_tokens: u64,
+    /// Characters spoken.
+    pub characters: u64,
+    /// Sound heard or spoken.
+    pub audio: Duration,
+    /// What that cost, where the price is known.
+    pub price: Option<f64>,
 }
 
 /// Who spoke.
@@ -162,6 +191,11 @@ impl CallRecord {
             + events
             + turns
             + counters
+            + self
+                .costs
+                .iter()
+                .map(|cost| cost.vendor.len() + cost.model.len() + size_of::<CostRecord>())
+                .sum::<usize>()
             + self.silenced.len() * size_of::<Duration>()
     }
 }

@@ -190,6 +190,8 @@ mod tests {
             line: Vec::new(),
             quality: Vec::new(),
             services: Vec::new(),
+            costs: Vec::new(),
+            currency: None,
             unrecorded: Duration::ZERO,
             recording: None,
             events: Vec::new(),

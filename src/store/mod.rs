@@ -8,5 +8,5 @@
 mod call;
 mod memory;
 
-pub use call::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
+pub use call::{CallRecord, CostRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 pub use memory::{Limits, Store};

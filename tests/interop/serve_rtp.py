@@ -218,7 +218,8 @@ def _():
     # A sender on a port that was not signalled is believed from its fifth packet on; ffmpeg's first report is as early as
     # its first packet.
     assert leg["foreignSource"] == 5 and leg["malformed"] == leg["sendFailed"] == 0, leg
-    assert abs(outbound["sent"] - 50 * (time.monotonic() - receiver.began)) < 25, outbound
+    # What it was far too late for, when the machine held it up, it did not send.
+    assert abs(outbound["sent"] + outbound["skipped"] - 50 * (time.monotonic() - receiver.began)) < 25, outbound
 
 
 @proof.check("a flood of garbage from elsewhere does not disturb the call")

@@ -168,7 +168,8 @@ def _():
     assert record["status"] == "completed" and inbound["lost"] == inbound["malformed"] == 0, record
     assert outbound["underruns"] == outbound["staleSamples"] == 0, outbound
     elapsed = bystander.heard[-1][0] - bystander.heard[0][0]
-    assert abs(len(bystander.heard) - 50 * elapsed) < 15, (len(bystander.heard), elapsed)
+    # What it was far too late for, when the machine held it up, it did not send.
+    assert abs(len(bystander.heard) + outbound["skipped"] - 50 * elapsed) < 15, (len(bystander.heard), elapsed, outbound)
 
 
 @proof.check("every stream to a service was ended, and no call ended by a bug")

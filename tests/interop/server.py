@@ -50,8 +50,11 @@ class Simulators:
             [os.environ["AGENTPHONE_BIN"], "simulators", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
         )
         assert "Simulated" in self.process.stdout.readline()
-        lines = [self.process.stdout.readline().strip() for _ in range(6)]
-        self.environment = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.environment = {}
+        # As many vendors as there are; this one is the last.
+        while "ELEVENLABS_API_KEY" not in self.environment:
+            name, value = self.process.stdout.readline().strip().removeprefix("export ").split("=", 1)
+            self.environment[name] = value
 
     def received(self):
         """What each service received."""
@@ -77,7 +80,7 @@ class Server:
         config.write_text(
             CONFIG.format(max_calls=max_calls, ports=f"{first}-{first + 99}", folder=self.folder, greeting=GREETING, recording=recording)
         )
-        vendors = ("DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
+        vendors = ("ANTHROPIC_", "DEEPGRAM_", "OPENAI_", "ELEVENLABS_", "AGENTPHONE_API", "RUST_LOG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(vendors)}
         environment.update(AGENTPHONE_API_KEY=KEY, AGENTPHONE_LOG="info", **(services or {}))
         self.log = []

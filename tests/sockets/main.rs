@@ -5,6 +5,8 @@
 
 mod bench;
 mod calls;
+mod check;
+mod conformance;
 mod gateways;
 mod providers;
 mod recording;

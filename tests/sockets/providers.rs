@@ -5,7 +5,11 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
-mod server;
+mod realtime;
+mod recognisers;
+pub(crate) mod server;
 mod simulated;
 mod speech;
 mod tools;
+
+pub(crate) use server::bounded;

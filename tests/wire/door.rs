@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agentphone::control::{Api, ApiConfig, Keys, Recordings, http};
+use agentphone::control::{Api, ApiConfig, Catalogue, Keys, Recordings, http};
 use agentphone::engine::{Engine, EngineConfig, Pii, RecordingFormat};
 use agentphone::gateway::{RtpConfig, RtpGateway};
 use agentphone::store::{Limits, Store};
@@ -54,6 +54,7 @@ impl Door {
             recordings,
             logs,
             simulated: vec!["llm"],
+            catalogue: Catalogue { voices: vec![fakes::voice()], ..Catalogue::default() },
             metrics: None,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -184,7 +184,6 @@ async fn what_later_versions_bring_is_not_implemented_and_wrong_methods_are_told
         ("GET", "/v1/calls/call_x/recording"),
         ("GET", "/v1/calls/call_x/transcript/stream"),
         ("POST", "/v1/agents"),
-        ("GET", "/v1/agents/voices"),
         ("PATCH", "/v1/agents/front-desk"),
         ("GET", "/v1/agents/front-desk/webhook"),
         ("GET", "/v1/numbers"),
@@ -199,6 +198,17 @@ async fn what_later_versions_bring_is_not_implemented_and_wrong_methods_are_told
     answer.refused(405, "METHOD_NOT_ALLOWED");
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("GET")), "{}", answer.head);
     send(door.address, "GET", "/v1/media/legs", &[], "").await.refused(405, "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn the_voices_are_a_list_and_no_agent() {
+    let door = Door::open(&[], 1).await;
+    let json = get(door.address, "/v1/agents/voices").await.json();
+    let voice = &json["data"][0];
+    assert_eq!(
+        (&voice["voice_id"], &voice["voiceId"], &voice["provider"]),
+        (&json!("hum"), &json!("hum"), &json!("fake"))
+    );
 }
 
 #[tokio::test]

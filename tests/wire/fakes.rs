@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 use std::sync::Arc;
 
-use agentphone::control::{Agent, Options, Profile};
+use agentphone::control::{Agent, Options, Profile, Voice};
 use agentphone::conversation::{GenerationEnd, ToolCall, ToolResult};
 use agentphone::engine::{DialogueSpec, LlmSettings, Providers, SampleRate, Standby, SttSpec, TtsSpec};
 use agentphone::provider::{
@@ -36,6 +36,17 @@ pub fn agent() -> Agent {
         tts: TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 },
         standby: Standby::default(),
         options: Options::default(),
+    }
+}
+
+/// The one voice.
+pub fn voice() -> Voice {
+    Voice {
+        id: "hum".into(),
+        name: "Hum".into(),
+        provider: "fake".into(),
+        gender: Some("neutral".into()),
+        accent: None,
     }
 }
 

@@ -10,7 +10,7 @@ use agentphone::engine::{
     Ambience, AnsweredBy, Denoising, DialogueEvent, EndReason, Event, EventKind, Pii, SoundSpec, TurnReport, Waterfall,
     Why,
 };
-use agentphone::store::{CallRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
+use agentphone::store::{CallRecord, CostRecord, Counter, EventRecord, LineRecord, Side, TurnRecord, Value};
 use serde::Serialize;
 
 use super::fakes;
@@ -126,8 +126,22 @@ fn an_error() {
 }
 
 #[test]
+fn voices() {
+    golden("voices", &wire::VoiceList::of(&[fakes::voice()]));
+}
+
+#[test]
 fn health() {
-    golden("health", &wire::Health { status: "ok", version: "0.1.0", live_calls: 3, simulated: vec!["stt", "tts"] });
+    golden(
+        "health",
+        &wire::Health {
+            status: "ok",
+            version: "0.1.0",
+            live_calls: 3,
+            simulated: vec!["stt", "tts"],
+            open_circuits: vec!["llm groq".into()],
+        },
+    );
 }
 
 #[test]
@@ -287,6 +301,33 @@ fn over() -> CallRecord {
             count("ttsStandby", 2),
             count("ttsUnused", 1),
         ],
+        costs: vec![
+            CostRecord {
+                service: "llm",
+                vendor: "openai".into(),
+                model: "gpt-4.1-mini".into(),
+                requests: 3,
+                prompt_tokens: 1_204,
+                completion_tokens: 96,
+                estimated_tokens: 410,
+                characters: 0,
+                audio: Duration::ZERO,
+                price: Some(0.000_635_2),
+            },
+            CostRecord {
+                service: "tts",
+                vendor: "elevenlabs".into(),
+                model: "eleven_flash_v2_5".into(),
+                requests: 2,
+                prompt_tokens: 0,
+                completion_tokens: 0,
+                estimated_tokens: 0,
+                characters: 212,
+                audio: ms(13_240),
+                price: None,
+            },
+        ],
+        currency: Some("USD".into()),
         unrecorded: Duration::ZERO,
         recording: Some("call_7qm2.wav".into()),
         events: vec![EventRecord { name: "answered", data: "{}".into() }],

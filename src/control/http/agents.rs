@@ -24,6 +24,10 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Respon
     Ok(json(StatusCode::OK, &wire::AgentList { data, total, has_more: offset.saturating_add(limit) < total }))
 }
 
+pub(super) async fn voices(State(api): State<Arc<Api>>) -> Response {
+    json(StatusCode::OK, &wire::VoiceList::of(&api.calls.catalogue().voices))
+}
+
 pub(super) async fn one(State(api): State<Arc<Api>>, Segment(id): Segment) -> Result<Response, Refusal> {
     let agent = api.agent(&id).ok_or_else(|| Refusal::not_found("Agent"))?;
     Ok(json(StatusCode::OK, &wire::Agent::of(agent, api.started)))

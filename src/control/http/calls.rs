@@ -105,7 +105,7 @@ pub(super) async fn update(
     Segment(id): Segment,
     mut body: Body,
 ) -> Result<Response, Refusal> {
-    let update = Update {
+    let mut update = Update {
         system_prompt: body.text("systemPrompt"),
         voice: body.text("voice").filter(|voice| !voice.is_empty()),
         voice_speed: body.number("voiceSpeed", 0.5, 2.0).map(|speed| speed as f32),
@@ -115,6 +115,9 @@ pub(super) async fn update(
     };
     body.finish()?;
     let call = live(&api, &id)?;
+    if let Some((agent, voice)) = api.agent(call.agent_id()).zip(update.voice.clone()) {
+        update.voice = Some(agent.voice_id(voice));
+    }
     ready_ambience(update.ambience.unwrap_or_default()).await;
     order(&call, Command::Update(update)).await?;
     let record = call.record().await;

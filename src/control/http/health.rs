@@ -29,5 +29,6 @@ fn health(api: &Api, status: &'static str) -> wire::Health {
         version: env!("CARGO_PKG_VERSION"),
         live_calls: api.calls.engine().stats().live,
         simulated: api.simulated.clone(),
+        open_circuits: api.calls.catalogue().open_circuits(),
     }
 }

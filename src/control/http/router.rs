@@ -21,7 +21,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/media/legs", post(legs::open))
         .route("/v1/media/legs/{call_id}", delete(legs::close))
         .route("/v1/agents", get(agents::list).post(not_yet))
-        .route("/v1/agents/voices", get(not_yet))
+        .route("/v1/agents/voices", get(agents::voices))
         .route("/v1/agents/{agent_id}", get(agents::one).patch(not_yet).delete(not_yet))
         .route("/v1/agents/{agent_id}/calls", get(calls::of_agent))
         .route("/v1/calls", get(calls::list).post(not_yet))

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::store::{CallRecord, Counter, LineRecord, TurnRecord, Value};
+use crate::store::{CallRecord, CostRecord, Counter, LineRecord, TurnRecord, Value};
 
 use super::time::{iso, ms};
 use super::transcript::{Row, role, round};
@@ -69,6 +69,8 @@ struct Extras {
     leg: Counters,
     quality: Counters,
     services: Counters,
+    costs: Vec<Cost>,
+    price: Option<Price>,
     unrecorded_ms: f64,
     recording: Option<String>,
 }
@@ -165,10 +167,68 @@ impl Extras {
             leg: Counters(call.line.clone()),
             quality: Counters(call.quality.clone()),
             services: Counters(call.services.clone()),
+            costs: call.costs.iter().map(Cost::of).collect(),
+            price: Price::of(call),
             unrecorded_ms: ms(call.unrecorded),
             recording: call.recording.clone(),
         }
     }
+}
+
+/// What was used of one model of one vendor.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cost {
+    service: &'static str,
+    vendor: String,
+    model: String,
+    requests: u64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    estimated_tokens: u64,
+    characters: u64,
+    audio_ms: f64,
+    price: Option<f64>,
+}
+
+/// What all of it cost.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Price {
+    currency: String,
+    total: f64,
+    /// Whether everything that was used has a price.
+    complete: bool,
+}
+
+impl Cost {
+    fn of(cost: &CostRecord) -> Self {
+        Self {
+            service: cost.service,
+            vendor: cost.vendor.clone(),
+            model: cost.model.clone(),
+            requests: cost.requests,
+            prompt_tokens: cost.prompt_tokens,
+            completion_tokens: cost.completion_tokens,
+            estimated_tokens: cost.estimated_tokens,
+            characters: cost.characters,
+            audio_ms: ms(cost.audio),
+            price: cost.price.map(money),
+        }
+    }
+}
+
+impl Price {
+    fn of(call: &CallRecord) -> Option<Self> {
+        let total = call.costs.iter().filter_map(|cost| cost.price).sum();
+        let complete = call.costs.iter().all(|cost| cost.price.is_some());
+        Some(Self { currency: call.currency.clone()?, total: money(total), complete })
+    }
+}
+
+/// A price to the millionth.
+fn money(price: f64) -> f64 {
+    (price * 1e6).round() / 1e6
 }
 
 impl Turn {

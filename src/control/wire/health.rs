@@ -14,4 +14,6 @@ pub struct Health {
     pub live_calls: usize,
     /// Stages played by the simulator: `stt`, `llm`, `tts`.
     pub simulated: Vec<&'static str>,
+    /// Services taken for gone, with their vendor: what stands by is asked in their place.
+    pub open_circuits: Vec<String>,
 }

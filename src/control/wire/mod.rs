@@ -11,6 +11,7 @@ mod health;
 mod leg;
 mod time;
 mod transcript;
+mod voice;
 
 pub use agent::{Agent, AgentList};
 pub use call::{Call, CallList};
@@ -20,3 +21,4 @@ pub use health::Health;
 pub use leg::{LegCodec, MediaKeys, MediaLeg};
 pub use time::{iso, ms};
 pub use transcript::{Row, Transcript};
+pub use voice::VoiceList;

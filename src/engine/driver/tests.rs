@@ -101,6 +101,7 @@ fn bench(has_standby: bool, is_deaf: bool) -> Bench {
             stt: Some((second.clone(), stt.clone())),
             llm: Some((second.clone(), LlmSettings::default())),
             tts: Some((second, tts.clone())),
+            ..Standby::default()
         },
         false => Standby::default(),
     };

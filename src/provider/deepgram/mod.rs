@@ -1,12 +1,14 @@
-//! Deepgram: streaming recognition over its `/v1/listen` WebSocket.
+//! Deepgram: streaming recognition over its `/v1/listen` WebSocket, and over `/v2/listen` with [`Flux`].
 //!
 //! Telephone sound (8 kHz) goes out as the µ-law it came in; other rates as 16-bit samples. Each frame is sent as it
 //! comes. A lost connection is opened again and given the sound since the last settled words.
 
-mod outage;
-mod session;
+mod flux;
+mod listen;
 mod utterance;
 mod wire;
+
+pub use flux::{Flux, FluxConfig};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,9 @@ use crate::audio::SampleRate;
 use super::http::{self, Vendor};
 use super::stt::usual_final_wait;
 use super::websocket::Dialer;
-use super::{ProviderError, Secret, Stt, SttSpec, SttStream};
-use session::Session;
+use super::{ProviderError, Secret, Stt, SttSpec, SttStream, listening};
+use listen::Listen;
+use listening::Route;
 
 const VENDOR: Vendor = Vendor { name: "deepgram", key: "DEEPGRAM_API_KEY", base_url: "DEEPGRAM_BASE_URL" };
 
@@ -89,8 +92,7 @@ impl Deepgram {
 
 impl Stt for Deepgram {
     fn open(&self, spec: SttSpec) -> SttStream {
-        let service = Arc::clone(&self.0);
-        SttStream::spawn(move |commands, events| Session::new(service, &spec, commands, events).run())
+        listening::open(Listen::new(Arc::clone(&self.0), &spec), &spec)
     }
 
     fn final_wait(&self) -> Duration {
@@ -99,6 +101,11 @@ impl Stt for Deepgram {
 }
 
 impl Service {
+    /// A connection to `url`.
+    fn route(&self, url: Url) -> Route {
+        Route { url, headers: self.authorization.iter().map(|key| ("authorization", key.clone())).collect() }
+    }
+
     /// The address of a stream, its whole configuration in the query.
     fn address(&self, spec: &SttSpec) -> Url {
         let mut url = self.listen.clone();

@@ -1,11 +1,15 @@
 //! The events of one answer, put together from the chunks of its stream.
 
+use serde_json::Value;
+
 use crate::conversation::{Failure, GenerationEnd, ToolCall};
-use crate::provider::{LlmEvent, ProviderError, Secret, Usage, http};
+use crate::provider::exchange::Reader;
+use crate::provider::meter::Meter;
+use crate::provider::{LlmEvent, ProviderError, Secret, http};
 
 use super::CHAT;
 use super::reasoning::ReasoningFilter;
-use super::wire::{Chunk, Delta, ToolDelta};
+use super::wire::{Chunk, ChunkUsage, Delta, ToolDelta};
 
 /// The most tools one answer may call.
 const TOOLS: usize = 32;
@@ -15,35 +19,31 @@ const ARGUMENTS: usize = 256 * 1024;
 /// What is known of an answer so far.
 #[derive(Default, Debug)]
 pub(super) struct Answer {
+    meter: Meter,
     reasoning: ReasoningFilter,
     tools: Vec<(u32, ToolCall)>,
     arguments: usize,
     called: bool,
     end: Option<GenerationEnd>,
-    usage: Option<Usage>,
     begun: bool,
     done: bool,
     understood: bool,
 }
 
-impl Answer {
-    /// Whether the first word or tool has come.
-    pub(super) const fn begun(&self) -> bool {
+impl Reader for Answer {
+    fn begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether everything has been said and only the count of tokens may follow.
-    pub(super) const fn ended(&self) -> bool {
+    fn ended(&self) -> bool {
         self.end.is_some()
     }
 
-    /// Whether the stream has said that nothing follows.
-    pub(super) const fn done(&self) -> bool {
+    fn done(&self) -> bool {
         self.done
     }
 
-    /// Takes the data of one event and appends what it means to `events`. An error in it does not repeat `key`.
-    pub(super) fn take(&mut self, data: &str, key: &Secret, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
+    fn take(&mut self, data: &str, key: &Secret, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
         let data = data.trim();
         if data == "[DONE]" {
             self.done = true;
@@ -53,31 +53,33 @@ impl Answer {
             http::count_garbage(&CHAT);
             return Ok(());
         };
-        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            return Err(failed_inside(&error, key));
+        let groq = chunk.x_groq.unwrap_or_default();
+        if let Some(error) = chunk.error.or(groq.error).filter(|error| !error.is_null()) {
+            return Err(http::failed_inside(&CHAT, &error, key));
         }
-        if let Some(usage) = chunk.usage {
-            self.understood = true;
-            self.usage = Some(Usage {
-                prompt: usage.prompt_tokens.unwrap_or_default(),
-                completion: usage.completion_tokens.unwrap_or_default(),
-            });
+        if chunk.object.as_ref().and_then(Value::as_str) == Some("error") {
+            return Err(http::failed_inside(&CHAT, &serde_json::from_str(data).unwrap_or_default(), key));
         }
-        // The chunk with the usage has no choices; more than one was never asked for.
-        for choice in chunk.choices.unwrap_or_default().into_iter().filter(|choice| choice.index.unwrap_or(0) == 0) {
+        let choices = chunk.choices.unwrap_or_default();
+        let is_last = choices.is_empty();
+        // The chunk with the usage may have no choices; more than one was never asked for.
+        for choice in choices.into_iter().filter(|choice| choice.index.unwrap_or(0) == 0) {
             self.understood = true;
             if let Some(delta) = choice.delta {
                 self.take_delta(delta, events)?;
             }
             if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-                self.finish(&reason, events);
+                self.finish(&reason, events)?;
             }
+        }
+        if let Some(usage) = chunk.usage.or(groq.usage) {
+            self.understood = true;
+            self.take_usage(usage, is_last);
         }
         Ok(())
     }
 
-    /// How the answer ended, when its stream did. A stream that broke off before the end has failed.
-    pub(super) fn close(mut self, events: &mut Vec<LlmEvent>) -> Result<(GenerationEnd, Option<Usage>), ProviderError> {
+    fn close(mut self, events: &mut Vec<LlmEvent>) -> Result<GenerationEnd, ProviderError> {
         if self.done && self.understood {
             self.flush(events);
         }
@@ -85,17 +87,39 @@ impl Answer {
         let end = self.end.or((self.done && self.understood).then_some(GenerationEnd::Stop));
         let end = end.ok_or_else(|| CHAT.failure(kind, "the answer broke off before its end"))?;
         // Some servers say `stop` after a tool call, and some say `tool_calls` after none.
-        let end = match end {
+        Ok(match end {
             GenerationEnd::Stop if self.called => GenerationEnd::ToolCalls,
             GenerationEnd::ToolCalls if !self.called => GenerationEnd::Stop,
             end => end,
-        };
-        Ok((end, self.usage))
+        })
+    }
+}
+
+impl Answer {
+    /// An answer that begins; what is written of it goes to `meter`.
+    pub(super) fn new(meter: Meter) -> Self {
+        Self { meter, ..Self::default() }
+    }
+
+    /// Some servers count in every chunk: only what comes with the end or after it is the whole.
+    fn take_usage(&self, usage: ChunkUsage, is_last: bool) {
+        if let Some(tokens) = usage.prompt_tokens {
+            self.meter.tell_prompt(tokens);
+        }
+        if let Some(tokens) = usage.completion_tokens {
+            self.meter.tell_completion(tokens, is_last || self.end.is_some());
+        }
     }
 
     fn take_delta(&mut self, delta: Delta, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
+        for thought in [delta.reasoning, delta.reasoning_content].into_iter().flatten().take(1) {
+            self.meter.write(thought.as_str().unwrap_or_default());
+        }
         let content = delta.content.map(|content| content.into_text()).unwrap_or_default();
-        for text in [self.reasoning.push(&content), delta.refusal.unwrap_or_default()] {
+        self.meter.write(&content);
+        let refusal = delta.refusal.unwrap_or_default();
+        self.meter.write(&refusal);
+        for text in [self.reasoning.push(&content), refusal] {
             if !text.is_empty() {
                 self.begun = true;
                 events.push(LlmEvent::Token(text));
@@ -131,29 +155,34 @@ impl Answer {
         }
         let function = piece.function.unwrap_or_default();
         if let Some(name) = function.name.filter(|name| call.name.is_empty() && !name.is_empty()) {
+            self.meter.write(&name);
             call.name = name;
         }
         let arguments = match function.arguments {
-            Some(serde_json::Value::String(text)) => text,
-            Some(serde_json::Value::Null) | None => String::new(),
+            Some(Value::String(text)) => text,
+            Some(Value::Null) | None => String::new(),
             Some(whole) => whole.to_string(),
         };
         self.arguments += arguments.len();
         if self.arguments > ARGUMENTS {
             return Err(too_much());
         }
+        self.meter.write(&arguments);
         call.arguments.push_str(&arguments);
         Ok(())
     }
 
-    fn finish(&mut self, reason: &str, events: &mut Vec<LlmEvent>) {
+    fn finish(&mut self, reason: &str, events: &mut Vec<LlmEvent>) -> Result<(), ProviderError> {
         self.end = Some(match reason {
+            // OpenRouter's and vLLM's words for an answer that somebody else broke off.
+            "error" | "abort" => return Err(CHAT.failure(Failure::Unavailable, "the answer failed midway")),
             "length" | "max_tokens" => GenerationEnd::Length,
             "tool_calls" | "function_call" => GenerationEnd::ToolCalls,
             "content_filter" => GenerationEnd::Filtered,
             _ => GenerationEnd::Stop,
         });
         self.flush(events);
+        Ok(())
     }
 
     /// Gives out what was held back: the end of the text and the complete calls.
@@ -179,21 +208,6 @@ impl Answer {
             }
             self.called = true;
             events.push(LlmEvent::ToolCall(call));
-        }
-    }
-}
-
-/// An error inside a stream that began well.
-fn failed_inside(error: &serde_json::Value, key: &Secret) -> ProviderError {
-    let codes = http::codes_of(error);
-    let status =
-        error["code"].as_u64().or_else(|| error["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
-    match status.filter(|status| (400..600).contains(status)) {
-        Some(status) => CHAT.refusal(status, &codes, key),
-        None => {
-            let kind = http::failure_named(&codes).unwrap_or(Failure::Unavailable);
-            let codes = http::listed(&codes, key).unwrap_or_else(|| "no code".to_owned());
-            CHAT.failure(kind, &format!("the answer failed midway ({codes})"))
         }
     }
 }

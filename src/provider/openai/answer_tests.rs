@@ -1,9 +1,11 @@
 use super::*;
+use crate::provider::Usage;
 
-type End = Result<(GenerationEnd, Option<Usage>), ProviderError>;
+type End = Result<(GenerationEnd, Usage), ProviderError>;
 
 fn answer(events: &[&str]) -> (Vec<LlmEvent>, End) {
-    let mut answer = Answer::default();
+    let meter = Meter::default();
+    let mut answer = Answer::new(meter.clone());
     let mut news = Vec::new();
     for event in events {
         if let Err(error) = answer.take(event, &Secret::default(), &mut news) {
@@ -11,7 +13,11 @@ fn answer(events: &[&str]) -> (Vec<LlmEvent>, End) {
         }
     }
     let end = answer.close(&mut news);
-    (news, end)
+    (news, end.map(|end| (end, meter.usage())))
+}
+
+fn told(prompt: u64, completion: u64) -> Usage {
+    Usage { prompt, completion, is_estimate: false }
 }
 
 fn tokens(events: &[LlmEvent]) -> String {
@@ -39,7 +45,8 @@ const USAGE: &str =
 
 #[test]
 fn an_answer_is_its_words_its_end_and_its_cost() {
-    let mut answer = Answer::default();
+    let meter = Meter::default();
+    let mut answer = Answer::new(meter.clone());
     let mut news = Vec::new();
     answer.take(ROLE, &Secret::default(), &mut news).unwrap();
     assert!(!answer.begun(), "a role is not a first word");
@@ -49,13 +56,13 @@ fn an_answer_is_its_words_its_end_and_its_cost() {
     assert!(answer.begun() && answer.done());
     let end = answer.close(&mut news).unwrap();
     assert_eq!(news, [LlmEvent::Token("Hello".into())]);
-    assert_eq!(end, (GenerationEnd::Stop, Some(Usage { prompt: 9, completion: 12 })));
+    assert_eq!((end, meter.usage()), (GenerationEnd::Stop, told(9, 12)));
 }
 
 #[test]
 fn a_missing_done_is_forgiven_but_a_missing_end_is_not() {
-    assert_eq!(answer(&[HELLO, STOP]).1, Ok((GenerationEnd::Stop, None)));
-    assert_eq!(answer(&[HELLO, "[DONE]"]).1, Ok((GenerationEnd::Stop, None)));
+    assert_eq!(answer(&[HELLO, STOP]).1.unwrap().0, GenerationEnd::Stop);
+    assert_eq!(answer(&[HELLO, "[DONE]"]).1.unwrap().0, GenerationEnd::Stop);
     assert_eq!(answer(&[HELLO]).1.unwrap_err().kind, Failure::Unavailable);
     assert_eq!(answer(&[]).1.unwrap_err().kind, Failure::Protocol);
     assert_eq!(answer(&["<html>", "[DONE"]).1.unwrap_err().kind, Failure::Protocol);
@@ -122,7 +129,7 @@ fn an_answer_in_one_piece_is_understood() {
         r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
     ]);
     assert_eq!(tokens(&events), "Hello");
-    assert_eq!(end, Ok((GenerationEnd::Length, Some(Usage { prompt: 1, completion: 2 }))));
+    assert_eq!(end, Ok((GenerationEnd::Length, told(1, 2))));
 }
 
 #[test]
@@ -136,6 +143,43 @@ fn errors_inside_a_stream_are_told_by_kind() {
     assert_eq!(kind(r#"{"error":{"type":"insufficient_quota"}}"#), Failure::Quota);
     assert_eq!(kind(r#"{"error":"something went wrong"}"#), Failure::Unavailable);
     assert_eq!(answer(&[r#"{"error":null,"choices":[]}"#, HELLO, STOP]).1.unwrap().0, GenerationEnd::Stop);
+}
+
+#[test]
+fn errors_of_lenient_servers_are_no_ends() {
+    let kind = |event| answer(&[HELLO, event, "[DONE]"]).1.unwrap_err().kind;
+    // vLLM: the event itself is the error, and a `[DONE]` may follow.
+    assert_eq!(kind(r#"{"object":"error","message":"m","type":"BadRequestError","code":400}"#), Failure::BadRequest);
+    assert_eq!(kind(r#"{"choices":[{"delta":{},"finish_reason":"abort"}]}"#), Failure::Unavailable);
+    // OpenRouter: with and without an object.
+    assert_eq!(
+        kind(r#"{"error":{"code":429,"message":"m"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#),
+        Failure::RateLimit
+    );
+    assert_eq!(kind(r#"{"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#), Failure::Unavailable);
+    // Groq: a word beside the choices.
+    let error = answer(&[HELLO, r#"{"choices":[],"x_groq":{"id":"r","error":"over_capacity"}}"#]).1.unwrap_err();
+    assert_eq!(error.kind, Failure::Unavailable);
+    assert!(error.message.contains("(over_capacity)"), "{error}");
+}
+
+#[test]
+fn usage_is_understood_wherever_it_stands() {
+    let told_with = |event| answer(&[HELLO, event]).1.unwrap().1;
+    // Together: with the end. Groq: in a field of its own.
+    let together = r#"{"choices":[{"delta":{"content":""},"finish_reason":"eos"}],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#;
+    assert_eq!(told_with(together), told(9, 3));
+    let groq = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":3}}}"#;
+    assert_eq!(told_with(groq), told(9, 3));
+    // OpenRouter: after the end, with a choice.
+    let openrouter = r#"{"choices":[{"delta":{"role":"assistant","content":""}}],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#;
+    assert_eq!(answer(&[HELLO, STOP, openrouter, "[DONE]"]).1.unwrap().1, told(9, 3));
+    // vLLM, when told to count in every chunk: what was told before the end was not the whole.
+    let meter = Meter::default();
+    let mut begun = Answer::new(meter.clone());
+    let counted = r#"{"choices":[{"delta":{"content":"Hello"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+    begun.take(counted, &Secret::default(), &mut Vec::new()).unwrap();
+    assert_eq!((meter.usage().prompt, meter.usage().completion), (9, 2));
 }
 
 #[test]

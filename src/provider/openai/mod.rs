@@ -1,10 +1,14 @@
-//! OpenAI, and the many servers that speak its protocols: chat completions and speech.
+//! OpenAI, and the many servers that speak its protocols: chat completions, responses and speech.
 
 mod answer;
-mod body;
 mod chat;
+mod dislikes;
+mod items;
 mod reasoning;
+mod responses;
 mod speech;
+mod transcription;
+mod transcription_wire;
 mod wire;
 
 use url::Url;
@@ -13,9 +17,12 @@ use super::ProviderError;
 use super::http::{self, Vendor};
 
 pub use chat::{OpenAiChat, OpenAiChatConfig};
+pub use responses::{OpenAiResponses, OpenAiResponsesConfig};
 pub use speech::{OpenAiSpeech, OpenAiSpeechConfig};
+pub use transcription::{OpenAiTranscription, OpenAiTranscriptionConfig};
 
 const CHAT: Vendor = Vendor { name: "openai chat", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
+const RESPONSES: Vendor = Vendor { name: "openai responses", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 const SPEECH: Vendor = Vendor { name: "openai speech", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 
 /// The address of `path`. A base without a path, `http://127.0.0.1:11434`, gets the customary `/v1`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::conversation::{Message, Role};
+use crate::conversation::{Message, Role, ToolSpec};
 use crate::provider::LlmRequest;
 
 /// A request.
@@ -12,7 +12,8 @@ pub(super) struct Request<'a> {
     pub model: &'a str,
     pub messages: Vec<RequestMessage<'a>>,
     pub stream: bool,
-    pub stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<RequestTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,12 +84,17 @@ pub(super) fn tools(request: &LlmRequest) -> Result<Vec<RequestTool<'_>>, &str> 
         .tools
         .iter()
         .map(|tool| {
-            let schema = if tool.parameters.trim().is_empty() { EMPTY_SCHEMA } else { &tool.parameters };
-            let parameters = serde_json::from_str(schema).ok().filter(Value::is_object).ok_or(tool.name.as_str())?;
+            let parameters = schema(tool).ok_or(tool.name.as_str())?;
             let function = RequestToolFunction { name: &tool.name, description: &tool.description, parameters };
             Ok(RequestTool { kind: "function", function })
         })
         .collect()
+}
+
+/// A JSON Schema as its tool describes it; `None` if it is not an object.
+pub(super) fn schema(tool: &ToolSpec) -> Option<Value> {
+    let text = if tool.parameters.trim().is_empty() { EMPTY_SCHEMA } else { &tool.parameters };
+    serde_json::from_str(text).ok().filter(Value::is_object)
 }
 
 const EMPTY_SCHEMA: &str = r#"{"type":"object","properties":{}}"#;
@@ -123,6 +129,17 @@ pub(super) struct Chunk {
     pub usage: Option<ChunkUsage>,
     /// An object, or with some servers a sentence.
     pub error: Option<Value>,
+    /// `error` when the event itself is one (vLLM).
+    pub object: Option<Value>,
+    /// Groq's own: usage, and why a stream was stopped.
+    pub x_groq: Option<Groq>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(super) struct Groq {
+    pub usage: Option<ChunkUsage>,
+    pub error: Option<Value>,
 }
 
 #[derive(Deserialize, Default, Debug)]
@@ -134,13 +151,17 @@ pub(super) struct Choice {
     pub finish_reason: Option<String>,
 }
 
-/// What is new. Reasoning (`reasoning`, `reasoning_content`) is not read: it is never spoken.
+/// What is new. Reasoning is only counted: it is never spoken.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(super) struct Delta {
     pub content: Option<Content>,
     pub refusal: Option<String>,
     pub tool_calls: Option<Vec<ToolDelta>>,
+    /// A text; with some servers something else.
+    pub reasoning: Option<Value>,
+    /// The same by another name.
+    pub reasoning_content: Option<Value>,
 }
 
 /// Text, or with some servers a list of parts.
@@ -188,7 +209,8 @@ pub(super) struct FunctionDelta {
     pub arguments: Option<Value>,
 }
 
-#[derive(Deserialize, Default, Debug)]
+/// The tokens used, so far or in all.
+#[derive(Deserialize, Clone, Copy, Default, Debug)]
 #[serde(default)]
 pub(super) struct ChunkUsage {
     pub prompt_tokens: Option<u64>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use agentphone::audio::wav::Wav;
 use agentphone::audio::{Codec, Decoder, Encoder};
 use agentphone::engine::{
-    CallHandle, CallId, CallSpec, DialogueEvent, DialogueSpec, Engine, EngineConfig, EventKind, LlmSettings, Outcome,
-    Providers, SampleRate, Speaker, Standby, Start, SttSpec, Subscription, TtsSpec,
+    CallHandle, CallId, CallSpec, DialogueEvent, DialogueSpec, Engine, EngineConfig, EventKind, Instances, LlmSettings,
+    Outcome, Providers, SampleRate, Speaker, Standby, Start, SttSpec, Subscription, TtsSpec,
 };
 use agentphone::gateway::loopback::{self, LoopbackPeer};
 use agentphone::provider::{
@@ -41,6 +41,17 @@ pub async fn simulators(config: SimulatorConfig) -> Simulators {
 
 /// Starts a call with the services of `first`, and those of `second` standing by.
 pub async fn call(first: &Simulators, second: Option<&Simulators>, dialogue: DialogueSpec, script: Script) -> Call {
+    call_knowing(&Instances::default(), first, second, dialogue, script).await
+}
+
+/// The same, with what other calls know of the services.
+pub async fn call_knowing(
+    known: &Instances,
+    first: &Simulators,
+    second: Option<&Simulators>,
+    dialogue: DialogueSpec,
+    script: Script,
+) -> Call {
     let key = || Secret::new("k");
     let stt = |at: &Simulators| -> Arc<Deepgram> {
         let config = DeepgramConfig { base_url: at.deepgram_url(), key: key(), ..Default::default() };
@@ -61,6 +72,7 @@ pub async fn call(first: &Simulators, second: Option<&Simulators>, dialogue: Dia
         stt: Some((stt(at), ears.clone())),
         llm: Some((llm(at), LlmSettings::default())),
         tts: Some((tts(at), voice.clone())),
+        instances: known.clone(),
     });
     let providers = Providers { stt: stt(first), llm: llm(first), tts: tts(first), tools: Arc::new(NoTools) };
     let mut spec = CallSpec::new(dialogue);

@@ -40,6 +40,9 @@ async fn the_greeting_is_heard_at_once() {
     let (at, _) = heard.iter().find(|(_, loud)| *loud).expect("a greeting");
     assert!(*at <= 200 * MS, "it begins {at:?} after the answer");
     assert_eq!(lines(&outcome), [(Speaker::Agent, greeting)]);
+    let voice = outcome.costs.iter().find(|cost| cost.service == Service::Tts).expect("a voice");
+    assert_eq!((voice.requests, voice.characters), (1, greeting.len() as u64));
+    assert!(voice.audio > 500 * MS, "{voice:?}");
 }
 
 #[tokio::test]
@@ -68,6 +71,9 @@ async fn a_recogniser_that_loses_its_connection_in_mid_utterance_still_hears_one
     call.said(1).await;
     let (outcome, _) = call.over().await;
     assert_eq!(lines(&outcome), [(Speaker::Caller, WORDS), (Speaker::Agent, ANSWER)]);
+    let cost = |service| outcome.costs.iter().find(|cost| cost.service == service).expect("something was used");
+    let (ears, model) = (cost(Service::Stt), cost(Service::Llm));
+    assert!(ears.audio > 4_000 * MS && model.prompt_tokens > 0 && model.completion_tokens > 0, "{ears:?} {model:?}");
     assert_eq!(outcome.report.turns.len(), 1);
     assert_eq!(services.received().stt.requests, 2);
     assert_eq!(outcome.services, ServiceCounters { reconnects: 1, ..ServiceCounters::default() });

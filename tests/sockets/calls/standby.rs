@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentphone::conversation::Service;
-use agentphone::engine::{DialogueSpec, Outcome, Speaker};
+use agentphone::engine::{DialogueSpec, Instances, Outcome, Speaker};
 use agentphone::simulator::{After, Answer, AnswerScript, Fault, FaultKind, Simulators, When};
 use futures_util::future::join_all;
 
-use super::caller::{Heard, call, lines, simulators};
+use super::caller::{Heard, call, call_knowing, lines, simulators};
 use super::services::{BOOKING, WORDS, config};
 
 const ANSWER: &str = "Gladly, for which day and at what time would you like to come to us?";
@@ -90,4 +90,36 @@ async fn the_second_recogniser_hears_what_the_first_does_not() {
         assert_eq!(outcome.services.unheard, Duration::ZERO, "{kind:?}");
         assert_eq!(second.received().stt.requests, 1, "{kind:?}");
     }
+}
+
+/// A service that was gone in the calls before is not asked first in the next one; one that is back is asked again.
+#[tokio::test]
+async fn calls_learn_from_one_another_that_a_service_is_gone() {
+    let second = simulators(config()).await;
+    let mut gone = config();
+    gone.faults = [Service::Stt, Service::Llm, Service::Tts]
+        .map(|service| Fault { service, kind: FaultKind::Status(503), count: 1_000 })
+        .to_vec();
+    let first = simulators(gone).await;
+    let known = Instances::default();
+    let dialogue = || DialogueSpec { begin_message: "Hello.".into(), ..DialogueSpec::default() };
+    let script = || vec![(2_500 * MS, BOOKING)];
+    for _ in 0..3 {
+        let mut call = call_knowing(&known, &first, Some(&second), dialogue(), script()).await;
+        call.said(2).await;
+        call.over().await;
+    }
+    assert!(known.llm[0].is_open() && known.tts[0].is_open(), "three calls in which they failed");
+    assert!(!known.llm[1].is_open() && !known.tts[1].is_open());
+    let asked = first.received();
+    let mut call = call_knowing(&known, &first, Some(&second), dialogue(), script()).await;
+    call.said(2).await;
+    let (outcome, _) = call.over().await;
+    let now_asked = first.received();
+    assert_eq!(now_asked.llm.requests, asked.llm.requests, "the model that is gone is left alone");
+    assert_eq!(now_asked.tts.requests, asked.tts.requests, "and the voice");
+    assert_eq!(outcome.report.hedges.llm, 0, "nobody waited for it");
+    assert_eq!(lines(&outcome).last().map(|(speaker, _)| *speaker), Some(Speaker::Agent));
+    let used = |service| outcome.costs.iter().filter(move |cost| cost.service == service).count();
+    assert_eq!((used(Service::Llm), used(Service::Tts)), (1, 1));
 }

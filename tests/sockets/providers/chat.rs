@@ -73,7 +73,7 @@ async fn an_answer_is_whole_however_the_network_cuts_it() {
     .await;
     let events = all(ask(config(&server))).await;
     assert_eq!(text(&events), "Grüß Gott 😀");
-    let usage = Some(Usage { prompt: 9, completion: 3 });
+    let usage = Some(Usage { prompt: 9, completion: 3, is_estimate: false });
     assert_eq!(events.last(), Some(&LlmEvent::Ended { end: GenerationEnd::Stop, usage }));
 
     let request = requests.recv().await.unwrap();
@@ -221,7 +221,10 @@ async fn a_stream_that_breaks_off_has_failed_and_one_that_only_forgot_to_say_don
     })
     .await;
     let events = all(ask(config(&server))).await;
-    assert_eq!(events.last(), Some(&LlmEvent::Ended { end: GenerationEnd::Stop, usage: None }));
+    let Some(LlmEvent::Ended { end: GenerationEnd::Stop, usage: Some(usage) }) = events.last() else {
+        panic!("{events:?}")
+    };
+    assert!(usage.is_estimate && usage.prompt > 0 && usage.completion > 0, "nobody has told: {usage:?}");
 }
 
 #[tokio::test]

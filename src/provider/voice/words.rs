@@ -1,13 +1,24 @@
-//! Character times to word times.
+//! When letters or words are spoken, as voices tell it, to word times of a text.
 
 use std::time::Duration;
 
-use crate::conversation::WordTime;
+use serde::Deserialize;
 
-use super::wire::Alignment;
+use crate::conversation::WordTime;
 
 /// How far ahead in the text a character is looked for when the voice's spelling differs from ours, in bytes.
 const LOOK_AHEAD: usize = 24;
+
+/// When each character of the text is spoken, in milliseconds from the beginning of a group of chunks.
+#[derive(Clone, Deserialize, Default, Debug)]
+#[serde(default)]
+pub(in crate::provider) struct Alignment {
+    pub chars: Vec<String>,
+    #[serde(rename = "charStartTimesMs")]
+    pub starts: Vec<f64>,
+    #[serde(rename = "charDurationsMs", alias = "charsDurationsMs")]
+    pub durations: Vec<f64>,
+}
 
 /// Follows the voice through the text of a reply and tells each word once it has been spoken.
 ///
@@ -15,7 +26,7 @@ const LOOK_AHEAD: usize = 24;
 /// which is the truth. The characters are matched with the text as it was handed over, so that a word's end is a place
 /// in that text whatever the voice made of numbers or blanks.
 #[derive(Clone, Default, Debug)]
-pub(super) struct WordClock {
+pub(in crate::provider) struct WordClock {
     text: String,
     cursor: usize,
     /// Where the present group begins in the reply's sound.
@@ -28,12 +39,12 @@ pub(super) struct WordClock {
 
 impl WordClock {
     /// Adds text that was handed to the voice.
-    pub(super) fn push_text(&mut self, text: &str) {
+    pub(in crate::provider) fn push_text(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Takes the alignment of a chunk whose sound begins at `begin` of the reply and appends the words that it ends.
-    pub(super) fn push(&mut self, alignment: &Alignment, begin: Duration, words: &mut Vec<WordTime>) {
+    pub(in crate::provider) fn push(&mut self, alignment: &Alignment, begin: Duration, words: &mut Vec<WordTime>) {
         let times = alignment.starts.iter().zip(&alignment.durations);
         for (number, (letters, (&start, &duration))) in alignment.chars.iter().zip(times).enumerate() {
             let (Some(start), Some(duration)) = (milliseconds(start), milliseconds(duration)) else { continue };
@@ -49,8 +60,59 @@ impl WordClock {
         }
     }
 
+    /// Takes a word that the voice says from `start` to `end`, in seconds of the reply, and appends it; its end in the text is
+    /// behind the marks that follow it. A word that is spelt otherwise in the text ends where the last known one did.
+    pub(in crate::provider) fn push_word(&mut self, word: &str, start: f64, end: f64, words: &mut Vec<WordTime>) {
+        let seconds = |value: f64| milliseconds(value * 1_000.0);
+        let (Some(start), Some(end)) = (seconds(start), seconds(end)) else { return };
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        if !bare.is_empty()
+            && let Some(behind) = self.find(bare)
+        {
+            let rest = self.text.get(behind..).unwrap_or_default();
+            let is_mark = |c: char| !c.is_alphanumeric() && !c.is_whitespace();
+            self.cursor = behind + rest.find(|c| !is_mark(c)).unwrap_or(rest.len());
+        }
+        words.push(WordTime { text_end: self.cursor, start, end: end.max(start) });
+    }
+
+    /// The place behind the next `word` of the text, if it is near.
+    fn find(&self, word: &str) -> Option<usize> {
+        let rest = self.text.get(self.cursor..)?;
+        let near = rest.char_indices().map(|(at, _)| at).take_while(|at| *at < LOOK_AHEAD + word.len());
+        for at in near {
+            let mut text = rest.get(at..)?.char_indices();
+            let is_same = word.chars().all(|wanted| {
+                text.next().is_some_and(|(_, known)| known == wanted || known.to_lowercase().eq(wanted.to_lowercase()))
+            });
+            if is_same {
+                return Some(self.cursor + at + (rest.len() - at - text.as_str().len()));
+            }
+        }
+        None
+    }
+
+    /// Says that the text is spoken up to `text_end`, for voices that tell of no words: a stretch that counts as one word.
+    pub(in crate::provider) fn push_stretch(
+        &mut self,
+        text_end: usize,
+        start: Duration,
+        end: Duration,
+        words: &mut Vec<WordTime>,
+    ) {
+        if text_end > self.cursor && self.text.is_char_boundary(text_end) && end > start {
+            self.cursor = text_end;
+            words.push(WordTime { text_end, start, end });
+        }
+    }
+
+    /// How long the text handed over is, in bytes.
+    pub(in crate::provider) fn text_length(&self) -> usize {
+        self.text.len()
+    }
+
     /// The sound is complete: appends the word that was being spoken.
-    pub(super) fn finish(&mut self, words: &mut Vec<WordTime>) {
+    pub(in crate::provider) fn finish(&mut self, words: &mut Vec<WordTime>) {
         self.end_word(words);
     }
 
@@ -149,7 +211,39 @@ mod tests {
         assert_eq!(told(&words), [(5, 0, 60)]);
     }
 
+    #[test]
+    fn words_are_found_in_the_text_whatever_stands_around_them() {
+        let mut clock = WordClock::default();
+        let mut words = Vec::new();
+        clock.push_text("\u{201c}Grüß Gott!\u{201d} It is $5, Mr. X.");
+        let told_words = ["Grüß", "GOTT", "it", "is", "five", "dollars", "mr", "x"];
+        for (n, word) in told_words.iter().enumerate() {
+            clock.push_word(word, 0.1 * n as f64, 0.1 * n as f64 + 0.08, &mut words);
+        }
+        let ends: Vec<usize> = words.iter().map(|word| word.text_end).collect();
+        assert_eq!(ends, [9, 18, 21, 24, 24, 24, 32, 35]);
+        clock.push_word("late", f64::NAN, 1.0, &mut words);
+        assert_eq!(words.len(), told_words.len());
+    }
+
     proptest! {
+        #[test]
+        fn any_words_give_places_inside_the_text(
+            text in "\\PC{0,60}",
+            told in proptest::collection::vec(("\\PC{0,8}", any::<f64>(), any::<f64>()), 0..40),
+        ) {
+            let mut clock = WordClock::default();
+            clock.push_text(&text);
+            let mut words = Vec::new();
+            for (word, start, end) in &told {
+                clock.push_word(word, *start, *end, &mut words);
+            }
+            for word in &words {
+                prop_assert!(text.is_char_boundary(word.text_end) && word.start <= word.end);
+            }
+            prop_assert!(words.windows(2).all(|pair| pair[0].text_end <= pair[1].text_end));
+        }
+
         #[test]
         fn any_alignment_gives_places_inside_the_text(
             text in "[a-zé ]{0,60}",

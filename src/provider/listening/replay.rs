@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// Bounded: beyond [`ReplayBuffer::CAPACITY`] the oldest sound is dropped and counted.
 #[derive(Clone, Debug)]
-pub(super) struct ReplayBuffer {
+pub(in crate::provider) struct ReplayBuffer {
     bytes: VecDeque<u8>,
     /// How many bytes of the call lie before the first one kept.
     start: u64,
@@ -20,16 +20,16 @@ pub(super) struct ReplayBuffer {
 
 impl ReplayBuffer {
     /// How much sound is kept: a long utterance without settled words, and an outage at the end of it.
-    pub(super) const CAPACITY: Duration = Duration::from_secs(20);
+    pub(in crate::provider) const CAPACITY: Duration = Duration::from_secs(20);
 
     /// An empty buffer for sound of `samples_per_second` with `bytes_per_sample`.
-    pub(super) fn new(samples_per_second: u32, bytes_per_sample: u32) -> Self {
+    pub(in crate::provider) fn new(samples_per_second: u32, bytes_per_sample: u32) -> Self {
         let bytes_per_second = samples_per_second * bytes_per_sample;
         Self { bytes: VecDeque::new(), start: 0, unsent: 0, bytes_per_second, bytes_per_sample, lost: 0 }
     }
 
     /// Keeps newly captured sound; `false` when sound that no connection took had to make room for it.
-    pub(super) fn push(&mut self, sound: &[u8]) -> bool {
+    pub(in crate::provider) fn push(&mut self, sound: &[u8]) -> bool {
         let lost = self.lost;
         if self.bytes.capacity() - self.bytes.len() < sound.len() {
             // In steps: doubling would take half as much again as is ever kept.
@@ -47,7 +47,7 @@ impl ReplayBuffer {
     }
 
     /// Everything before `moment` of the call is settled and never sent again.
-    pub(super) fn settle(&mut self, moment: Duration) {
+    pub(in crate::provider) fn settle(&mut self, moment: Duration) {
         // What was not sent cannot be settled, whatever the vendor says.
         self.forget(self.bytes_at(moment).min(self.unsent));
         if self.bytes.len() < STEP {
@@ -56,21 +56,31 @@ impl ReplayBuffer {
     }
 
     /// A new connection takes all that is kept; says which moment of the call that begins with.
-    pub(super) fn rewind(&mut self) -> Duration {
+    pub(in crate::provider) fn rewind(&mut self) -> Duration {
         self.unsent = self.start;
-        Duration::from_nanos((u128::from(self.start) * 1_000_000_000 / u128::from(self.bytes_per_second)) as u64)
+        self.duration(self.start)
     }
 
     /// The next sound to send, at most `length` of it; empty when all is sent.
-    pub(super) fn take(&mut self, length: Duration) -> Vec<u8> {
+    pub(in crate::provider) fn take(&mut self, length: Duration) -> Vec<u8> {
         let from = (self.unsent - self.start) as usize;
         let count = (self.bytes.len() - from).min(self.bytes_at(length) as usize);
         self.unsent += count as u64;
         self.bytes.range(from..from + count).copied().collect()
     }
 
+    /// How much is left to be sent over the present connection.
+    pub(in crate::provider) fn unsent(&self) -> Duration {
+        self.duration((self.start + self.bytes.len() as u64).saturating_sub(self.unsent))
+    }
+
+    /// Which moment of the call the present connection has been sent the sound up to.
+    pub(in crate::provider) fn sent(&self) -> Duration {
+        self.duration(self.unsent)
+    }
+
     /// How much sound was dropped before a connection took it.
-    pub(super) fn lost(&self) -> Duration {
+    pub(in crate::provider) fn lost(&self) -> Duration {
         Duration::from_millis(self.lost * 1_000 / u64::from(self.bytes_per_second))
     }
 
@@ -79,6 +89,10 @@ impl ReplayBuffer {
         self.bytes.drain(..count as usize);
         self.start += count;
         self.unsent = self.unsent.max(self.start);
+    }
+
+    fn duration(&self, bytes: u64) -> Duration {
+        Duration::from_nanos((u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second)) as u64)
     }
 
     /// The position of a moment, on a whole sample.
@@ -103,6 +117,7 @@ mod tests {
         assert_eq!(buffer.rewind(), Duration::ZERO);
         buffer.push(&[1; 4_000]);
         assert_eq!(buffer.take(SECOND).len(), 2_000);
+        assert_eq!((buffer.sent(), buffer.unsent()), (SECOND, SECOND));
         buffer.settle(Duration::from_millis(500));
         assert_eq!(buffer.rewind(), Duration::from_millis(500));
         assert_eq!(buffer.take(SECOND * 9).len(), 3_000);

@@ -1,4 +1,4 @@
-//! The forms of sound ElevenLabs sends.
+//! The forms of sound that voices are asked for.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::provider::pcm::SampleReader;
 
 /// The form in which sound comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Format {
+pub(in crate::provider) enum Format {
     /// µ-law at 8 kHz.
     Ulaw,
     /// 16-bit samples at 16 kHz.
@@ -18,7 +18,7 @@ pub(super) enum Format {
 
 impl Format {
     /// What suits a line at `rate` best.
-    pub(super) fn nearest(rate: SampleRate) -> Self {
+    pub(in crate::provider) fn nearest(rate: SampleRate) -> Self {
         match rate {
             SampleRate::HZ_8000 => Self::Ulaw,
             SampleRate::HZ_16000 => Self::Wide,
@@ -26,17 +26,8 @@ impl Format {
         }
     }
 
-    /// The vendor's name for it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Ulaw => "ulaw_8000",
-            Self::Wide => "pcm_16000",
-            Self::Full => "pcm_24000",
-        }
-    }
-
     /// Samples per second.
-    pub(super) const fn rate(self) -> SampleRate {
+    pub(in crate::provider) const fn rate(self) -> SampleRate {
         match self {
             Self::Ulaw => SampleRate::HZ_8000,
             Self::Wide => SampleRate::HZ_16000,
@@ -47,7 +38,7 @@ impl Format {
 
 /// The sound of a reply as it comes in.
 #[derive(Debug)]
-pub(super) struct Sound {
+pub(in crate::provider) struct Sound {
     format: Format,
     linear: SampleReader,
     samples: usize,
@@ -55,12 +46,12 @@ pub(super) struct Sound {
 
 impl Sound {
     /// No sound yet.
-    pub(super) fn new(format: Format) -> Self {
+    pub(in crate::provider) fn new(format: Format) -> Self {
         Self { format, linear: SampleReader::default(), samples: 0 }
     }
 
     /// The samples that `bytes` complete.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Vec<i16> {
+    pub(in crate::provider) fn decode(&mut self, bytes: &[u8]) -> Vec<i16> {
         let samples = match self.format {
             Format::Ulaw => ulaw(bytes),
             Format::Wide | Format::Full => self.linear.push(bytes),
@@ -70,17 +61,18 @@ impl Sound {
     }
 
     /// Samples per second.
-    pub(super) const fn rate(&self) -> SampleRate {
+    pub(in crate::provider) const fn rate(&self) -> SampleRate {
         self.format.rate()
     }
 
     /// How much sound has come.
-    pub(super) const fn length(&self) -> Duration {
+    pub(in crate::provider) const fn length(&self) -> Duration {
         self.format.rate().duration_of(self.samples)
     }
 }
 
-fn ulaw(bytes: &[u8]) -> Vec<i16> {
+/// The samples of G.711 µ-law.
+pub(in crate::provider) fn ulaw(bytes: &[u8]) -> Vec<i16> {
     let mut decoder = Decoder::new(Codec::Pcmu);
     let mut samples = Vec::with_capacity(bytes.len());
     for payload in bytes.chunks(Frame::CAPACITY) {

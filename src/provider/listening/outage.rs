@@ -19,26 +19,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What ends a call's recognition is how long nobody listened, not how often it was tried: a vendor that restarts refuses
 /// many connections within a second and takes the next one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Outage {
+pub(in crate::provider) struct Outage {
     began: Instant,
     failures: u32,
 }
 
 impl Outage {
     /// An outage that begins at `now`: nobody has connected yet.
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(in crate::provider) const fn new(now: Instant) -> Self {
         Self { began: now, failures: 0 }
     }
 
     /// When nobody waits for a connection any more.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(in crate::provider) fn deadline(&self) -> Instant {
         self.began + PATIENCE
     }
 
     /// How long to wait before the next try, a connection being lost at `now` that `lived` so long; zero lived that never
     /// came up. `None`: it is not worth another. Pauses are longer by up to a half as `share` goes from 0 to 1, so that
     /// the calls of one outage do not come back at one moment.
-    pub(super) fn pause(&mut self, lived: Duration, share: f64, now: Instant) -> Option<Duration> {
+    pub(in crate::provider) fn pause(&mut self, lived: Duration, share: f64, now: Instant) -> Option<Duration> {
         if lived >= HELD {
             *self = Self::new(now);
             return Some(Duration::ZERO);
@@ -53,7 +53,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::replay::ReplayBuffer;
+    use crate::provider::listening::replay::ReplayBuffer;
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -9,8 +9,10 @@ const HEADER: usize = 4 * 1024;
 /// Turns the bytes of a body, in pieces that may split a sample, into samples. A WAV header is read for the rate and
 /// left out; the lengths in it are not believed, since a streamed file does not know them.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(in crate::provider) struct BodyReader {
     rate: SampleRate,
+    /// Whether it must be a WAV file.
+    strict: bool,
     /// What has come before it was clear whether there is a header.
     begin: Option<Vec<u8>>,
     samples: SampleReader,
@@ -18,21 +20,29 @@ pub(super) struct BodyReader {
 
 impl BodyReader {
     /// A reader for raw samples at `rate`, unless a header says otherwise.
-    pub(super) fn new(rate: SampleRate) -> Self {
-        Self { rate, begin: Some(Vec::new()), samples: SampleReader::default() }
+    pub(in crate::provider) fn new(rate: SampleRate) -> Self {
+        Self { rate, strict: false, begin: Some(Vec::new()), samples: SampleReader::default() }
+    }
+
+    /// A reader for WAV files, which refuses anything else.
+    pub(in crate::provider) fn wav() -> Self {
+        Self { strict: true, ..Self::new(SampleRate::HZ_16000) }
     }
 
     /// The rate of the samples given so far and from here on.
-    pub(super) const fn rate(&self) -> SampleRate {
+    pub(in crate::provider) const fn rate(&self) -> SampleRate {
         self.rate
     }
 
     /// Takes the next bytes; the error says what is wrong with them.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
+    pub(in crate::provider) fn push(&mut self, bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
         let Some(mut begin) = self.begin.take() else { return Ok(self.samples.push(bytes)) };
         begin.extend_from_slice(bytes);
         let magic = begin.get(..4).unwrap_or(&begin);
         if !b"RIFF".starts_with(magic) {
+            if self.strict {
+                return Err("the sound is not a WAV file");
+            }
             return Ok(self.samples.push(&begin));
         }
         match header(&begin)? {
@@ -49,9 +59,9 @@ impl BodyReader {
     }
 
     /// The body is over: gives what was held back. A file cut inside its header holds no sound.
-    pub(super) fn finish(&mut self) -> Vec<i16> {
+    pub(in crate::provider) fn finish(&mut self) -> Vec<i16> {
         let begin = self.begin.take().unwrap_or_default();
-        if begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
+        if self.strict || begin.len() >= 4 { Vec::new() } else { self.samples.push(&begin) }
     }
 }
 
@@ -122,6 +132,15 @@ mod tests {
             let (front, back) = file.split_at(at);
             assert_eq!(read(&[front, back]), (samples.clone(), SampleRate::new(22_050).unwrap()), "split at {at}");
         }
+    }
+
+    #[test]
+    fn where_files_are_expected_nothing_else_is_played() {
+        let file = wav(&[1, 2]);
+        let mut reader = BodyReader::wav();
+        assert_eq!(reader.push(&file), Ok(vec![1, 2]));
+        assert!(BodyReader::wav().push(b"<html>").is_err());
+        assert_eq!(BodyReader::wav().push(b"RI").map(|samples| samples.len()), Ok(0));
     }
 
     #[test]
