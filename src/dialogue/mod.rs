@@ -40,6 +40,7 @@ mod speakable;
 mod speaking;
 mod spec;
 mod speculation;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -55,3 +56,4 @@ pub use collect::KeyRules;
 pub use fact::{Command, Fact, Update};
 pub use machine::Dialogue;
 pub use spec::{Backups, DialogueSpec, Direction, LAST_RESORT, Speculation, SttMode, Timing, ToolRule};
+pub use spoken::{Normalise, Pronunciation};
