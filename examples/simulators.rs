@@ -36,6 +36,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "rime": simulators.rime_url(),
         "kokoro": simulators.kokoro_url(),
         "piper": simulators.piper_url(),
+        "scribe": simulators.elevenlabs_url(),
+        "sherpa": simulators.sherpa_url(),
+        "soniox": simulators.soniox_url(),
+        "speechmatics": simulators.speechmatics_url(),
+        "transcription": simulators.openai_url(),
+        "vosk": simulators.vosk_url(),
         "told": {
             "final_delay_ms": config.recogniser.final_delay.as_millis() as u64,
             "first_token_ms": config.model.first_token.as_millis() as u64,

@@ -7,9 +7,11 @@ use agentphone::conversation::Pii;
 use agentphone::engine::{Instance, Instances, Llm, Providers, Service, Stt, Tts};
 use agentphone::provider::{
     Anthropic, AnthropicConfig, AssemblyAi, AssemblyAiConfig, Aura, AuraConfig, Cartesia, CartesiaConfig, Deepgram,
-    DeepgramConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsTransport, Espeak, EspeakConfig, Flux, FluxConfig, Gladia,
-    GladiaConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat, OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig,
-    OpenAiSpeech, OpenAiSpeechConfig, Piper, PiperConfig, ProviderError, Rime, RimeConfig, Secret,
+    DeepgramConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsScribe, ElevenLabsScribeConfig, ElevenLabsTransport,
+    Espeak, EspeakConfig, Flux, FluxConfig, Gladia, GladiaConfig, Kokoro, KokoroConfig, NoTools, OpenAiChat,
+    OpenAiChatConfig, OpenAiResponses, OpenAiResponsesConfig, OpenAiSpeech, OpenAiSpeechConfig, OpenAiTranscription,
+    OpenAiTranscriptionConfig, Piper, PiperConfig, ProviderError, Rime, RimeConfig, Secret, Sherpa, SherpaConfig,
+    Soniox, SonioxConfig, Speechmatics, SpeechmaticsConfig, Vosk, VoskConfig, Whisper, WhisperConfig,
 };
 use agentphone::simulator::Simulators;
 
@@ -140,14 +142,13 @@ impl Wish {
 /// A service of this configuration type, with the wish's key and address and with the settings that are named, by the
 /// first of which it is known.
 macro_rules! service {
-    ($seam:ty, $wish:expr, $config:ident $({ $own:ident })? => $service:ident, $name:ident $(, $field:ident)*) => {{
+    ($seam:ty, $wish:expr, $config:ident $({ $own:ident })? => $service:ident $(, $field:ident)*) => {{
         let wish: &Wish = $wish;
         let mut config = $config { key: wish.secret(), $($own,)? ..$config::default() };
         take(&mut config.base_url, &wish.base_url);
-        take(&mut config.$name, &wish.$name);
         $(take(&mut config.$field, &wish.$field);)*
-        let name = config.$name.clone();
-        (Arc::new($service::new(config)?) as Arc<$seam>, name)
+        let names: Vec<String> = vec![$(config.$field.clone(),)*];
+        (Arc::new($service::new(config)?) as Arc<$seam>, names.into_iter().next().unwrap_or_default())
     }};
 }
 
@@ -176,13 +177,20 @@ fn voice(tts: &config::Tts, simulators: Option<&Simulators>) -> Result<Built<dyn
     Ok(Built::new(Service::Tts, tts.stage.name, speaking(vendor, &wish)?))
 }
 
-/// A recogniser, and the model it is asked for.
+/// A recogniser, and the model it is asked for; empty where a server has only one.
 pub fn hearing(vendor: SttVendor, wish: &Wish) -> Result<(Arc<dyn Stt>, String), ProviderError> {
     Ok(match vendor {
         SttVendor::AssemblyAi => service!(dyn Stt, wish, AssemblyAiConfig => AssemblyAi, model),
+        SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram, model),
+        SttVendor::ElevenLabs => service!(dyn Stt, wish, ElevenLabsScribeConfig => ElevenLabsScribe, model),
         SttVendor::Flux => service!(dyn Stt, wish, FluxConfig => Flux, model),
         SttVendor::Gladia => service!(dyn Stt, wish, GladiaConfig => Gladia, model),
-        SttVendor::Deepgram | SttVendor::Simulator => service!(dyn Stt, wish, DeepgramConfig => Deepgram, model),
+        SttVendor::OpenAi => service!(dyn Stt, wish, OpenAiTranscriptionConfig => OpenAiTranscription, model),
+        SttVendor::Sherpa => service!(dyn Stt, wish, SherpaConfig => Sherpa),
+        SttVendor::Soniox => service!(dyn Stt, wish, SonioxConfig => Soniox, model),
+        SttVendor::Speechmatics => service!(dyn Stt, wish, SpeechmaticsConfig => Speechmatics, model),
+        SttVendor::Vosk => service!(dyn Stt, wish, VoskConfig => Vosk),
+        SttVendor::Whisper => service!(dyn Stt, wish, WhisperConfig => Whisper, model),
     })
 }
 

@@ -10,10 +10,24 @@ pub enum SttVendor {
     AssemblyAi,
     /// Deepgram, or what speaks its protocol.
     Deepgram,
+    /// ElevenLabs Scribe, realtime.
+    ElevenLabs,
     /// Deepgram Flux.
     Flux,
     /// Gladia.
     Gladia,
+    /// OpenAI's realtime transcription.
+    OpenAi,
+    /// A streaming server of sherpa-onnx.
+    Sherpa,
+    /// Soniox.
+    Soniox,
+    /// Speechmatics.
+    Speechmatics,
+    /// vosk-server.
+    Vosk,
+    /// A server that transcribes files: whisper.cpp, speaches, or what has `/v1/audio/transcriptions`.
+    Whisper,
     /// Our own simulator.
     Simulator,
 }
@@ -141,7 +155,14 @@ impl Vendor for SttVendor {
         Preset::account("deepgram", Self::Deepgram, "DEEPGRAM"),
         Preset::account("deepgram-flux", Self::Flux, "DEEPGRAM"),
         Preset::account("assemblyai", Self::AssemblyAi, "ASSEMBLYAI"),
+        Preset::account("soniox", Self::Soniox, "SONIOX"),
+        Preset::account("speechmatics", Self::Speechmatics, "SPEECHMATICS"),
+        Preset::account("elevenlabs", Self::ElevenLabs, "ELEVENLABS"),
         Preset::account("gladia", Self::Gladia, "GLADIA"),
+        Preset::account("openai", Self::OpenAi, "OPENAI"),
+        Preset::server("whisper", Self::Whisper, "WHISPER", "http://127.0.0.1:8000/v1"),
+        Preset::server("vosk", Self::Vosk, "VOSK", "ws://127.0.0.1:2700"),
+        Preset::server("sherpa", Self::Sherpa, "SHERPA", "ws://127.0.0.1:6006"),
         Preset::here("simulator", Self::Simulator),
     ];
     const SIMULATOR: Self = Self::Simulator;

@@ -336,6 +336,7 @@ impl Dialogue {
     }
 
     fn arm(&mut self, now: Instant) {
+        self.read_words();
         self.arm_goodbye();
         if let Some(ending) = &self.ending
             && !ending.may_stay()

@@ -21,6 +21,7 @@ mod floor;
 mod hedging;
 mod history;
 mod keys;
+mod known;
 mod language;
 mod lines;
 mod listening;

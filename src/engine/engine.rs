@@ -206,7 +206,8 @@ async fn drive(
 ) -> Outcome {
     let (id, began) = (start.id.clone(), Instant::now());
     let mut driver = None;
-    let run = async { driver.insert(Driver::new(start, requests, stop, shared)).run().await };
+    // In a box: a task's future has room for each value it hands on, and a call is the largest there is.
+    let run = async { driver.insert(Box::new(Driver::new(start, requests, stop, shared))).run().await };
     let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
     if panicked {
         shared.counters.panicked.fetch_add(1, Relaxed);
@@ -243,6 +244,17 @@ fn remember_lines(start: &mut Start, cache: &Arc<SoundCache>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_calls_task_has_no_room_for_the_call_itself() {
+        fn size<F: Future>(
+            _: fn(Start, mpsc::Receiver<Request>, watch::Receiver<bool>, &'static Shared) -> F,
+        ) -> usize {
+            size_of::<F>()
+        }
+        let task = size(|start, requests, stop, shared| drive(start, requests, stop, shared));
+        assert!(task < size_of::<Driver>() / 2, "{task} bytes beside {} of the call", size_of::<Driver>());
+    }
 
     #[test]
     fn beyond_so_many_calls_a_new_one_is_not_cleaned() {

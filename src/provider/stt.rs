@@ -24,8 +24,15 @@ pub trait Stt: Send + Sync + fmt::Debug {
 /// How long the final of a vendor may take after the voice ended, 99 times of 100; one that is not known has a second.
 /// The figures are those of the field's published measurements.
 pub fn usual_final_wait(vendor: &str) -> Duration {
-    const KNOWN: [(&str, u64); 5] =
-        [("deepgram", 350), ("soniox", 350), ("assemblyai", 420), ("elevenlabs", 410), ("gladia", 1_490)];
+    const KNOWN: [(&str, u64); 7] = [
+        ("deepgram", 350),
+        ("soniox", 350),
+        ("assemblyai", 420),
+        ("elevenlabs", 410),
+        ("gladia", 1_490),
+        ("openai transcription", 1_660),
+        ("speechmatics", 740),
+    ];
     let known = KNOWN.into_iter().find(|(name, _)| *name == vendor).map(|(_, millis)| millis);
     Duration::from_millis(known.unwrap_or(1_000))
 }

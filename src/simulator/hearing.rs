@@ -1,6 +1,7 @@
 //! One open stream of a recogniser, whatever vendor's protocol it speaks.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::conversation::Service;
 
+use super::alarm::Standing;
 use super::fault::Cut;
 use super::lines::Lines;
 use super::prompter::Order;
@@ -81,12 +83,6 @@ impl Outbox {
         if !text.is_empty() {
             self.note = Some(text.to_owned());
         }
-    }
-
-    /// Everything there is to say, in order.
-    #[cfg(test)]
-    pub(super) fn drain(&mut self) -> Vec<Value> {
-        self.messages.drain(..).collect()
     }
 }
 
@@ -183,6 +179,10 @@ impl<T: Tongue> Hearing<T> {
         let mut idle_due = idle_after(Instant::now());
         let mut cut_due = self.session.trouble.cut_due();
         let mut orders = state.orders.subscribe();
+        // Kept from message to message: each costs more to set up than to ask.
+        let mut reports = Standing::new(&state.alarm);
+        let mut idling = pin!(tokio::time::sleep_until(idle_due.unwrap_or_else(Instant::now).into()));
+        let mut stopped = pin!(state.stopped());
         loop {
             tokio::select! {
                 message = socket.recv() => {
@@ -193,7 +193,7 @@ impl<T: Tongue> Hearing<T> {
                         Err(end) => return end,
                     }
                 }
-                () = state.alarm.until_some(self.recogniser.poll_timeout()) => {
+                () = reports.until_some(self.recogniser.poll_timeout()) => {
                     self.recogniser.handle_timeout(Instant::now());
                 }
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
@@ -207,12 +207,13 @@ impl<T: Tongue> Hearing<T> {
                     // The state outlives its streams; what a busy stream missed is lost.
                     Err(_) => {}
                 },
-                () = tokio::time::sleep_until(idle_due.unwrap_or_else(Instant::now).into()), if idle_due.is_some() => {
-                    if let Some((_, code, reason)) = idle {
-                        return End::Close(code, reason);
-                    }
-                }
-                () = state.stopped() => return End::Close(1001, "the simulator stops"),
+                () = &mut idling, if idle_due.is_some() => match (idle, idle_due) {
+                    (Some((_, code, reason)), Some(due)) if due <= Instant::now() => return End::Close(code, reason),
+                    // Something came since it was set.
+                    (_, Some(due)) => idling.as_mut().reset(due.into()),
+                    (_, None) => {}
+                },
+                () = &mut stopped => return End::Close(1001, "the simulator stops"),
             }
             if let Err(end) = self.flush(socket).await {
                 return end;

@@ -23,8 +23,8 @@ use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{
-    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, responses, rime, speech,
-    speech_to_speech, stream_input,
+    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, realtime_transcription,
+    responses, rime, scribe, sherpa, soniox, speech, speechmatics, stream_input, transcription, vosk,
 };
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
@@ -132,6 +132,31 @@ impl Simulators {
         format!("http://{}/piper/synthesize", self.address)
     }
 
+    /// The address of sherpa-onnx's streaming server.
+    pub fn sherpa_url(&self) -> String {
+        format!("ws://{}/sherpa", self.address)
+    }
+
+    /// Soniox's base URL; clients add `/transcribe-websocket`.
+    pub fn soniox_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Speechmatics' base URL; clients add `/v2`.
+    pub fn speechmatics_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The address of vosk's server.
+    pub fn vosk_url(&self) -> String {
+        format!("ws://{}/vosk", self.address)
+    }
+
+    /// The address of whisper.cpp's server. OpenAI's way to transcribe files is below [`Self::openai_url`].
+    pub fn whisper_url(&self) -> String {
+        format!("http://{}/inference", self.address)
+    }
+
     /// The environment that points an engine, or anybody's client, at these simulators: names and values.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
@@ -150,6 +175,13 @@ impl Simulators {
             ("RIME_API_KEY", key()),
             ("KOKORO_BASE_URL", self.kokoro_url()),
             ("PIPER_BASE_URL", self.piper_url()),
+            ("SHERPA_BASE_URL", self.sherpa_url()),
+            ("SONIOX_BASE_URL", self.soniox_url()),
+            ("SONIOX_API_KEY", key()),
+            ("SPEECHMATICS_BASE_URL", self.speechmatics_url()),
+            ("SPEECHMATICS_API_KEY", key()),
+            ("VOSK_BASE_URL", self.vosk_url()),
+            ("WHISPER_BASE_URL", self.whisper_url()),
         ]
     }
 
@@ -224,7 +256,6 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/chat/completions", post(chat::complete))
             .route("/v1/models", get(chat::models))
             .route("/v1/audio/speech", post(speech::speak))
-            .route("/v1/realtime", get(speech_to_speech::open))
             .route("/v1/text-to-speech/{voice}", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
@@ -234,6 +265,13 @@ fn router(state: Arc<State>) -> Router {
             .merge(multi_context::routes())
             .merge(responses::routes())
             .merge(rime::routes())
+            .merge(realtime_transcription::routes())
+            .merge(scribe::routes())
+            .merge(sherpa::routes())
+            .merge(soniox::routes())
+            .merge(speechmatics::routes())
+            .merge(transcription::routes())
+            .merge(vosk::routes())
     };
     Router::new()
         .merge(vendors())
@@ -272,11 +310,11 @@ async fn received(Shared(state): Shared<Arc<State>>) -> Json<Received> {
 }
 
 async fn not_found() -> Response {
-    let paths = "this simulator serves /v1/listen, /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, \
-                 /v1/audio/speech, /v1/text-to-speech/{voice}[/stream], \
-                 /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, /tts/websocket, /ws3, \
-                 /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and \
-                 /simulator/log";
+    let paths = "this simulator serves /v1/listen, /v2/listen, /v3/ws, /v1/realtime, /v1/speech-to-text/realtime, \
+                 /transcribe-websocket, /v2, /v2/live, /vosk, /sherpa, /inference, /v1/audio/transcriptions, \
+                 /v1/chat/completions, /v1/responses, /v1/messages, /v1/models, /v1/audio/speech, \
+                 /v1/text-to-speech/{voice}[/stream], /v1/text-to-speech/{voice}/[multi-]stream-input, /v1/speak, \
+                 /tts/websocket, /ws3, /kokoro/v1/audio/speech, /piper/synthesize, /simulator/faults and /simulator/log";
     let body = json!({"detail": "Not Found", "error": {"message": paths, "type": "invalid_request_error"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

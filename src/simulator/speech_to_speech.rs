@@ -8,17 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State as Shared;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::audio::{Codec, SampleRate};
 use crate::conversation::Service;
 
-use super::chat::{failure, refused};
 use super::fault::Cut;
 use super::hearing::READ;
 use super::lines::Lines;
@@ -26,25 +22,10 @@ use super::recogniser::{Options, Recogniser, Report};
 use super::script::{Answer, When};
 use super::sound::{Coding, SoundFormat, SoundReader};
 use super::spoken_answer::{Progress, SpokenAnswer};
-use super::state::{Key, Session, State};
+use super::state::{Key, Session};
 
-/// Upgrades a good request, refuses any other as OpenAI does.
-pub(super) async fn open(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let key = Key::Given(Key::authorization(&headers, &["Bearer"]));
-    let mut session = match state.admit(Service::Stt, key) {
-        Ok(session) => session,
-        Err(refusal) => return refused(refusal),
-    };
-    session.connect().await;
-    let Ok(upgrade) = upgrade else {
-        session.refuse();
-        let message = "This is a WebSocket endpoint.";
-        return failure(StatusCode::BAD_REQUEST, "invalid_request_error", message, None, None);
-    };
+/// Serves an admitted session.
+pub(super) fn serve(upgrade: WebSocketUpgrade, session: Session) -> Response {
     let upgrade = upgrade.protocols(["realtime"]).max_message_size(LARGEST_MESSAGE).read_buffer_size(READ);
     upgrade.on_upgrade(move |socket| Talk::new(session).serve(socket))
 }

@@ -13,7 +13,7 @@ read -r -t 20 urls <&"${SIMULATORS[0]}"
 url() { "$INTEROP_PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$urls" "$1"; }
 
 status=0
-for sdk in deepgram deepgram_speak openai elevenlabs cartesia; do
+for sdk in deepgram deepgram_speak openai elevenlabs cartesia scribe soniox speechmatics transcription vosk; do
     echo "-- $sdk"
     "$INTEROP_PYTHON" "sdk_$sdk.py" "$(url "${sdk%%_*}")" || status=1
 done

@@ -7,6 +7,7 @@ mod deepgram;
 mod elevenlabs;
 mod espeak;
 mod realtime;
+mod recognisers;
 pub(crate) mod server;
 mod simulated;
 mod speech;

@@ -14,6 +14,7 @@ fn a_stage_that_names_none_takes_the_first_vendor_there_is_a_key_for() {
     let keys = [("DEEPGRAM_API_KEY", "dg-1"), ("OPENAI_API_KEY", "sk-1"), ("ELEVENLABS_API_KEY", "el-1")];
     let groq = ("GROQ_API_KEY", "gq-1");
     assert_eq!(names("", &keys), ["deepgram", "openai", "elevenlabs"], "the usual ones");
+    assert_eq!(names("", &keys[1..2]), ["openai"; 3], "one key is enough");
     assert_eq!(names("", &[keys[0], groq, keys[2]]), ["deepgram", "groq", "elevenlabs"]);
     assert_eq!(names("", &[keys[0], keys[1], groq, keys[2]]), ["deepgram", "openai", "elevenlabs"], "in their order");
     assert_eq!(names("[llm]\nprovider = \"groq\"", &[&keys[..], &[groq]].concat())[1], "groq", "what is named counts");

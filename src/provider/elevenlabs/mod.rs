@@ -3,6 +3,7 @@
 //! An 8 kHz line gets µ-law as the telephone network carries it, so nothing is resampled.
 
 mod contexts;
+mod scribe;
 mod stream_input;
 mod wire;
 
@@ -28,6 +29,8 @@ use wire::{Request, ServerMessage, VoiceSettings};
 
 /// The speeds the vendor takes.
 const SPEEDS: RangeInclusive<f32> = 0.7..=1.2;
+
+pub use scribe::{ElevenLabsScribe, ElevenLabsScribeConfig};
 
 const VENDOR: Vendor = Vendor { name: "elevenlabs", key: "ELEVENLABS_API_KEY", base_url: "ELEVENLABS_BASE_URL" };
 

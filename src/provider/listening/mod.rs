@@ -13,6 +13,7 @@ mod pace;
 mod replay;
 mod session;
 mod timeline;
+mod words;
 
 pub(super) use coding::Coding;
 pub(super) use dialect::{Dialect, Greeting, Habits, Heard, Idle, Route, Unreadable};
@@ -20,3 +21,4 @@ pub(super) use outage::Outage;
 pub(super) use replay::ReplayBuffer;
 pub(super) use session::open;
 pub(super) use timeline::Timeline;
+pub(super) use words::{UNTOLD_CONFIDENCE, language_code, mean_confidence, words};

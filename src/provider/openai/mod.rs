@@ -3,9 +3,12 @@
 mod answer;
 mod chat;
 mod dislikes;
+mod items;
 mod reasoning;
 mod responses;
 mod speech;
+mod transcription;
+mod transcription_wire;
 mod wire;
 
 use url::Url;
@@ -16,6 +19,7 @@ use super::http::{self, Vendor};
 pub use chat::{OpenAiChat, OpenAiChatConfig};
 pub use responses::{OpenAiResponses, OpenAiResponsesConfig};
 pub use speech::{OpenAiSpeech, OpenAiSpeechConfig};
+pub use transcription::{OpenAiTranscription, OpenAiTranscriptionConfig};
 
 const CHAT: Vendor = Vendor { name: "openai chat", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };
 const RESPONSES: Vendor = Vendor { name: "openai responses", key: "OPENAI_API_KEY", base_url: "OPENAI_BASE_URL" };

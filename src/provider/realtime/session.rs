@@ -205,7 +205,7 @@ impl Session {
                     last_heard = Instant::now();
                     match received {
                         Received::Text(text) => self.receive(&text)?,
-                        Received::Life => answers_pings = true,
+                        Received::Binary(_) | Received::Life => answers_pings = true,
                         Received::Closed { code, .. } => {
                             let code = code.map_or_else(String::new, |code| format!(" ({code})"));
                             let what = format!("closed the connection{code}");

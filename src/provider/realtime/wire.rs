@@ -103,7 +103,11 @@ impl Response {
 
     /// What it cost.
     pub(super) fn used(&self) -> Option<Usage> {
-        self.usage.map(|usage| Usage { prompt: usage.input_tokens, completion: usage.output_tokens })
+        self.usage.map(|usage| Usage {
+            prompt: usage.input_tokens,
+            completion: usage.output_tokens,
+            is_estimate: false,
+        })
     }
 }
 
