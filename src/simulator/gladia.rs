@@ -208,17 +208,10 @@ pub(super) struct Live {
     /// Sound received.
     bytes: u64,
     utterance: u64,
-    is_greeted: bool,
     is_speaking: bool,
 }
 
 impl Tongue for Live {
-    fn greet(&mut self, out: &mut Outbox) {
-        if !std::mem::replace(&mut self.is_greeted, true) && self.messages.receive_lifecycle_events {
-            self.say("start_session", json!({}), out);
-        }
-    }
-
     fn take(&mut self, message: Incoming<'_>, out: &mut Outbox) -> Taken {
         let text = match message {
             Incoming::Binary(sound) => return self.sound(sound.to_vec(), out),

