@@ -29,9 +29,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let simulators = Simulators::start(config).await?;
     let config = simulators.config();
     let urls = json!({
+        "anthropic": simulators.anthropic_url(),
+        "assemblyai": simulators.assemblyai_url(),
+        "cartesia": simulators.cartesia_url(),
         "deepgram": simulators.deepgram_url(),
-        "openai": simulators.openai_url(),
         "elevenlabs": simulators.elevenlabs_url(),
+        "flux": simulators.deepgram_url(),
+        "gladia": simulators.gladia_url(),
+        "kokoro": simulators.kokoro_url(),
+        "openai": simulators.openai_url(),
+        "piper": simulators.piper_url(),
+        "responses": simulators.openai_url(),
+        "rime": simulators.rime_url(),
         "scribe": simulators.elevenlabs_url(),
         "sherpa": simulators.sherpa_url(),
         "soniox": simulators.soniox_url(),

@@ -192,18 +192,26 @@ impl Decoder {
     ///
     /// When it holds nothing, more than a frame, or nothing this codec knows.
     pub fn decode(&mut self, payload: &[u8]) -> Result<Frame, DecodeError> {
-        let count = self.samples(payload)?;
         let mut frame = Frame::empty(self.codec.sample_rate());
+        self.decode_into(payload, &mut frame)?;
+        Ok(frame)
+    }
+
+    /// Decodes one payload in the place of what `frame` held; on an error there is nothing in it.
+    pub fn decode_into(&mut self, payload: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
+        frame.restart(self.codec.sample_rate());
+        let count = self.samples(payload)?;
         match &mut self.state {
             DecoderState::G711 if self.codec == Codec::Pcma => g711::decode_alaw(payload, frame.grow(count)),
             DecoderState::G711 => g711::decode_ulaw(payload, frame.grow(count)),
             DecoderState::G722(decoder) => decoder.decode(payload, frame.grow(count)),
-            DecoderState::L16(decoder) => decoder.decode(payload, &mut frame),
+            DecoderState::L16(decoder) => decoder.decode(payload, frame),
             DecoderState::Opus(decoder) => {
-                return decoder.decode(payload).ok_or(DecodeError::Corrupt { bytes: payload.len() });
+                *frame = decoder.decode(payload).ok_or(DecodeError::Corrupt { bytes: payload.len() })?;
+                payload.len()
             }
         };
-        Ok(frame)
+        Ok(())
     }
 
     /// Makes up `duration` of lost sound in the codec's own way; `None`: it has none. Only Opus does: others are left to a

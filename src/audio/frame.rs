@@ -29,12 +29,17 @@ impl SampleRate {
 
     /// How many samples `duration` holds, rounded down to whole samples.
     pub const fn samples_in(self, duration: Duration) -> usize {
-        (duration.as_nanos() * self.0 as u128 / 1_000_000_000) as usize
+        let whole = duration.as_secs().wrapping_mul(self.0 as u64);
+        whole.wrapping_add(duration.subsec_nanos() as u64 * self.0 as u64 / 1_000_000_000) as usize
     }
 
     /// How long `samples` last, to the nanosecond below.
     pub const fn duration_of(self, samples: usize) -> Duration {
-        Duration::from_nanos((samples as u128 * 1_000_000_000 / self.0 as u128) as u64)
+        let nanos = match (samples as u64).checked_mul(1_000_000_000) {
+            Some(product) => product / self.0 as u64,
+            None => (samples as u128 * 1_000_000_000 / self.0 as u128) as u64,
+        };
+        Duration::from_nanos(nanos)
     }
 }
 
@@ -106,6 +111,11 @@ impl<const N: usize> Frame<N> {
         let room = &mut self.samples[start..end];
         room.fill(0);
         room
+    }
+
+    /// Forgets the samples; what comes next has this rate.
+    pub fn restart(&mut self, rate: SampleRate) {
+        (self.rate, self.len) = (rate, 0);
     }
 
     /// Forgets the samples, keeps the rate.

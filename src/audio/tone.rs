@@ -66,7 +66,7 @@ pub struct KeyDetector {
     piece: Vec<i16>,
     size: usize,
     /// Of the eight tones, and of their second harmonics.
-    coefficients: [f32; 8],
+    coefficients: [[f32; 4]; 2],
     harmonics: [f32; 8],
     last: Option<char>,
     reported: Option<char>,
@@ -82,7 +82,7 @@ impl KeyDetector {
             rate,
             piece: Vec::with_capacity(size),
             size,
-            coefficients: std::array::from_fn(|n| coefficient(frequency(n), rate)),
+            coefficients: [ROWS, COLUMNS].map(|group| group.map(|frequency| coefficient(frequency, rate))),
             harmonics: std::array::from_fn(|n| coefficient(2.0 * frequency(n), rate)),
             last: None,
             reported: None,
@@ -134,13 +134,14 @@ impl KeyDetector {
     /// The key that the full piece holds.
     fn judge(&self) -> Option<char> {
         let samples = &self.piece;
-        let total = samples.iter().map(|&sample| f32::from(sample) * f32::from(sample)).sum::<f32>() / self.size as f32;
+        let total = level::energy(samples) as f32 / self.size as f32;
         if total < LEAST_RMS * LEAST_RMS {
             return None;
         }
-        let tones = powers(samples, &self.coefficients);
-        let (row, low) = strongest(&tones[..4])?;
-        let (column, high) = strongest(&tones[4..])?;
+        // Most sound has no tone that stands out of the first group, and needs no look at the second.
+        let [rows, columns] = &self.coefficients;
+        let (row, low) = strongest(&powers(samples, rows))?;
+        let (column, high) = strongest(&powers(samples, columns))?;
         let even = high <= MOST_TWIST * low && low <= MOST_TWIST * high;
         let pure = low + high >= LEAST_SHARE * total;
         if !even || !pure {

@@ -189,7 +189,12 @@ impl Call {
 
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if self.outputs.is_empty() {
+            // The next ones lie where these lay, which is still in the processor's caches.
+            self.outputs.clear();
+        }
+        output
     }
 
     /// When to call [`handle_timeout`](Call::handle_timeout) at the latest; `None`: nothing is pending.
@@ -314,9 +319,9 @@ impl Call {
         // answering each other would otherwise hang the call's task.
         for _ in 0..SETTLE_ROUNDS {
             let mut moved = false;
-            while let Some(heard) = self.inbound.poll() {
+            while let Some(heard) = self.inbound.poll_in_place() {
                 moved = true;
-                self.heard(&heard, now);
+                self.heard(heard, now);
             }
             while let Some(action) = self.dialogue.poll() {
                 moved = true;
@@ -325,9 +330,9 @@ impl Call {
                     return;
                 }
             }
-            while let Some(sent) = self.outbound.poll() {
+            while let Some(sent) = self.outbound.poll_in_place() {
                 moved = true;
-                self.sent(&sent, now);
+                self.sent(sent, now);
             }
             if !moved {
                 self.replies.settle();
@@ -337,9 +342,10 @@ impl Call {
         debug_assert!(false, "the rooms of a call did not come to rest");
     }
 
-    fn heard(&mut self, heard: &Heard, now: Instant) {
-        match *heard {
-            Heard::Frame(ref frame) => {
+    fn heard(&mut self, heard: Heard<()>, now: Instant) {
+        match heard {
+            Heard::Frame(()) => {
+                let (at, frame) = (self.since_begin(now), self.inbound.frame());
                 if let Some(recorder) = &mut self.recorder {
                     recorder.caller(frame, now);
                     if self.dialogue.hides_keys() && self.inbound.hears_key() {
@@ -349,7 +355,7 @@ impl Call {
                 // The recording keeps what came; the recogniser gets what is left of it.
                 let cleaned = self.inbound.cleaned().unwrap_or(frame);
                 self.outputs.extend(cleaned.pieces().map(Output::Transcribe));
-                if let Some((since, why)) = self.voiceless.caller(frame, self.since_begin(now)) {
+                if let Some((since, why)) = self.voiceless.caller(frame, at) {
                     self.tell(EventKind::SoundWithoutVoice { since, why }, now);
                 }
             }
@@ -429,19 +435,21 @@ impl Call {
         }
     }
 
-    fn sent(&mut self, sent: &Sent, now: Instant) {
-        match *sent {
-            Sent::Packet(ref packet) => {
+    fn sent(&mut self, sent: Sent<(), ()>, now: Instant) {
+        match sent {
+            Sent::Packet(()) => {
+                let packet = self.outbound.packet();
                 if let Some(reports) = &mut self.reports {
                     reports.transmitted(packet, now);
                 }
                 self.outputs.push_back(Output::Transmit(*packet));
             }
-            Sent::Frame(ref frame) => {
+            Sent::Frame(()) => {
+                let (at, frame) = (self.since_begin(now), self.outbound.frame());
                 self.inbound.sent(frame, now);
                 // A bed is no voice.
                 if self.outbound.is_speaking() {
-                    self.voiceless.agent(frame, self.since_begin(now));
+                    self.voiceless.agent(frame, at);
                 }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.agent(frame, now);
@@ -591,7 +599,7 @@ fn push_bounded<T>(entries: &mut Vec<T>, entry: T) {
 }
 
 /// Outputs one input can cause without the queue growing: a burst of released packets and the decisions they lead to.
-const OUTPUTS: usize = 16;
+const OUTPUTS: usize = 8;
 
 /// More than any chain of facts and actions has: hold → flush → cancel → generate is four.
 const SETTLE_ROUNDS: usize = 64;

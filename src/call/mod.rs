@@ -17,8 +17,8 @@ mod voiceless;
 
 pub use crate::conversation::Ambience;
 pub use crate::dialogue::{
-    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Screening, Speculation,
-    SttMode, Timing, ToolRule, Update, Why,
+    AnsweredBy, Backups, Command, DialogueEvent, DialogueSpec, Direction, EndReason, KeyRules, Normalise,
+    Pronunciation, Screening, Speculation, SttMode, Timing, ToolRule, Update, Why,
 };
 pub use crate::media::{Format, Formats, InboundReport, OutboundReport, Quality, RtcpSpec, prepare_ambience};
 pub use input::Input;

@@ -69,10 +69,10 @@ impl VoicelessEar {
 
     /// A frame of the caller was heard. When a stretch has become long it is told: since when, and why.
     pub(super) fn caller(&mut self, frame: &Frame, at: Duration) -> Option<(Duration, Why)> {
-        let level = level::dbfs(frame.samples());
         if self.voice || at < self.own {
             return None;
         }
+        let level = level::dbfs(frame.samples());
         if level < Self::LEAST_DBFS {
             if self.stretch.is_some_and(|stretch| at.saturating_sub(stretch.last) >= Self::PAUSE) {
                 self.end();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Backdrop, Transcript, TranscriptKind};
 
+use super::known::{Grounds, Known};
 use super::profile::{Manner, Profile, Sounds};
 use super::{SttMode, Timing};
 
@@ -81,6 +82,8 @@ pub(super) struct Turn {
     pub(super) announced: bool,
     /// Whether somebody was told that it wanted to stop a line that may not be stopped.
     pub(super) objected: bool,
+    /// What its words were found to say.
+    known: Known,
 }
 
 /// When a turn is over, and why.
@@ -307,6 +310,29 @@ impl Turn {
 
     /// How long to wait after the words so far; those of a turn taken back count, since a value may go on in them.
     pub(super) fn profile(&self, manner: &Manner<'_>) -> Profile {
+        self.known.profile(self.grounds(manner)).unwrap_or_else(|| self.work_out(manner))
+    }
+
+    /// Works out once what will be asked for again and again until there are other words.
+    pub(super) fn read(&mut self, manner: &Manner<'_>) {
+        let grounds = self.grounds(manner);
+        let matters = self.is_open() || self.stopped.is_some();
+        if matters && self.known.profile(grounds).is_none() {
+            self.known = Known::of(grounds, self.work_out(manner));
+        }
+    }
+
+    fn grounds<'a>(&'a self, manner: &Manner<'a>) -> Grounds<'a> {
+        Grounds {
+            words: [&self.carried, &self.finals, &self.interim],
+            agent_said: manner.agent_said,
+            ended: self.end_of_turn.is_some(),
+            gap: self.gap,
+            longer: manner.pauses.longer(),
+        }
+    }
+
+    fn work_out(&self, manner: &Manner<'_>) -> Profile {
         let mut text = self.carried.clone();
         append(&mut text, &self.text());
         manner.profile(&text, self.end_of_turn.is_some(), self.gap)

@@ -7,6 +7,7 @@ use crate::conversation::{Failure, ReplyId, Service};
 use super::hedging::Backup;
 use super::machine::{Dialogue, why};
 use super::reply::{Purpose, Reply};
+use super::spoken::Wording;
 use super::{Action, DialogueEvent, EndReason};
 
 /// A second failure in a row ends the call.
@@ -217,7 +218,7 @@ impl Dialogue {
         }
         let id = self.next_id();
         let mut reply = Reply::new(id, purpose);
-        (reply.text, reply.closed, reply.awaits) = (text, true, Some(now));
+        (reply.text, reply.closed, reply.awaits) = (Wording::plain(text), true, Some(now));
         reply.backup = Backup::none();
         self.replies.push_back(reply);
         self.tell(DialogueEvent::Unstuck { why: why("tts.kept", "no voice is left: the kept sound is played") });

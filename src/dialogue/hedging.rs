@@ -164,7 +164,7 @@ impl Dialogue {
             if self.ask_to_go_on(id, backup, "llm.continue-hedge") {
                 continue;
             }
-            let run = Run { id: backup, segmenter: Segmenter::default(), flush_due: None };
+            let run = Run { id: backup, segmenter: Segmenter::new(&self.normaliser), flush_due: None };
             let Some(reply) = self.reply(id) else { continue };
             (reply.backup.has_run, reply.backup.run) = (true, Some(run));
             let inputs = format!("nothing to speak after {} ms", timing.hedge_first_token.as_millis());
@@ -186,9 +186,9 @@ impl Dialogue {
         reply.backup.has_run = true;
         self.slow.llm = Some(now + SLOW_FOR);
         self.tell_failed(Service::Llm, failure, rule, "its backup is asked");
-        let backup = self.next_id();
+        let (backup, segmenter) = (self.next_id(), Segmenter::new(&self.normaliser));
         if let Some(reply) = self.reply(id) {
-            reply.segmenter = Segmenter::default();
+            reply.segmenter = segmenter;
             reply.flush_due = None;
             reply.rename(backup);
         }
@@ -205,9 +205,10 @@ impl Dialogue {
         if !is_asked && (has_run || !self.spec.backups.llm) {
             return false;
         }
+        let segmenter = Segmenter::new(&self.normaliser);
         if let Some(reply) = self.reply(id) {
             // What was written and not spoken is written again.
-            (reply.segmenter, reply.flush_due) = (Segmenter::default(), None);
+            (reply.segmenter, reply.flush_due) = (segmenter, None);
             reply.token_due = token_due;
         }
         let deed = if is_asked { "its backup was asked already: that one goes on" } else { "its backup goes on" };
@@ -223,10 +224,11 @@ impl Dialogue {
 
     /// Asks the model's backup to go on behind what was spoken of a reply. `false`: nothing of it was spoken.
     fn ask_to_go_on(&mut self, id: ReplyId, backup: ReplyId, rule: &'static str) -> bool {
+        let segmenter = Segmenter::new(&self.normaliser);
         let Some(reply) = self.reply(id).filter(|reply| reply.can_be_continued()) else { return false };
-        let run = Run { id: backup, segmenter: Segmenter::default(), flush_due: None };
+        let run = Run { id: backup, segmenter, flush_due: None };
         (reply.backup.has_run, reply.backup.run) = (true, Some(run));
-        let text = reply.text.clone();
+        let text = reply.text.written().to_owned();
         let inputs = format!("{} bytes were spoken, then none came", text.len());
         self.tell(DialogueEvent::Hedged {
             service: Service::Llm,
@@ -377,7 +379,7 @@ impl Dialogue {
             let rival = self.next_id();
             let Some(reply) = self.reply(id) else { continue };
             (reply.backup.has_voice, reply.backup.rival) = (true, Some(Rival { id: rival, words: Vec::new() }));
-            let (text, closed) = (reply.text.clone(), reply.closed);
+            let (text, closed) = (reply.text.spoken().to_owned(), reply.closed);
             let inputs = format!("no sound after {} ms", timing.hedge_first_audio.as_millis());
             self.tell_backup_voice(id, rival, "tts.hedge", inputs);
             self.act(Action::Synthesize { reply: rival, rank: 1, text });
@@ -475,7 +477,7 @@ impl Dialogue {
         let Some(reply) = self.replies.get_mut(at) else { return false };
         let id = reply.id;
         reply.move_to(backup, heard, share, now);
-        let rest = reply.text.get(reply.backup.from..).unwrap_or_default().to_owned();
+        let rest = reply.text.spoken_from(reply.backup.from).to_owned();
         let closed = reply.closed;
         if at == 0 && self.floor == Floor::Ducked {
             self.floor = Floor::Free;
@@ -564,10 +566,10 @@ impl Reply {
     /// The backup speaks it from the first word that was not heard.
     fn move_to(&mut self, voice: ReplyId, heard: Duration, share: f32, now: Instant) {
         let known = self.heard(heard, share).len();
-        let rest = self.text.get(known..).unwrap_or_default();
+        let rest = self.text.written().get(known..).unwrap_or_default();
         let space = if known == 0 { 0 } else { rest.len() - rest.trim_start().len() };
         // Marks alone cannot be spoken: a backup that is given none of them counts from behind them.
-        self.backup.from = if speaks(rest) { known + space } else { self.text.len() };
+        self.backup.from = if speaks(rest) { known + space } else { self.text.written().len() };
         self.backup.heard += heard;
         (self.backup.has_voice, self.backup.speaks, self.backup.moves) = (true, true, false);
         self.voice = voice;

@@ -48,6 +48,28 @@ impl DialogueSpec {
     }
 }
 
+impl DialogueSpec {
+    /// The lines that are said as they stand here: what is spoken that no model wrote.
+    pub fn fixed_lines(&self) -> Vec<String> {
+        let lines = [
+            &self.begin_message,
+            &self.apology,
+            &self.repeat_request,
+            &self.idle_prompt,
+            &self.goodbye,
+            &self.filler,
+            &self.transfer_failed,
+            &self.transfer_wait,
+            &self.handing_over,
+            &self.welcome_back,
+            &self.duration_warning,
+            &self.cut_in,
+        ];
+        let all = lines.into_iter().chain(&self.voicemail_message).chain(&self.backchannels);
+        all.filter(|line| !line.trim().is_empty()).cloned().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ use super::pauses::Pauses;
 use super::profile::Sounds;
 use super::reply::Reply;
 use super::speculation::Thinking;
+use super::spoken::Normaliser;
 use super::timer::{Timer, Timers};
 use super::tools::Tools;
 use super::transfer::Transfer;
@@ -39,6 +40,8 @@ use super::{Action, Command, DialogueEvent, DialogueSpec, Direction, EndReason, 
 pub struct Dialogue {
     pub(super) spec: DialogueSpec,
     pub(super) language: &'static Language,
+    /// Puts the agent's text into spoken words.
+    pub(super) normaliser: Normaliser,
     begun: Instant,
     pub(super) barge_in: BargeIn,
     actions: VecDeque<Action>,
@@ -147,6 +150,7 @@ impl Dialogue {
             history: History::new(spec.system_prompt.clone()),
             has_spare_stt: spec.backups.stt,
             language: Language::of(&spec.language),
+            normaliser: Normaliser::new(&spec),
             spec,
             begun: now,
             actions: VecDeque::new(),
@@ -336,6 +340,7 @@ impl Dialogue {
     }
 
     fn arm(&mut self, now: Instant) {
+        self.read_words();
         self.arm_goodbye();
         if let Some(ending) = &self.ending
             && !ending.may_stay()

@@ -65,6 +65,17 @@ impl Dialogue {
         }
     }
 
+    /// Reads the caller's words once for all who ask how long to wait after them.
+    pub(super) fn read_words(&mut self) {
+        self.turn.read(&Manner {
+            timing: &self.spec.timing,
+            language: self.language,
+            mode: self.spec.stt_mode,
+            pauses: &self.pauses,
+            agent_said: self.history.last_said(),
+        });
+    }
+
     /// A voice that began then may go on with the turn after a pause.
     pub(super) fn learn_pause(&mut self, began: Instant) {
         if self.replies.front().is_some_and(|front| front.is_sounding()) {

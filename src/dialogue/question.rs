@@ -45,7 +45,7 @@ impl Dialogue {
             Floor::Held { since, .. } => Some(since),
             _ => self.turn.text_at(),
         };
-        [began, latest].into_iter().flatten().filter_map(at).any(|at| holds(&front.text, at))
+        [began, latest].into_iter().flatten().filter_map(at).any(|at| holds(front.text.written(), at))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::conversation::{ReplyId, WordTime};
 
 use super::hedging::Backup;
 use super::segment::Segmenter;
+use super::spoken::Wording;
 use super::{EndReason, Timing};
 
 /// What a fast speaker needs for a byte of text.
@@ -49,8 +50,8 @@ pub(super) struct Reply {
     /// The call ends when it has been heard; whether the caller may talk the agent out of that.
     pub(super) hangs_up: Option<(EndReason, bool)>,
     pub(super) segmenter: Segmenter,
-    /// What was handed to the voice.
-    pub(super) text: String,
+    /// What was handed to the voice, as it was written and as it is spoken.
+    pub(super) text: Wording,
     pub(super) words: Vec<WordTime>,
     /// When it was last handed some.
     pub(super) spoken: Option<Instant>,
@@ -103,7 +104,7 @@ impl Reply {
             interruptible: true,
             hangs_up: None,
             segmenter: Segmenter::default(),
-            text: String::new(),
+            text: Wording::default(),
             words: Vec::new(),
             spoken: None,
             generating: false,
@@ -142,13 +143,14 @@ impl Reply {
         self.words.extend(words.iter().take(room));
     }
 
-    /// What was heard of it: what an earlier voice was heard saying, and of the present one's sound `heard`. `share`: of
-    /// its sound that had come.
+    /// What was heard of it, as it was written: what an earlier voice was heard saying, and of the present one's sound
+    /// `heard`. `share`: of its sound that had come.
     ///
     /// While more sound is to come, how long it all will be is not known: it is taken to be as long as a fast speaker needs,
     /// and its last word is still to come.
     pub(super) fn heard(&self, heard: Duration, share: f32) -> &str {
-        let rest = self.text.get(self.backup.from..).unwrap_or_default();
+        let from = self.text.to_spoken(self.backup.from);
+        let rest = self.text.spoken_from(self.backup.from);
         let heard = if self.length.is_some() {
             super::history::heard_text(rest, &self.words, heard, share)
         } else {
@@ -157,7 +159,10 @@ impl Reply {
             let share = share.min(heard.as_secs_f32() / least.max(f32::MIN_POSITIVE)).min(UNFINISHED);
             super::history::heard_text(rest, &self.words, heard, share)
         };
-        self.text.get(..self.backup.from + heard.len()).unwrap_or_default().trim_end()
+        if heard.is_empty() {
+            return self.text.written().get(..self.backup.from).unwrap_or_default().trim_end();
+        }
+        self.text.written().get(..self.text.to_written(from + heard.len())).unwrap_or_default().trim_end()
     }
 
     /// How much of its sound has left by now, as far as the clock tells; `None`: none.
@@ -182,7 +187,7 @@ impl Reply {
     /// Whether `text` is all that was meant, and the voice has shown so.
     pub(super) fn is_whole(&self, text: &str) -> bool {
         let is_known = self.length.is_some() || !self.words.is_empty();
-        self.closed && !self.broken && is_known && text.trim_end() == self.text.trim_end()
+        self.closed && !self.broken && is_known && text.trim_end() == self.text.written().trim_end()
     }
 
     /// Whether the caller hears it, or heard it until it was held.
@@ -226,7 +231,9 @@ impl Reply {
         let begun = self.started? + self.held;
         Some(match self.length {
             Some(length) => begun + length + Duration::from_secs(2),
-            None => begun + SLOWEST * u32::try_from(self.text.len()).unwrap_or(u32::MAX) + Duration::from_secs(5),
+            None => {
+                begun + SLOWEST * u32::try_from(self.text.spoken().len()).unwrap_or(u32::MAX) + Duration::from_secs(5)
+            }
         })
     }
 }

@@ -1,17 +1,20 @@
 //! Tokens → speakable segments.
 
 use super::speakable::Speakable;
+use super::spoken::{Grammar, Normaliser, border};
 
 /// Cuts a model's text into pieces worth speaking.
 ///
 /// The first piece is short, so that the voice can begin early: a clause of at least 12 characters, a single word with a
 /// comma behind it ("Sure,"), or a sentence of at least three words. Later pieces are sentences of at most 200 characters, because a voice intones whole sentences
 /// better. The pieces put together are the reply's spoken text, byte for byte: a run of marks without a letter or digit that
-/// fills a piece is not part of it. A piece never ends inside a number or
+/// fills a piece is not part of it. A piece never ends inside a number or what is spoken as one with it ("$5 million"), nor
 /// after a common abbreviation, and holds at least one letter or digit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segmenter {
     speakable: Speakable,
+    /// Of the language, if it is known: what belongs together.
+    grammar: Option<&'static Grammar>,
     pending: String,
     begun: bool,
     /// The space behind the first piece was given with it, before it came.
@@ -25,6 +28,11 @@ impl Segmenter {
     const FIRST_CLAUSE: usize = 12;
     const FIRST_WORDS: usize = 3;
     const LONGEST: usize = 200;
+
+    /// For the language of a call.
+    pub(super) fn new(normaliser: &Normaliser) -> Self {
+        Self { grammar: normaliser.grammar(), ..Self::default() }
+    }
 
     /// Takes one token; the segments that are complete with it.
     pub(super) fn push(&mut self, token: &str) -> Vec<String> {
@@ -64,7 +72,7 @@ impl Segmenter {
             return false;
         }
         if is_stop(mark) {
-            let whole = mark != '.' || (word.chars().count() > 1 && !word.contains('.') && !is_abbreviation(before));
+            let whole = mark != '.' || (word.chars().count() > 1 && !word.contains('.') && !self.abbreviates(before));
             whole && before.split_whitespace().count() >= Self::FIRST_WORDS
         } else {
             is_clause(mark) && (self.pending.chars().count() >= Self::FIRST_CLAUSE || is_opener(&self.pending))
@@ -75,7 +83,7 @@ impl Segmenter {
     pub(super) fn flush(&mut self) -> Option<String> {
         self.speakable.end_word(&mut self.pending);
         // A number may go on after its comma or point, and a word after any letter.
-        let at = self.pending.rfind(' ')? + 1;
+        let at = border::before(&self.pending, self.pending.rfind(' ')? + 1, self.grammar);
         if !speaks(self.pending.get(..at)?) {
             return None;
         }
@@ -86,6 +94,7 @@ impl Segmenter {
 
     /// No more tokens will come: the rest.
     pub(super) fn finish(&mut self) -> Option<String> {
+        self.speakable.finish(&mut self.pending);
         let segment = std::mem::take(&mut self.pending);
         if speaks(&segment) { self.give(segment) } else { None }
     }
@@ -137,17 +146,29 @@ impl Segmenter {
                 after += 1;
                 let before = text.get(..after).unwrap_or_default();
                 let enough = self.begun || before.split_whitespace().count() >= Self::FIRST_WORDS;
-                if enough && speaks(before) && !(c == '.' && is_abbreviation(text.get(..at).unwrap_or_default())) {
+                let is_open = c == '.'
+                    && (self.abbreviates(text.get(..at).unwrap_or_default())
+                        || border::parts(before, text.get(after..).unwrap_or_default(), self.grammar));
+                if enough && speaks(before) && !is_open {
                     return Some(after);
                 }
             } else if is_clause(c) && !self.begun {
                 let before = text.get(..after).unwrap_or_default();
+                if c == ',' && border::parts(before, text.get(after..).unwrap_or_default(), self.grammar) {
+                    continue;
+                }
                 if is_opener(before) || (before.chars().count() >= Self::FIRST_CLAUSE && speaks(before)) {
                     return Some(after + usize::from(text.get(after..).is_some_and(|rest| rest.starts_with(' '))));
                 }
             }
         }
         None
+    }
+
+    /// Whether the text before a full stop ends in what is no end of a sentence.
+    fn abbreviates(&self, before: &str) -> bool {
+        let word = before.rsplit(' ').next().unwrap_or_default();
+        is_abbreviation(before) || border::abbreviates(word, self.grammar)
     }
 
     /// Where a sentence that is too long is cut: after its last clause, else its last word, else anywhere.
@@ -158,7 +179,11 @@ impl Segmenter {
             let after = at + c.len_utf8();
             (is_clause(c) && head.get(after..)?.starts_with(' ')).then_some(after + 1)
         });
-        let at = clause.or_else(|| head.rfind(' ').map(|at| at + 1)).unwrap_or(most);
+        let word = || head.rfind(' ').map(|at| at + 1);
+        let whole = |at: &usize| *at > 0;
+        let clause = clause.map(|at| border::before(text, at, self.grammar)).filter(whole);
+        let at = clause.or_else(|| word().map(|at| border::before(text, at, self.grammar)).filter(whole));
+        let at = at.or_else(word).unwrap_or(most);
         let at = if speaks(text.get(..at)?) { at } else { most };
         (at > 0).then_some(at)
     }
@@ -265,6 +290,54 @@ mod tests {
         segmenter.push("0 each");
         assert_eq!(segmenter.flush().as_deref(), Some("$3.50 "));
         assert_eq!(segmenter.finish().as_deref(), Some("each"));
+    }
+
+    #[test]
+    fn what_is_spoken_as_one_waits_for_its_end() {
+        let of = |language: &str| {
+            let spec = crate::dialogue::DialogueSpec { language: language.into(), ..Default::default() };
+            Segmenter::new(&Normaliser::new(&spec))
+        };
+        for (language, tokens, expected) in [
+            (
+                "en",
+                &["It opens on January 5", ", ", "20", "24, at noon", "."][..],
+                &["It opens on January 5, 2024, ", "at noon."][..],
+            ),
+            ("en", &["Call me at 415 5", "55 0100, please"], &["Call me at 415 555 0100, ", "please"]),
+            (
+                "de",
+                &["Das ist am ", "3", ". ", "Mai", " um 10 Uhr. Gut", "."],
+                &["Das ist am 3. Mai um 10 Uhr. ", "Gut."],
+            ),
+            ("de", &["Es sind 3. ", "Wir ", "gehen."], &["Es sind 3. ", "Wir gehen."]),
+            ("de", &["Das geht z.B. ", "bzw. ca. ", "morgen. ", "Ja."], &["Das geht z.B. bzw. ca. morgen. ", "Ja."]),
+        ] {
+            let mut segmenter = of(language);
+            let mut out: Vec<String> = tokens.iter().flat_map(|token| segmenter.push(token)).collect();
+            out.extend(segmenter.finish());
+            assert_eq!(out, expected, "{tokens:?}");
+        }
+        let mut segmenter = of("en");
+        assert_eq!(segmenter.push("That makes $5 "), Vec::<String>::new());
+        assert_eq!(segmenter.flush().as_deref(), Some("That makes "));
+        assert_eq!(segmenter.flush(), None, "a million may follow");
+        segmenter.push("mil");
+        assert_eq!(segmenter.flush(), None);
+        segmenter.push("lion in");
+        assert_eq!(segmenter.flush().as_deref(), Some("$5 million "));
+        assert_eq!(segmenter.finish().as_deref(), Some("in"));
+        let mut segmenter = of("en");
+        segmenter.push(&"7 ".repeat(30));
+        assert!(segmenter.flush().is_some(), "not for ever");
+    }
+
+    #[test]
+    fn an_answer_that_is_one_number_is_spoken() {
+        for size in [1, 5] {
+            assert_eq!(segments("42", size), ["42"]);
+            assert_eq!(segments("7.", size), ["7."]);
+        }
     }
 
     #[test]

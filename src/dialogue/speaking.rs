@@ -6,6 +6,7 @@ use crate::conversation::{Failure, GenerationEnd, ReplyId, WordTime};
 
 use super::machine::{Cut, Dialogue, Floor, why};
 use super::reply::{Purpose, Reply};
+use super::segment::Segmenter;
 use super::timer::Timer;
 use super::{Action, DialogueEvent};
 
@@ -31,6 +32,7 @@ impl Dialogue {
     /// Speaks a line that is not the model's; `None` when there is nothing to speak.
     pub(super) fn script(&mut self, purpose: Purpose, line: &str, now: Instant) -> Option<ReplyId> {
         let mut reply = Reply::new(ReplyId(0), purpose);
+        reply.segmenter = Segmenter::new(&self.normaliser);
         let mut segments = reply.segmenter.push(line);
         segments.extend(reply.segmenter.finish());
         let text = segments.concat();
@@ -89,7 +91,8 @@ impl Dialogue {
             return;
         }
         self.owed = None;
-        self.replies.push_back(Reply::answer(id, &self.spec.timing, now));
+        let segmenter = Segmenter::new(&self.normaliser);
+        self.replies.push_back(Reply { segmenter, ..Reply::answer(id, &self.spec.timing, now) });
         let messages = self.history.prompt();
         self.act(Action::Generate { reply: id, rank: 0, messages });
     }
@@ -118,13 +121,15 @@ impl Dialogue {
         let id = self.made_of(id);
         let Some(reply) = self.reply(id) else { return };
         if reply.backup.goes_on()
-            && reply.text.chars().next_back().is_some_and(|last| !last.is_whitespace() && is_spaced(last))
+            && reply.text.written().chars().next_back().is_some_and(|last| !last.is_whitespace() && is_spaced(last))
             && text.chars().next().is_some_and(|first| first.is_alphanumeric() && is_spaced(first))
         {
             // The words before were another model's, which ended them without a space.
             text.insert(0, ' ');
         }
-        reply.text.push_str(&text);
+        let wording = self.normaliser.put(&text);
+        let Some(reply) = self.reply(id) else { return };
+        reply.text.push(&wording);
         reply.spoken = Some(now);
         if reply.generating {
             reply.token_due = Some(now + timing.first_token);
@@ -137,6 +142,7 @@ impl Dialogue {
             reply.awaits.get_or_insert(now);
         }
         let (voice, rank, rival) = (reply.voice, u8::from(reply.backup.speaks), reply.backup.rival_id());
+        let text = wording.spoken().to_owned();
         self.act(Action::Synthesize { reply: voice, rank, text: text.clone() });
         if let Some(rival) = rival {
             self.act(Action::Synthesize { reply: rival, rank: 1, text });
@@ -155,7 +161,9 @@ impl Dialogue {
         if reply.text.is_empty() || reply.is_last_of_voice {
             return;
         }
-        if reply.backup.from > 0 && reply.text.get(reply.backup.from..).is_none_or(|rest| rest.trim().is_empty()) {
+        if reply.backup.from > 0
+            && reply.text.written().get(reply.backup.from..).is_none_or(|rest| rest.trim().is_empty())
+        {
             return self.end_spent(id, now);
         }
         for voice in [Some(reply.voice), reply.backup.rival_id()].into_iter().flatten() {
@@ -340,7 +348,7 @@ impl Dialogue {
             self.failures = 0;
         }
         let purpose = reply.purpose;
-        self.write(reply, &reply.text, reply.broken, now);
+        self.write(reply, reply.text.written(), reply.broken, now);
         self.asked_in(purpose, now);
         if reply.purpose == Purpose::Filler {
             self.tools.filled(now);
@@ -396,7 +404,7 @@ impl Dialogue {
         if !text.is_empty() {
             let by = if reply.words.is_empty() { "the share that was played" } else { "word times" };
             let count = |text: &str| text.split_whitespace().count();
-            let inputs = format!("{} of {} words, by {by}", count(&text), count(&reply.text));
+            let inputs = format!("{} of {} words, by {by}", count(&text), count(reply.text.written()));
             let why = why(if interrupted { "heard.cut" } else { "heard.whole" }, inputs);
             self.tell(DialogueEvent::AgentSaid { reply: reply.id, text, interrupted, why });
         }

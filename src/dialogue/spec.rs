@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::conversation::{Pii, ToolSpec};
 
-use super::Screening;
 use super::language::Language;
+use super::{Normalise, Pronunciation, Screening};
 
 /// Who called whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -118,6 +118,10 @@ pub struct DialogueSpec {
     pub backchannel: bool,
     /// What it then says, one after the other.
     pub backchannels: Vec<String>,
+    /// How much of the agent's text is put into words before the voice is given it.
+    pub normalise: Normalise,
+    /// Words the voice is to say otherwise than they are written; the first 1 000 count.
+    pub pronunciations: Vec<Pronunciation>,
     /// Which services have a backup to fall back on.
     pub backups: Backups,
     /// Whether and how far the agent thinks ahead.
@@ -202,6 +206,8 @@ impl Default for DialogueSpec {
             cut_in: lines.cut_in.into(),
             backchannel: false,
             backchannels: lines.backchannels.map(str::to_owned).into(),
+            normalise: Normalise::default(),
+            pronunciations: Vec::new(),
             backups: Backups::default(),
             speculation: Speculation::default(),
             timing: Timing::default(),

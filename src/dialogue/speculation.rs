@@ -17,6 +17,7 @@ use super::language::Language;
 use super::machine::{Dialogue, why};
 use super::profile::Sounds;
 use super::reply::Reply;
+use super::segment::Segmenter;
 use super::timer::Timer;
 use super::tools::MAX_CALLS;
 use super::words;
@@ -293,7 +294,7 @@ impl Dialogue {
             tokens(self.thinking.bytes),
         );
         self.thinking.thought = Some(Thought {
-            reply: Reply::answer(id, &self.spec.timing, now),
+            reply: Reply { segmenter: Segmenter::new(&self.normaliser), ..Reply::answer(id, &self.spec.timing, now) },
             messages: messages.clone(),
             tools: self.spec.tools.clone(),
             words,
@@ -371,10 +372,11 @@ impl Dialogue {
         let Some(thought) = &mut self.thinking.thought else { return };
         let Some(text) = thought.segments.pop_front() else { return };
         let reply = &mut thought.reply;
-        reply.text.push_str(&text);
+        let wording = self.normaliser.put(&text);
+        reply.text.push(&wording);
         (reply.spoken, reply.awaits, thought.spoken) = (Some(now), Some(now), Some(now));
         let reply = reply.id;
-        self.act(Action::Synthesize { reply, rank: 0, text });
+        self.act(Action::Synthesize { reply, rank: 0, text: wording.spoken().to_owned() });
     }
 
     /// The turn is committed and in history: the thought, if it answers just that. Any other is dropped, and each when the

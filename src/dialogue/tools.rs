@@ -106,7 +106,7 @@ impl Dialogue {
             return self.drop_event("tool call beyond the limit", "limit.tool-calls", inputs);
         }
         reply.calls += 1;
-        let text = reply.text.clone();
+        let text = reply.text.written().to_owned();
         self.history.called(id, &text, call.clone());
         let inputs = format!("asked by reply {id}");
         self.tell(DialogueEvent::ToolStarted { name: call.name.clone(), why: why("tool.asked", inputs) });

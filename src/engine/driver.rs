@@ -17,7 +17,7 @@ use super::replies::ReplyEvent;
 use super::services::Services;
 use super::spare::Spare;
 use super::stats::{Counters, Totals};
-use super::wake::{Sources, Timer, ToolRuns, Wake, is_held_up};
+use super::wake::{CallBells, Sources, Timer, ToolRuns, Wake, is_held_up};
 use super::{CallId, Outcome, ServiceCounters, Start};
 use crate::call::{Call, Command, EndReason, Event, EventKind, Format, Input, LineSpec, Output, RtcpSpec};
 use crate::conversation::{Digit, Failure, ReplyId, Service, TransferEnd};
@@ -109,6 +109,7 @@ impl Driver {
             // An engine that is gone stops its calls too.
             stop: Some(Box::pin(async move { _ = stop.wait_for(|stop| *stop).await })),
             timer: Timer::new(began),
+            bells: CallBells::new(),
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             served: 0,
             in_a_row: 0,
@@ -188,7 +189,7 @@ impl Driver {
     }
 
     /// Says goodbye, completes the files and sums the call up. `panicked`: the call was cut short by a bug.
-    pub(super) async fn finish(mut self, panicked: bool) -> Outcome {
+    pub(super) async fn finish(mut self: Box<Self>, panicked: bool) -> Outcome {
         self.sources.requests.close();
         self.sources.leg.line.close();
         let farewell =
@@ -370,6 +371,12 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output, now: Instant) {
         let Self { sources, services, served, ledger, .. } = self;
+        match output {
+            Output::Transcribe(_) | Output::Record(_) | Output::Event(_) => {}
+            Output::Transmit(_) | Output::Report(_) => sources.sent(),
+            // What else there is may open a stream, or end one.
+            _ => sources.look_again(),
+        }
         match output {
             Output::Transmit(packet) => {
                 sources.leg.line.send(&packet);

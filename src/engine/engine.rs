@@ -18,6 +18,7 @@ use super::{CallHandle, CallId, Outcome, ServiceCounters, Start};
 use crate::call::{EndReason, Event, EventKind, Report, SoundSpec};
 use crate::conversation::Denoising;
 use crate::gateway::LegCounters;
+use crate::provider::{Cached, SoundCache, Tts};
 
 /// How an engine is limited.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,12 +32,21 @@ pub struct EngineConfig {
     /// With more calls than this at once, new ones are not cleaned of noise: a noisy call that is cleaned costs about a
     /// sixtieth of a core. Whoever asks for it in a live call gets it all the same.
     pub cleaned_calls: usize,
+    /// Bytes of sound kept of lines that are said in every call as they stand (greeting, filler, apology and their like), by
+    /// voice; 0: each is synthesised anew.
+    pub kept_speech: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { max_calls: 200, retry_after: Duration::from_secs(5), media_threads: 0, cleaned_calls: 25 * cores }
+        Self {
+            max_calls: 200,
+            retry_after: Duration::from_secs(5),
+            media_threads: 0,
+            cleaned_calls: 25 * cores,
+            kept_speech: 0,
+        }
     }
 }
 
@@ -52,6 +62,8 @@ struct Inner {
     registry: Arc<Registry>,
     shared: Shared,
     threads: Threads,
+    /// The sound of fixed lines; `None`: none is kept.
+    speech: Option<Arc<SoundCache>>,
     serial: AtomicU64,
     stop: watch::Sender<bool>,
 }
@@ -68,6 +80,7 @@ impl Engine {
         });
         let inner = Inner {
             registry: Registry::new(config.max_calls),
+            speech: (config.kept_speech > 0).then(|| Arc::new(SoundCache::new(config.kept_speech))),
             config,
             shared: Shared { counters: Arc::new(Counters::new()), levels: Arc::default(), files: Files::start() },
             threads,
@@ -94,6 +107,9 @@ impl Engine {
         if !afford_cleaning(&mut start.call.sound, inner.registry.live(), inner.config.cleaned_calls) {
             tracing::info!(call = %start.id, limit = inner.config.cleaned_calls, "too many calls to clean this one of noise");
         }
+        if let Some(cache) = &inner.speech {
+            remember_lines(&mut start, cache);
+        }
         let (requests, receiver) = mpsc::channel(CallHandle::REQUESTS);
         let (outcome, outcome_receiver) = watch::channel(None);
         let id = start.id.clone();
@@ -116,6 +132,11 @@ impl Engine {
             outcome.send_replace(Some(Arc::new(ended)));
         });
         handle
+    }
+
+    /// Bytes of sound kept of fixed lines.
+    pub fn kept_speech(&self) -> usize {
+        self.inner.speech.as_ref().map_or(0, |cache| cache.bytes())
     }
 
     /// A live call; `None` when there is none of that name.
@@ -185,7 +206,8 @@ async fn drive(
 ) -> Outcome {
     let (id, began) = (start.id.clone(), Instant::now());
     let mut driver = None;
-    let run = async { driver.insert(Driver::new(start, requests, stop, shared)).run().await };
+    // In a box: a task's future has room for each value it hands on, and a call is the largest there is.
+    let run = async { driver.insert(Box::new(Driver::new(start, requests, stop, shared))).run().await };
     let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
     if panicked {
         shared.counters.panicked.fetch_add(1, Relaxed);
@@ -207,9 +229,32 @@ async fn drive(
     })
 }
 
+/// Has a call's voices say its fixed lines from memory.
+fn remember_lines(start: &mut Start, cache: &Arc<SoundCache>) {
+    let lines: Arc<[String]> = start.call.dialogue.fixed_lines().into();
+    let cached = |voice: &Arc<dyn Tts>| -> Arc<dyn Tts> {
+        Arc::new(Cached::new(Arc::clone(voice), Arc::clone(cache), Arc::clone(&lines)))
+    };
+    start.providers.tts = cached(&start.providers.tts);
+    if let Some((voice, _)) = &mut start.standby.tts {
+        *voice = cached(voice);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_calls_task_has_no_room_for_the_call_itself() {
+        fn size<F: Future>(
+            _: fn(Start, mpsc::Receiver<Request>, watch::Receiver<bool>, &'static Shared) -> F,
+        ) -> usize {
+            size_of::<F>()
+        }
+        let task = size(|start, requests, stop, shared| drive(start, requests, stop, shared));
+        assert!(task < size_of::<Driver>() / 2, "{task} bytes beside {} of the call", size_of::<Driver>());
+    }
 
     #[test]
     fn beyond_so_many_calls_a_new_one_is_not_cleaned() {

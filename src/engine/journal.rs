@@ -13,13 +13,14 @@ use crate::call::Event;
 pub(super) struct Journal {
     began: Instant,
     past: VecDeque<Event>,
-    live: broadcast::Sender<Event>,
+    /// `None` until somebody watches: a channel has room for all it may ever hold, more than the rest of a call.
+    live: Option<broadcast::Sender<Event>>,
 }
 
 impl Journal {
     /// A journal with no event, of a call that began then.
     pub(super) fn new(began: Instant) -> Self {
-        Self { began, past: VecDeque::new(), live: broadcast::Sender::new(CallHandle::LIVE_EVENTS) }
+        Self { began, past: VecDeque::new(), live: None }
     }
 
     /// Writes an event down and tells it. The oldest makes room.
@@ -27,14 +28,17 @@ impl Journal {
         if self.past.len() >= CallHandle::PAST_EVENTS {
             self.past.pop_front();
         }
-        // Nobody may be watching.
-        let _ = self.live.send(event.clone());
+        if let Some(live) = &self.live {
+            // Whoever watched may have gone.
+            let _ = live.send(event.clone());
+        }
         self.past.push_back(event);
     }
 
     /// What was and what will be, without gap or overlap.
-    pub(super) fn subscribe(&self) -> Subscription {
-        Subscription { began: self.began, past: self.past.iter().cloned().collect(), live: self.live.subscribe() }
+    pub(super) fn subscribe(&mut self) -> Subscription {
+        let live = self.live.get_or_insert_with(|| broadcast::Sender::new(CallHandle::LIVE_EVENTS));
+        Subscription { began: self.began, past: self.past.iter().cloned().collect(), live: live.subscribe() }
     }
 
     /// Ends the live subscriptions and gives what was kept.

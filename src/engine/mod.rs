@@ -11,6 +11,7 @@
 )]
 
 mod ambience;
+mod bells;
 mod breaker;
 mod driver;
 #[expect(clippy::module_inception, reason = "the room is named after its main type")]

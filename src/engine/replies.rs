@@ -46,6 +46,11 @@ impl Replies {
         Ok(())
     }
 
+    /// Whether nobody works for any reply.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.alive.is_empty()
+    }
+
     /// Times a service was not asked because too many replies were alive.
     pub(super) const fn refusals(&self) -> u64 {
         self.refused

@@ -10,8 +10,8 @@ use crate::audio::{Frame, SampleRate};
 /// began. The oldest sound makes room for the newest.
 ///
 /// It is kept as µ-law, half the room of its samples: what comes from a telephone has been that before, and a recogniser that
-/// hears wideband again does not mind. A second in which nothing was louder than [`Ring::FAINT`] takes no room and is heard
-/// again as silence: most of a call is the other side speaking.
+/// hears wideband again does not mind. A second in which nothing was louder than [`Ring::FAINT`] or than the noise of the
+/// line takes no room and is heard again as silence: most of a call is the other side speaking.
 #[derive(Debug)]
 pub(super) struct Ring {
     rate: SampleRate,
@@ -39,8 +39,9 @@ impl Ring {
         Self { rate, seconds, audible: false, end: 0, frames: VecDeque::new() }
     }
 
-    /// Keeps a frame that came `at`, since the call began. Sound at another rate than the ring's is not kept.
-    pub(super) fn push<const N: usize>(&mut self, frame: &Frame<N>, at: Duration) {
+    /// Keeps a frame that came `at`, since the call began; `is_still`: it is no more than the noise of the line. Sound at
+    /// another rate than the ring's is not kept.
+    pub(super) fn push<const N: usize>(&mut self, frame: &Frame<N>, is_still: bool, at: Duration) {
         if frame.rate() != self.rate || frame.is_empty() {
             return;
         }
@@ -48,7 +49,7 @@ impl Ring {
         while !samples.is_empty() {
             let (second, offset) = self.place(self.end);
             let (now, later) = samples.split_at(samples.len().min(self.second() - offset));
-            self.write(second, offset, now);
+            self.write(second, offset, is_still, now);
             self.end += now.len() as u64;
             samples = later;
         }
@@ -60,10 +61,10 @@ impl Ring {
     }
 
     /// Writes within one second.
-    fn write(&mut self, second: usize, offset: usize, samples: &[i16]) {
+    fn write(&mut self, second: usize, offset: usize, is_still: bool, samples: &[i16]) {
         let length = self.second();
         let Some(kept) = self.seconds.get_mut(second) else { return };
-        let audible = samples.iter().any(|sample| sample.unsigned_abs() > Self::FAINT);
+        let audible = !is_still && samples.iter().any(|sample| sample.unsigned_abs() > Self::FAINT);
         self.audible = audible || (self.audible && offset > 0);
         if audible && kept.is_none() {
             *kept = Some(vec![SILENCE; length].into_boxed_slice());
@@ -158,7 +159,7 @@ mod tests {
     fn ring(frames: u32) -> Ring {
         let mut ring = Ring::new(RATE);
         for n in 0..frames {
-            ring.push(&frame(n), PTIME * (n + 1));
+            ring.push(&frame(n), false, PTIME * (n + 1));
         }
         ring
     }
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_line_that_was_silent_has_no_sound_for_that_time() {
         let mut ring = ring(2);
-        ring.push(&frame(7), ms(5_000));
+        ring.push(&frame(7), false, ms(5_000));
         assert_eq!(ring.position(ms(100)), 320, "the next that came after it");
         assert_eq!(ring.position(ms(4_990)), 320 + 80);
     }
@@ -187,7 +188,7 @@ mod tests {
     fn frames_that_came_together_lie_one_behind_the_other() {
         let mut ring = ring(1);
         for value in [7, 8, 9] {
-            ring.push(&frame(value), ms(80));
+            ring.push(&frame(value), false, ms(80));
         }
         assert_eq!(ring.position(ms(20)), 160);
         assert_eq!(ring.position(ms(79)), 160 + 152, "of the first of them");
@@ -216,7 +217,7 @@ mod tests {
         let mut ring = Ring::new(RATE);
         let mut say = |seconds: u32, value: i16| {
             for _ in 0..seconds * 50 {
-                ring.push(&Piece::from_samples(RATE, &[value; 160]).unwrap(), ring.time(ring.end()));
+                ring.push(&Piece::from_samples(RATE, &[value; 160]).unwrap(), false, ring.time(ring.end()));
             }
             let held = ring.seconds.iter().flatten().count();
             (held, ring.read(ring.end() - 160, PTIME).samples().to_vec())
@@ -227,10 +228,23 @@ mod tests {
         assert_eq!(say(3, 8), (4, vec![0; 160]), "the first silence is overwritten");
         assert_eq!(say(4, 8), (0, vec![0; 160]), "and then the voice");
         // A voice that begins within a second has silence before it.
-        ring.push(&Piece::from_samples(RATE, &[8; 100]).unwrap(), ring.time(ring.end()));
-        ring.push(&Piece::from_samples(RATE, &[716; 100]).unwrap(), ring.time(ring.end()));
+        ring.push(&Piece::from_samples(RATE, &[8; 100]).unwrap(), false, ring.time(ring.end()));
+        ring.push(&Piece::from_samples(RATE, &[716; 100]).unwrap(), false, ring.time(ring.end()));
         let read = ring.read(ring.end() - 200, PTIME + PTIME);
         assert_eq!((&read.samples()[..100], &read.samples()[100..]), (&[0; 100][..], &[716; 100][..]));
+    }
+
+    #[test]
+    fn the_noise_of_the_line_takes_no_room_but_beside_a_voice() {
+        let mut ring = Ring::new(RATE);
+        for n in 0..200 {
+            ring.push(&frame(100), n != 120, PTIME * (n + 1));
+        }
+        assert_eq!(ring.seconds.iter().flatten().count(), 1);
+        assert_eq!(ring.read(8_000, PTIME), Frame::silence(RATE, PTIME));
+        assert_eq!(ring.read(120 * 160, PTIME), frame(100));
+        assert_eq!(ring.read(149 * 160, PTIME), frame(100), "with what follows it");
+        assert_eq!(ring.end(), 200 * 160);
     }
 
     #[test]
@@ -240,12 +254,12 @@ mod tests {
         assert!(room <= 1_024 && ring.frames.len() <= 1_001, "{room} for {}", ring.frames.len());
         for n in 0..9_000u32 {
             // Frames of 2 ms: more of them than have room.
-            ring.push(&Piece::from_samples(RATE, &[1; 16]).unwrap(), ms(40_000) + ms(2) * n);
+            ring.push(&Piece::from_samples(RATE, &[1; 16]).unwrap(), false, ms(40_000) + ms(2) * n);
         }
         assert_eq!(ring.frames.len(), Ring::FRAMES);
         let end = ring.end();
-        ring.push(&Piece::empty(SampleRate::HZ_16000), ms(60_000));
-        ring.push(&Piece::silence(SampleRate::HZ_16000, PTIME), ms(60_000));
+        ring.push(&Piece::empty(SampleRate::HZ_16000), false, ms(60_000));
+        ring.push(&Piece::silence(SampleRate::HZ_16000, PTIME), false, ms(60_000));
         assert_eq!(ring.end(), end, "sound at another rate is not kept");
     }
 }

@@ -551,8 +551,8 @@ async fn a_transfer_reaches_the_line_and_its_end_the_call() {
 struct Bound(Box<dyn Line>);
 
 impl Line for Bound {
-    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> std::pin::Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
-        self.0.recv(buffer)
+    fn poll_recv(&mut self, buffer: &mut [u8], cx: &mut std::task::Context<'_>) -> std::task::Poll<LegEvent> {
+        self.0.poll_recv(buffer, cx)
     }
 
     fn send(&mut self, packet: &PacketBuf) {

@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+use super::bells::Bells;
 use super::handle::Request;
 use super::hearing::Hearing;
 use super::replies::{Replies, ReplyEvent, poll_once};
@@ -50,6 +51,8 @@ pub(super) struct Sources {
     /// Ends when the engine stops; `None` once it has.
     pub(super) stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) timer: Timer,
+    /// Who of them has something to tell.
+    pub(super) bells: CallBells,
     /// Where the line writes its datagrams.
     pub(super) buffer: Box<[u8]>,
     /// Which source was served last: the others come first, so that none can starve another.
@@ -58,10 +61,18 @@ pub(super) struct Sources {
     pub(super) in_a_row: u32,
 }
 
-/// The kinds of sources, for taking turns.
+/// The kinds of sources, for taking turns. Each has its bell.
 const SOURCES: usize = 7;
 /// The line among them.
 const LINE: usize = 0;
+/// The replies' streams, among them the voices' that are left unread until more speech is wanted.
+const REPLIES: usize = 3;
+/// The room a recogniser has: asked as long as something waits for it.
+const ROOM: usize = 5;
+/// The bell of the timer, which comes before them.
+const TIMER: usize = SOURCES;
+/// The bells of a call.
+pub(super) type CallBells = Bells<{ SOURCES + 1 }>;
 /// A deadline that is met this much later was not met by us: the machine slept, or other processes had our cores.
 const HELD_UP: Duration = Duration::from_millis(10);
 /// What may come before such a deadline: more than a second of packets, so that a flood never keeps a call from its pacer.
@@ -76,50 +87,89 @@ impl Sources {
     /// Waits for the next thing. The deadline comes before everything else, unless we were [held up](HELD_UP): what came
     /// meanwhile is older than that. The rest take turns. Cancel-safe.
     pub(super) async fn next(&mut self, wants_speech: impl Fn(ReplyId) -> bool, deadline: Option<Instant>) -> Wake {
-        let Self { leg, line_open, hearing, replies, spare, tools, requests, stop, timer, buffer, served, in_a_row } =
-            self;
-        timer.set(deadline);
-        // A socket and a full channel forget whom to wake when a wait for them is dropped, so these live as long as we
-        // wait. The streams are the other ends of channels, which remember.
-        let mut line = line_open.then(|| leg.line.recv(buffer));
+        let Self {
+            leg,
+            line_open,
+            hearing,
+            replies,
+            spare,
+            tools,
+            requests,
+            stop,
+            timer,
+            bells,
+            buffer,
+            served,
+            in_a_row,
+        } = self;
+        if timer.set(deadline) {
+            bells.ring(TIMER);
+        }
+        // A full channel forgets whom to wake when a wait for it is dropped, so this lives as long as we wait.
         let mut room = pin!(hearing.room());
-        let mut poll_source = |source, cx: &mut Context<'_>| match source {
-            LINE => line.as_mut().map_or(Poll::Pending, |line| line.as_mut().poll(cx)).map(Wake::Line),
-            1 => match requests.poll_recv(cx) {
-                Poll::Ready(Some(request)) => Poll::Ready(Wake::Request(request)),
-                // Nobody has a handle any more: the call goes on.
-                Poll::Ready(None) | Poll::Pending => Poll::Pending,
-            },
-            2 => hearing.poll_event(cx).map(Wake::Stt),
-            3 => {
-                spare.poll(cx);
-                replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event))
+        let has_room = |room: Pin<&mut Option<_>>| room.is_some();
+        let mut poll_source = |source, task: &Waker| {
+            // What the call wants and what waits change without a bell, so these two are asked as long as they are there.
+            let asks_always = match source {
+                REPLIES => !replies.is_empty(),
+                ROOM => has_room(room.as_mut()),
+                _ => false,
+            };
+            let waker = match bells.take(source) {
+                Some(waker) => waker,
+                None if asks_always => task,
+                None => return Poll::Pending,
+            };
+            let cx = &mut Context::from_waker(waker);
+            let wake = match source {
+                LINE if *line_open => leg.line.poll_recv(buffer, cx).map(Wake::Line),
+                LINE => Poll::Pending,
+                1 => match requests.poll_recv(cx) {
+                    Poll::Ready(Some(request)) => Poll::Ready(Wake::Request(request)),
+                    // Nobody has a handle any more: the call goes on.
+                    Poll::Ready(None) | Poll::Pending => Poll::Pending,
+                },
+                2 => hearing.poll_event(cx).map(Wake::Stt),
+                REPLIES => {
+                    spare.poll(cx);
+                    replies.poll_event(&wants_speech, cx).map(|(reply, event)| Wake::Reply(reply, event))
+                }
+                4 => tools.poll_result(cx).map(Wake::Tool),
+                ROOM => match room.as_mut().as_pin_mut() {
+                    Some(room) => room.poll(cx).map(|()| Wake::SttRoom),
+                    None => Poll::Pending,
+                },
+                _ => match stop {
+                    Some(stopped) => stopped.as_mut().poll(cx).map(|()| {
+                        *stop = None;
+                        Wake::Stop
+                    }),
+                    None => Poll::Pending,
+                },
+            };
+            if wake.is_ready() {
+                // There may be more.
+                bells.ring(source);
             }
-            4 => tools.poll_result(cx).map(Wake::Tool),
-            5 => match room.as_mut().as_pin_mut() {
-                Some(room) => room.poll(cx).map(|()| Wake::SttRoom),
-                None => Poll::Pending,
-            },
-            _ => match stop {
-                Some(stopped) => stopped.as_mut().poll(cx).map(|()| {
-                    *stop = None;
-                    Wake::Stop
-                }),
-                None => Poll::Pending,
-            },
+            wake
         };
-        poll_fn(|cx| {
-            if let Poll::Ready(due) = timer.poll_due(cx) {
-                if is_held_up(due, Instant::now(), *in_a_row)
-                    && let Poll::Ready(wake) = poll_source(LINE, cx)
-                {
-                    return Poll::Ready(wake);
+        poll_fn(|task| {
+            bells.wake(task.waker());
+            if let Some(waker) = bells.take(TIMER)
+                && let Poll::Ready(due) = timer.poll_due(&mut Context::from_waker(waker))
+            {
+                if is_held_up(due, Instant::now(), *in_a_row) {
+                    // Its bell may be silent: the runtime has not looked at its socket.
+                    bells.ring(LINE);
+                    if let Poll::Ready(wake) = poll_source(LINE, task.waker()) {
+                        return Poll::Ready(wake);
+                    }
                 }
                 return Poll::Ready(Wake::Deadline);
             }
             for step in 1..=SOURCES {
                 let source = (*served + step) % SOURCES;
-                if let Poll::Ready(wake) = poll_source(source, cx) {
+                if let Poll::Ready(wake) = poll_source(source, task.waker()) {
                     *served = source;
                     return Poll::Ready(wake);
                 }
@@ -127,6 +177,18 @@ impl Sources {
             Poll::Pending
         })
         .await
+    }
+
+    /// Asks every source at the next wake: one of them may be another than the one that was asked last.
+    pub(super) fn look_again(&self) {
+        self.bells.ring_all();
+    }
+
+    /// Something was sent over the line, which may still owe it a look.
+    pub(super) fn sent(&self) {
+        if !self.leg.line.sends_at_once() {
+            self.bells.ring(LINE);
+        }
     }
 }
 
@@ -189,13 +251,14 @@ impl Timer {
         Self { sleep: Box::pin(tokio::time::sleep_until(now.into())), deadline: None }
     }
 
-    fn set(&mut self, deadline: Option<Instant>) {
-        if let Some(at) = deadline
-            && deadline != self.deadline
-        {
+    /// Whether it is to be asked again.
+    fn set(&mut self, deadline: Option<Instant>) -> bool {
+        let changes = deadline != self.deadline;
+        if changes && let Some(at) = deadline {
             self.sleep.as_mut().reset(at.into());
         }
         self.deadline = deadline;
+        changes
     }
 
     /// The deadline, once it has come.

@@ -1,9 +1,10 @@
 //! One open line to one party.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::audio::{Codec, OpusSettings};
@@ -111,8 +112,13 @@ pub struct Leg {
 
 /// The moving part of a [`Leg`].
 pub trait Line: Send {
-    /// Waits for the next event; a datagram is written to `buffer`. Cancel-safe: a dropped wait loses nothing.
-    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>>;
+    /// The next event; a datagram is written to `buffer`. Pending: the last waker it was given is woken when to ask again.
+    fn poll_recv(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<LegEvent>;
+    /// Whether what is sent leaves at once. Otherwise it leaves with the next [`poll_recv`](Line::poll_recv), which is owed
+    /// to it.
+    fn sends_at_once(&self) -> bool {
+        false
+    }
     /// Sends one packet now. Never waits; what cannot be sent is dropped and counted.
     fn send(&mut self, packet: &PacketBuf);
     /// Sends one report now, where the line carries RTCP. Never waits, as [`send`](Line::send).
@@ -138,6 +144,13 @@ pub trait Line: Send {
     /// What happened so far.
     fn counters(&self) -> LegCounters {
         LegCounters::default()
+    }
+}
+
+impl dyn Line + '_ {
+    /// Waits for the next event, as [`poll_recv`](Line::poll_recv). Cancel-safe: a dropped wait loses nothing.
+    pub async fn recv(&mut self, buffer: &mut [u8]) -> LegEvent {
+        poll_fn(|cx| self.poll_recv(buffer, cx)).await
     }
 }
 

@@ -1,7 +1,6 @@
 //! A line inside the process: the linked library, tests.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -103,30 +102,28 @@ struct LoopbackLine {
     counters: LegCounters,
 }
 
-impl LoopbackLine {
-    async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
+impl Line for LoopbackLine {
+    fn poll_recv(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<LegEvent> {
         if self.to_peer.is_none() {
-            return LegEvent::Closed;
+            return Poll::Ready(LegEvent::Closed);
         }
         loop {
-            match self.from_peer.recv().await {
-                None => return LegEvent::Closed,
-                Some(FromPeer::Event(event)) => return event,
+            match ready!(self.from_peer.poll_recv(cx)) {
+                None => return Poll::Ready(LegEvent::Closed),
+                Some(FromPeer::Event(event)) => return Poll::Ready(event),
                 Some(FromPeer::Datagram(datagram)) => match buffer.get_mut(..datagram.len()) {
                     Some(room) => {
                         room.copy_from_slice(&datagram);
-                        return LegEvent::Packet(datagram.len());
+                        return Poll::Ready(LegEvent::Packet(datagram.len()));
                     }
                     None => self.counters.malformed += 1,
                 },
             }
         }
     }
-}
 
-impl Line for LoopbackLine {
-    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
-        Box::pin(self.next(buffer))
+    fn sends_at_once(&self) -> bool {
+        true
     }
 
     fn send(&mut self, packet: &PacketBuf) {

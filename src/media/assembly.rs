@@ -138,26 +138,32 @@ impl Assembly {
         [self.jitter.deadline(), self.continuity.deadline()].into_iter().flatten().min()
     }
 
-    /// The next frame and the call time of its last sample, which is never before that of the frame before.
+    /// Makes the next [`frame`](Self::frame) and gives the call time of its last sample, which is never before that of the
+    /// frame before.
     pub(super) fn next(
         &mut self,
         now: Instant,
         report: &mut InboundReport,
         reception: &mut Reception,
-    ) -> Option<(Frame, Instant)> {
-        let (frame, end) = self.next_piece(now, report, reception)?;
+    ) -> Option<Instant> {
+        let end = self.next_piece(now, report, reception)?;
         // Sound is never older than the sound before it.
         let end = self.handed.map_or(end, |handed| handed.max(end));
         self.handed = Some(end);
-        Some((frame, end))
+        Some(end)
     }
 
-    fn next_piece(
-        &mut self,
-        now: Instant,
-        report: &mut InboundReport,
-        reception: &mut Reception,
-    ) -> Option<(Frame, Instant)> {
+    /// The frame that was made last.
+    pub(super) const fn frame(&self) -> &Frame {
+        self.decoders.frame()
+    }
+
+    /// The frame that was made last, to be changed.
+    pub(super) const fn frame_mut(&mut self) -> &mut Frame {
+        self.decoders.frame_mut()
+    }
+
+    fn next_piece(&mut self, now: Instant, report: &mut InboundReport, reception: &mut Reception) -> Option<Instant> {
         loop {
             if self.due.conceal > Duration::ZERO {
                 return Some(self.next_concealed(report));
@@ -169,24 +175,20 @@ impl Assembly {
                 let end = self.left_after();
                 self.missing = Duration::ZERO;
                 self.drift.made_up(piece);
-                return Some((self.decoders.quiet(piece), end));
+                self.decoders.quiet(piece);
+                return Some(end);
             }
             if let Some((length, format)) = self.due.packet.take() {
-                let decoded = self.decoders.decode(format, self.pending.payload());
-                let frame = match decoded {
-                    Ok(mut frame) => {
-                        self.missing = Duration::ZERO;
-                        self.drift.received(&mut frame, self.due.end);
-                        frame
-                    }
-                    Err(_) => {
-                        // It looked like a packet of its codec and is none: as good as lost.
-                        report.undecodable += 1;
-                        self.made_up(length, report);
-                        self.decoders.lost(length, None)
-                    }
-                };
-                return Some((frame, self.due.end));
+                if self.decoders.decode(format, self.pending.payload()).is_ok() {
+                    self.missing = Duration::ZERO;
+                    self.drift.received(self.decoders.frame_mut(), self.due.end);
+                } else {
+                    // It looked like a packet of its codec and is none: as good as lost.
+                    report.undecodable += 1;
+                    self.made_up(length, report);
+                    self.decoders.lost(length, None);
+                }
+                return Some(self.due.end);
             }
             if !self.take_packet(report, reception) {
                 let filled = self.continuity.filled();
@@ -194,7 +196,8 @@ impl Assembly {
                 let concealed = filled < CONCEALABLE && !self.decoders.is_paused();
                 *(if concealed { &mut report.concealed } else { &mut report.filled }) += Continuity::STEP;
                 self.made_up(Continuity::STEP, report);
-                return Some((self.decoders.lost(Continuity::STEP, None), end));
+                self.decoders.lost(Continuity::STEP, None);
+                return Some(end);
             }
         }
     }
@@ -207,7 +210,7 @@ impl Assembly {
     }
 
     /// The next piece of what was lost before the pending packet. The last piece may be in that packet.
-    fn next_concealed(&mut self, report: &mut InboundReport) -> (Frame, Instant) {
+    fn next_concealed(&mut self, report: &mut InboundReport) -> Instant {
         let copies = self.due.packet.filter(|(_, format)| self.decoders.has_copies(*format));
         let copied = copies.map_or(Duration::ZERO, |(length, _)| length);
         let left = self.due.conceal;
@@ -222,7 +225,8 @@ impl Assembly {
         let end = self.left_after();
         self.made_up(piece, report);
         let next = copies.filter(|_| is_last).map(|(_, format)| (format, self.pending.payload()));
-        (self.decoders.lost(piece, next), end)
+        self.decoders.lost(piece, next);
+        end
     }
 
     /// Lines up the next packet that may be handed out; `false`: there is none.

@@ -8,11 +8,13 @@ use super::formats::Formats;
 
 /// The decoders of a line, one for each format, and what fills the gaps between what they decode.
 ///
-/// Any packet may be in any format. What one format's decoder remembers is forgotten when another's turn comes. Allocates
-/// nothing after `new`.
+/// Any packet may be in any format. What one format's decoder remembers is forgotten when another's turn comes. What was
+/// made last stays [here](Decoders::frame): frames are large, and most of one is empty. Allocates nothing after `new`.
 #[derive(Debug)]
 pub(super) struct Decoders {
     rate: SampleRate,
+    /// The sound that was made last.
+    frame: Frame,
     formats: Vec<Format>,
     /// The format of the packet before.
     current: usize,
@@ -41,6 +43,7 @@ impl Decoders {
         });
         Self {
             rate,
+            frame: Frame::empty(rate),
             formats: formats.collect(),
             current: 0,
             concealer: Concealer::new(rate),
@@ -52,6 +55,16 @@ impl Decoders {
     /// Samples a second of everything that comes from here.
     pub(super) const fn rate(&self) -> SampleRate {
         self.rate
+    }
+
+    /// The sound that was made last.
+    pub(super) const fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The sound that was made last, to be changed.
+    pub(super) const fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
     }
 
     /// The codec of a format.
@@ -77,47 +90,47 @@ impl Decoders {
     }
 
     /// Decodes a payload. The first one after a gap is joined to what was made up.
-    pub(super) fn decode(&mut self, format: u8, payload: &[u8]) -> Result<Frame, DecodeError> {
+    pub(super) fn decode(&mut self, format: u8, payload: &[u8]) -> Result<(), DecodeError> {
         self.turn_to(format);
-        let mut frame = self.decoded(|decoder| decoder.decode(payload))?;
-        self.concealer.good(&mut frame);
+        self.make(|decoder, frame| decoder.decode_into(payload, frame))?;
+        self.concealer.good(&mut self.frame);
         (self.gap, self.pause) = (Duration::ZERO, None);
-        Ok(frame)
+        Ok(())
     }
 
     /// Decodes a payload whose place was filled, so that the decoder is where the sender is.
     pub(super) fn catch_up(&mut self, format: u8, payload: &[u8]) {
         self.turn_to(format);
         // What does not decode moves nothing.
-        let _ = self.decoded(|decoder| decoder.decode(payload));
+        let _ = self.make(|decoder, frame| decoder.decode_into(payload, frame));
     }
 
     /// Makes up the next `duration` of sound, at most 60 ms; `next` is the packet behind the gap if it follows at once and
     /// the gap is as long as it.
-    pub(super) fn lost(&mut self, duration: Duration, next: Option<(u8, &[u8])>) -> Frame {
+    pub(super) fn lost(&mut self, duration: Duration, next: Option<(u8, &[u8])>) {
         if self.pause.is_some() {
             return self.quiet(duration);
         }
+        let made = |made: Option<Frame>, frame: &mut Frame| {
+            *frame = made.ok_or(DecodeError::Empty)?;
+            Ok(())
+        };
         let own = match next {
             Some((format, payload)) => {
                 self.turn_to(format);
-                self.decoded(|decoder| decoder.recover(payload).ok_or(DecodeError::Empty)).ok()
+                self.make(|decoder, frame| made(decoder.recover(payload), frame))
             }
-            None if self.gap < Self::OWN => {
-                self.decoded(|decoder| decoder.conceal(duration).ok_or(DecodeError::Empty)).ok()
-            }
-            None => None,
+            None if self.gap < Self::OWN => self.make(|decoder, frame| made(decoder.conceal(duration), frame)),
+            None => Err(DecodeError::Empty),
         };
         self.gap = self.gap.saturating_add(duration);
-        if let Some(frame) = own.filter(|frame| frame.samples().len() == self.rate.samples_in(duration)) {
-            self.concealer.heard(&frame);
-            return frame;
+        if own.is_ok() && self.frame.samples().len() == self.rate.samples_in(duration) {
+            return self.concealer.heard(&self.frame);
         }
-        let frame = self.concealer.lost(duration);
+        self.frame = self.concealer.lost(duration);
         if let Some(format) = self.formats.get_mut(self.current) {
-            format.decoder.follow(&frame);
+            format.decoder.follow(&self.frame);
         }
-        frame
     }
 
     /// The sender will send nothing for a while: its background, in decibels below overload (RFC 3389), stands for it.
@@ -132,11 +145,11 @@ impl Decoders {
     }
 
     /// The next `duration` of a pause: comfort noise as loud as the sender said, or silence.
-    pub(super) fn quiet(&mut self, duration: Duration) -> Frame {
-        match self.pause {
+    pub(super) fn quiet(&mut self, duration: Duration) {
+        self.frame = match self.pause {
             Some(rms) => self.concealer.noise(duration, rms),
             None => Frame::silence(self.rate, duration),
-        }
+        };
     }
 
     /// Another stream begins: what the decoders remember is not of it.
@@ -162,14 +175,18 @@ impl Decoders {
         }
     }
 
-    /// What the current decoder makes, at the line's rate.
-    fn decoded(&mut self, make: impl FnOnce(&mut Decoder) -> Result<Frame, DecodeError>) -> Result<Frame, DecodeError> {
+    /// Has the current decoder make sound, at the line's rate.
+    fn make(
+        &mut self,
+        make: impl FnOnce(&mut Decoder, &mut Frame) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         let Some(format) = self.formats.get_mut(self.current) else { return Err(DecodeError::Empty) };
-        let frame = make(&mut format.decoder)?;
-        let Some(resampler) = &mut format.resampler else { return Ok(frame) };
-        let mut wide = Frame::empty(self.rate);
-        resampler.process(frame.samples(), |piece| _ = wide.push(piece));
-        Ok(wide)
+        let Some(resampler) = &mut format.resampler else { return make(&mut format.decoder, &mut self.frame) };
+        let mut own = Frame::empty(self.rate);
+        make(&mut format.decoder, &mut own)?;
+        self.frame.restart(self.rate);
+        resampler.process(own.samples(), |piece| _ = self.frame.push(piece));
+        Ok(())
     }
 
     /// How long a codec's own concealment is preferred.

@@ -29,8 +29,8 @@ pub(super) struct Echo {
     compared: u64,
     likeness: Likeness,
     /// Pieces of both sides, laid out for comparison.
-    came: Box<[f32; SHORT]>,
-    sent: Box<[f32; SHORT + LAGS]>,
+    came: Box<[f32]>,
+    sent: Box<[f32]>,
 }
 
 /// What a voiced hop is.
@@ -71,8 +71,8 @@ impl Echo {
             noted: false,
             compared: 0,
             likeness: Likeness::new(),
-            came: Box::new([0.0; SHORT]),
-            sent: Box::new([0.0; SHORT + LAGS]),
+            came: nothing(SHORT),
+            sent: nothing(SHORT + LAGS),
         })
     }
 
@@ -83,8 +83,15 @@ impl Echo {
 
     /// What came, up to `end`.
     pub(super) fn came(&mut self, frame: &Frame, end: Instant) {
-        self.theirs.push(frame, end.checked_sub(frame.duration()).unwrap_or(end));
+        let begins = end.checked_sub(frame.duration()).unwrap_or(end);
         (self.judged, self.noted) = (None, false);
+        if self.ours.is_empty() {
+            // Nothing was sent that could come back.
+            self.theirs.pass(frame, begins);
+            self.compared = self.theirs.count();
+            return self.likeness.clear();
+        }
+        self.theirs.push(frame, begins);
         self.compare();
     }
 
@@ -249,14 +256,14 @@ impl Echo {
 /// How what came resembles what was sent, at each lag; the longest comes first.
 #[derive(Debug)]
 struct Likeness {
-    products: Box<[f32; LAGS + 1]>,
-    energies: Box<[f32; LAGS + 1]>,
+    products: Box<[f32]>,
+    energies: Box<[f32]>,
     energy: f32,
 }
 
 impl Likeness {
     fn new() -> Self {
-        Self { products: Box::new([0.0; LAGS + 1]), energies: Box::new([0.0; LAGS + 1]), energy: 0.0 }
+        Self { products: nothing(LAGS + 1), energies: nothing(LAGS + 1), energy: 0.0 }
     }
 
     fn clear(&mut self) {
@@ -291,6 +298,11 @@ impl Likeness {
             .map(|(step, (product, energy))| (step, product * product / (self.energy * energy).max(1.0)));
         scores.max_by(|a, b| a.1.total_cmp(&b.1))
     }
+}
+
+/// Memory for so many numbers, which nobody touches before it is needed: in most calls the two never speak at once.
+fn nothing(numbers: usize) -> Box<[f32]> {
+    vec![0.0; numbers].into_boxed_slice()
 }
 
 /// The sum of products, in lanes that the compiler can keep side by side.

@@ -57,7 +57,8 @@ impl InboundSpec {
 /// The inbound side of a call: packets to frames, activity and keys.
 ///
 /// Our listener is a machine: it needs order, not smoothness, so an in-order packet waits for nothing. After every
-/// `handle_…` drain [`poll`](Inbound::poll); nothing is decoded before it is asked for. After `new` nothing allocates.
+/// `handle_…` drain [`poll`](Inbound::poll); nothing is decoded before it is asked for. After `new` nothing allocates but
+/// room for more packets out of order than ever waited before.
 #[derive(Debug)]
 pub struct Inbound {
     spec: InboundSpec,
@@ -222,6 +223,16 @@ impl Inbound {
 
     /// The next thing heard.
     pub fn poll(&mut self) -> Option<Heard> {
+        self.poll_in_place().map(|heard| heard.with(|| *self.frame()))
+    }
+
+    /// The frame that was heard last.
+    pub const fn frame(&self) -> &Frame {
+        self.assembly.frame()
+    }
+
+    /// The next thing heard; a frame stays [here](Inbound::frame) until it is asked again.
+    pub fn poll_in_place(&mut self) -> Option<Heard<()>> {
         if let Some(note) = self.notes.pop_front() {
             return Some(match note {
                 Note::Up => Heard::Up,
@@ -236,9 +247,9 @@ impl Inbound {
         if self.held {
             return None;
         }
-        let (mut frame, end) = self.assembly.next(self.now, &mut self.report, &mut self.reception)?;
-        let had_key = self.keys.is_sounding();
-        if let Some(digit) = self.keys.hear(&mut frame, self.assembly.missing(), self.now) {
+        let end = self.assembly.next(self.now, &mut self.report, &mut self.reception)?;
+        let (had_key, missing) = (self.keys.is_sounding(), self.assembly.missing());
+        if let Some(digit) = self.keys.hear(self.assembly.frame_mut(), missing, self.now) {
             self.report.digits += 1;
             self.note(Note::Digit(digit));
         }
@@ -249,26 +260,27 @@ impl Inbound {
             // The beginning of a tone, before it was certain, may have sounded like a voice.
             self.note(Note::Change(change));
         }
+        let frame = self.assembly.frame();
         if let Some(echo) = &mut self.echo {
-            echo.came(&frame, end);
+            echo.came(frame, end);
         }
-        let is_real = self.assembly.missing().is_zero() && !self.keys.is_sounding();
-        self.cleaning.take(&frame, is_real, self.now);
+        let is_real = missing.is_zero() && !self.keys.is_sounding();
+        self.cleaning.take(frame, is_real, self.now);
         let notes = &mut self.notes;
-        self.activity.push(&frame, end, self.echo.as_mut(), |change| {
+        self.activity.push(frame, end, self.echo.as_mut(), |change| {
             if notes.len() < Self::NOTES {
                 notes.push_back(Note::Change(change));
             }
         });
         if let Some(detector) = &mut self.beep {
-            detector.push(&frame, |beep| {
+            detector.push(frame, |beep| {
                 if notes.len() < Self::NOTES {
                     let ended = end.checked_sub(beep.ago).unwrap_or(end);
                     notes.push_back(Note::Beep { length: beep.length, ended });
                 }
             });
         }
-        Some(Heard::Frame(frame))
+        Some(Heard::Frame(()))
     }
 
     /// When to call [`handle_timeout`](Inbound::handle_timeout) at the latest.

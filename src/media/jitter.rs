@@ -5,10 +5,17 @@ use std::time::{Duration, Instant};
 /// The reorder window of a listener that is a machine: a packet that is next in order waits for nothing; one behind a gap
 /// waits only while the gap may still be filled.
 ///
-/// Bounded to [`Jitter::SLOTS`] packets of the longest payload, all allocated in `new`.
+/// Bounded to [`Jitter::SLOTS`] packets of the longest payload. `new` allocates room for [`Jitter::AT_ONCE`]; more is made
+/// when more packets than ever before wait, and kept. What was used last is used next: in order, all packets pass through
+/// one slot.
 #[derive(Debug)]
 pub(super) struct Jitter {
-    slots: Box<[Slot]>,
+    slots: Vec<Slot>,
+    /// Which slot each place has, by its [`index`].
+    kept: [Option<u8>; Jitter::SLOTS],
+    /// The slots that nothing is in, and how long a payload may be.
+    free: Vec<u8>,
+    room: usize,
     /// The place to be handed out next.
     next: u64,
     /// Gaps before this place are given up.
@@ -81,6 +88,8 @@ pub(super) enum Inserted {
 impl Jitter {
     /// The most packets that wait: 320 ms at 10 ms a packet.
     pub(super) const SLOTS: usize = 32;
+    /// For so many there is room from the beginning: 120 ms at 20 ms a packet, and two.
+    const AT_ONCE: usize = 8;
     /// How long a gap is waited for: at first, at least, at most.
     pub(super) const WINDOW: Duration = Duration::from_millis(50);
     const LEAST: Duration = Duration::from_millis(20);
@@ -91,7 +100,14 @@ impl Jitter {
         // Places begin far above zero so that packets older than the first have places too.
         let first = 1 << 20;
         Self {
-            slots: (0..Self::SLOTS).map(|_| Slot::empty(room, now)).collect(),
+            slots: (0..Self::AT_ONCE).map(|_| Slot::empty(room, now)).collect(),
+            kept: [None; Self::SLOTS],
+            free: {
+                let mut free = Vec::with_capacity(Self::SLOTS);
+                free.extend((0..Self::AT_ONCE as u8).rev());
+                free
+            },
+            room,
             next: first,
             until: first,
             end: first,
@@ -143,14 +159,20 @@ impl Jitter {
         }
         let since = self.waiting_since();
         let fills = place < self.end;
-        let slot = &mut self.slots[index(place)];
-        match slot.place {
-            Some(taken) if taken == place => return Inserted::Duplicate,
+        match self.kept[index(place)].and_then(|slot| self.slots.get(usize::from(slot))) {
+            Some(taken) if taken.place == Some(place) => return Inserted::Duplicate,
             Some(_) => return Inserted::Full,
             None => {}
         }
+        let number = self.free.pop().unwrap_or_else(|| {
+            // Every other place is kept in a slot of its own, so there are fewer of those than places.
+            self.slots.push(Slot::empty(self.room, packet.at));
+            (self.slots.len() - 1) as u8
+        });
+        let Some(slot) = self.slots.get_mut(usize::from(number)) else { return Inserted::Full };
         slot.copy(packet);
         slot.place = Some(place);
+        self.kept[index(place)] = Some(number);
         self.stored += 1;
         self.end = self.end.max(place + 1);
         if fills && let Some(since) = since {
@@ -198,7 +220,7 @@ impl Jitter {
             return None;
         }
         let mut place = self.next;
-        while self.slot(place).place != Some(place) {
+        while self.slot(place).is_none() {
             if place >= self.until {
                 return None;
             }
@@ -210,20 +232,23 @@ impl Jitter {
         self.next = place + 1;
         self.until = self.until.max(self.next);
         self.stored -= 1;
-        let behind = self.slot(place + 1);
-        let behind = (behind.place == Some(place + 1)).then_some(behind.at);
-        let slot = &mut self.slots[index(place)];
+        let behind = self.slot(place + 1).map(|slot| slot.at);
+        let number = self.kept[index(place)].take()?;
+        self.free.push(number);
+        let slot = self.slots.get_mut(usize::from(number))?;
         slot.place = None;
         Some(Popped { lost, behind, packet: slot })
     }
 
-    fn slot(&self, place: u64) -> &Slot {
-        &self.slots[index(place)]
+    /// What is kept for a place.
+    fn slot(&self, place: u64) -> Option<&Slot> {
+        let slot = self.slots.get(usize::from(self.kept[index(place)]?))?;
+        (slot.place == Some(place)).then_some(slot)
     }
 
     /// Since when something waits behind the gap in front.
     fn waiting_since(&self) -> Option<Instant> {
-        if self.stored == 0 || self.slot(self.next).place == Some(self.next) {
+        if self.stored == 0 || self.slot(self.next).is_some() {
             return None;
         }
         self.slots.iter().filter(|slot| slot.place.is_some()).map(|slot| slot.at).min()

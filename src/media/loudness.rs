@@ -111,9 +111,16 @@ impl Loudness {
         self.factor
     }
 
-    /// Gives a packet's speech of a reply its loudness. `next` is what follows it, as far as it has come; `first`: the
-    /// reply begins with it.
-    pub(super) fn apply(&mut self, speech: &mut [i16], next: &[i16], reply: ReplyId, first: bool, lasts: Duration) {
+    /// Gives a packet's speech of a reply its loudness. `next` is the peak of what follows it, as far as it has come;
+    /// `first`: the reply begins with it.
+    pub(super) fn apply(
+        &mut self,
+        speech: &mut [i16],
+        next: impl FnOnce() -> u16,
+        reply: ReplyId,
+        first: bool,
+        lasts: Duration,
+    ) {
         if !self.enabled {
             return;
         }
@@ -125,16 +132,16 @@ impl Loudness {
             (None, None) => 0.0,
         };
         let wanted = level::gain(decibels);
-        let allowed = |sound: &[i16]| Self::CEILING / f32::from(level::peak(sound)).max(1.0);
+        let allowed = |peak: u16| Self::CEILING / f32::from(peak).max(1.0);
         let begins = if first { wanted } else { self.factor };
         // Only what is amplified can clip.
         let (begins, ends) = if begins <= 1.0 && wanted <= 1.0 {
             (begins, wanted)
         } else {
-            let most = allowed(speech);
+            let most = allowed(level::peak(speech));
             let release = begins.min(most) * level::gain(Self::RELEASE_DB * seconds);
             let lower = wanted.min(1.0);
-            (begins.min(most.max(lower)), wanted.min(release).min(most.max(lower)).min(allowed(next).max(lower)))
+            (begins.min(most.max(lower)), wanted.min(release).min(most.max(lower)).min(allowed(next()).max(lower)))
         };
         self.factor = ends;
         scale(speech, begins, ends);
@@ -230,7 +237,7 @@ mod tests {
             let mut packet = piece.to_vec();
             let after = &sound[((n + 1) * 160).min(sound.len())..];
             let after = &after[..after.len().min(160)];
-            loudness.apply(&mut packet, after, reply, n == 0, PTIME);
+            loudness.apply(&mut packet, || level::peak(after), reply, n == 0, PTIME);
             said.extend(packet);
             let more = (came + 160).min(sound.len());
             loudness.hear(reply, &sound[came..more], RATE);

@@ -19,6 +19,8 @@ pub(super) struct Lowband {
     ring: Box<[f32]>,
     /// Samples since the origin and a ring full of silence before it.
     count: u64,
+    /// How many of the last ones are nothing at all, as far as it matters.
+    nothing: u64,
     origin: Instant,
     started: bool,
 }
@@ -46,6 +48,7 @@ impl Lowband {
             flat: 0.0,
             ring: vec![0.0; Self::KEPT].into_boxed_slice(),
             count: Self::KEPT as u64,
+            nothing: Self::KEPT as u64,
             origin,
             started: false,
         })
@@ -53,6 +56,48 @@ impl Lowband {
 
     /// Takes the next frame, whose first sample is as old as `begins`.
     pub(super) fn push(&mut self, frame: &Frame, begins: Instant) {
+        self.reach(begins);
+        if self.is_still() && frame.samples().iter().all(|&sample| sample == 0) {
+            return self.be_still(frame.samples().len());
+        }
+        let mut rest = frame.samples();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(self.group.len() - self.phase));
+            for (place, &sample) in self.group.iter_mut().skip(self.phase).zip(now) {
+                *place = f32::from(sample);
+            }
+            self.phase += now.len();
+            if self.phase == self.group.len() {
+                self.phase = 0;
+                let value = self.filter.next(&self.group);
+                // A voice falls towards the top; made flatter, two voices resemble each other less.
+                self.flat = value - self.before + 0.5 * self.flat;
+                if self.flat.abs() < NEAR_NOTHING {
+                    self.flat = 0.0;
+                }
+                self.before = value;
+                self.write(self.flat);
+            }
+            rest = later;
+        }
+    }
+
+    /// Takes the next frame for silence, whatever is in it.
+    pub(super) fn pass(&mut self, frame: &Frame, begins: Instant) {
+        self.reach(begins);
+        self.filter.state = [0.0; 4];
+        (self.before, self.flat) = (0.0, 0.0);
+        self.group.fill(0.0);
+        self.be_still(frame.samples().len());
+    }
+
+    /// Whether nothing at all is kept.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.nothing >= Self::KEPT as u64
+    }
+
+    /// Makes up for a step in time.
+    fn reach(&mut self, begins: Instant) {
         let due = samples(begins.saturating_duration_since(self.origin)) + Self::KEPT as u64;
         if !self.started || due.abs_diff(self.count) > samples(Self::SLACK) {
             let gap = due.saturating_sub(self.count).min(Self::KEPT as u64);
@@ -60,19 +105,25 @@ impl Lowband {
             (0..gap).for_each(|_| self.write(0.0));
             self.started = true;
         }
-        for &sample in frame.samples() {
-            if let Some(place) = self.group.get_mut(self.phase) {
-                *place = f32::from(sample);
-            }
-            self.phase += 1;
-            if self.phase == self.group.len() {
-                self.phase = 0;
-                let value = self.filter.next(&self.group);
-                // A voice falls towards the top; made flatter, two voices resemble each other less.
-                self.flat = value - self.before + 0.5 * self.flat;
-                self.before = value;
-                self.write(self.flat);
-            }
+    }
+
+    /// Whether silence would come out of silence.
+    fn is_still(&self) -> bool {
+        self.filter.state == [0.0; 4]
+            && self.before == 0.0
+            && self.flat == 0.0
+            && self.group.iter().take(self.phase).all(|&sample| sample == 0.0)
+    }
+
+    /// So many samples of the line's rate are nothing.
+    fn be_still(&mut self, samples: usize) {
+        self.phase += samples;
+        let groups = self.phase / self.group.len();
+        self.phase %= self.group.len();
+        if self.is_empty() {
+            self.count += groups as u64;
+        } else {
+            (0..groups).for_each(|_| self.write(0.0));
         }
     }
 
@@ -100,14 +151,36 @@ impl Lowband {
     pub(super) fn energy(&self, end: u64, length: usize) -> f32 {
         let kept = self.count.saturating_sub(Self::KEPT as u64);
         let begin = end.saturating_sub(length as u64).max(kept);
-        (begin..end.min(self.count)).map(|at| self.ring[(at % Self::KEPT as u64) as usize].powi(2)).sum()
+        let length = (end.min(self.count).saturating_sub(begin) as usize).min(Self::KEPT);
+        if self.is_empty() || length == 0 {
+            return 0.0;
+        }
+        let (late, early) = self.ring.split_at((begin % Self::KEPT as u64) as usize);
+        let first = early.len().min(length);
+        energy(&early[..first]) + energy(&late[..length - first])
     }
 
     fn write(&mut self, value: f32) {
         self.ring[(self.count % Self::KEPT as u64) as usize] = value;
         self.count += 1;
+        self.nothing = if value == 0.0 { self.nothing.saturating_add(1) } else { 0 };
     }
 }
+
+/// The sum of squares, in lanes that the compiler can keep side by side.
+fn energy(samples: &[f32]) -> f32 {
+    let (lanes, rest) = samples.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for values in lanes {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value * value;
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>()
+}
+
+/// What has died away so far is gone: numbers near nothing are slow.
+const NEAR_NOTHING: f32 = 1e-6;
 
 /// How many samples a time has.
 fn samples(time: Duration) -> u64 {
@@ -121,11 +194,14 @@ fn samples(time: Duration) -> u64 {
 #[derive(Clone, Debug)]
 struct Decimator {
     /// What each number of state adds to all four after a group, and to the last output of the group.
-    kept: [[f32; 5]; 4],
+    kept: [Weights; 4],
     /// What each sample of a group adds to them.
-    added: Box<[[f32; 5]]>,
+    added: Box<[Weights]>,
     state: [f32; 4],
 }
+
+/// What one number adds to the four of state, which the compiler can keep side by side, and to the output.
+type Weights = ([f32; 4], f32);
 
 impl Decimator {
     /// The filters, with the output behind every `factor`-th sample.
@@ -139,8 +215,7 @@ impl Decimator {
                     output = filter.next(output, state);
                 }
             }
-            let [a, b, c, d] = state;
-            [a, b, c, d, output].map(|value| value as f32)
+            (state.map(|value| value as f32), output as f32)
         };
         Self {
             kept: std::array::from_fn(|lane| answer(std::array::from_fn(|at| f64::from(u8::from(at == lane))), None)),
@@ -151,28 +226,29 @@ impl Decimator {
 
     /// Takes a group of samples; the output behind the last.
     fn next(&mut self, group: &[f32]) -> f32 {
-        let mut sums = [0.0; 5];
+        let (mut state, mut output) = ([0.0; 4], 0.0);
         for (value, weights) in self.state.iter().zip(&self.kept) {
-            add(&mut sums, *value, weights);
+            add(&mut state, &mut output, *value, weights);
         }
         for (sample, weights) in group.iter().zip(&self.added) {
-            add(&mut sums, *sample, weights);
+            add(&mut state, &mut output, *sample, weights);
         }
-        let [a, b, c, d, output] = sums;
-        // What has died away is gone: numbers near nothing are slow.
-        let is_gone = a.abs() < 1e-6 && b.abs() < 1e-6 && c.abs() < 1e-6 && d.abs() < 1e-6;
-        self.state = if is_gone { [0.0; 4] } else { [a, b, c, d] };
+        let [a, b, c, d] = state;
+        let is_gone =
+            a.abs() < NEAR_NOTHING && b.abs() < NEAR_NOTHING && c.abs() < NEAR_NOTHING && d.abs() < NEAR_NOTHING;
+        self.state = if is_gone { [0.0; 4] } else { state };
         output
     }
 }
 
 /// Adds a value to each sum by its weight. Written out: it is most of what a test build does.
-fn add(sums: &mut [f32; 5], value: f32, weights: &[f32; 5]) {
-    sums[0] += value * weights[0];
-    sums[1] += value * weights[1];
-    sums[2] += value * weights[2];
-    sums[3] += value * weights[3];
-    sums[4] += value * weights[4];
+#[inline(always)]
+fn add(state: &mut [f32; 4], output: &mut f32, value: f32, weights: &Weights) {
+    state[0] += value * weights.0[0];
+    state[1] += value * weights.0[1];
+    state[2] += value * weights.0[2];
+    state[3] += value * weights.0[3];
+    *output += value * weights.1;
 }
 
 /// A filter of the second order, transposed direct form.
@@ -272,6 +348,34 @@ mod tests {
         assert!(!band.copy(900 + KEPT, &mut piece), "nor what is long gone");
         band.push(&frame, t + ms(60_000));
         assert_eq!((band.count(), band.energy(120_000 + KEPT, 2_000)), (120_040 + KEPT, 0.0));
+    }
+
+    #[test]
+    fn silence_that_is_passed_over_is_silence_and_sound_after_it_is_as_it_would_have_been() {
+        let t = start();
+        let ms = Duration::from_millis;
+        let (mut one, mut other) = (Lowband::new(RATE, t).unwrap(), Lowband::new(RATE, t).unwrap());
+        assert!(one.is_empty());
+        let (silent, voiced) = (Frame::silence(RATE, ms(20)), Frame::from_samples(RATE, &tone(500.0)[..160]).unwrap());
+        let mut was_empty = 0;
+        for n in 0..300 {
+            let frame = if n % 150 < 5 { &voiced } else { &silent };
+            one.push(frame, t + ms(20) * n);
+            // The other takes every sample, however silent.
+            other.nothing = 0;
+            other.before += 1e-30;
+            other.push(frame, t + ms(20) * n);
+            was_empty += u32::from(one.is_empty());
+            let (mut ours, mut theirs) = ([0.0; 1_024], [0.0; 1_024]);
+            assert!(one.copy(one.count(), &mut ours) && other.copy(one.count(), &mut theirs));
+            let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-3, "{off} in frame {n}");
+            assert!((one.energy(one.count(), 1_000) - energy(&theirs[24..])).abs() <= 1e-4 * energy(&theirs[24..]));
+        }
+        assert!((150..250).contains(&was_empty), "{was_empty}");
+        let mut passed = one.clone();
+        passed.pass(&voiced, t + ms(6_000));
+        assert!(passed.is_empty() && passed.count() == one.count() + 40);
     }
 
     #[test]

@@ -142,9 +142,10 @@ impl Mixer {
         self.bed.mix(frame);
     }
 
-    /// One packet's sound.
-    pub(super) fn frame(&mut self, playout: &mut Playout, now: Instant) -> (Frame, Taken) {
-        let mut frame = Frame::silence(self.rate, self.ptime);
+    /// Writes one packet's sound in the place of what `frame` held.
+    pub(super) fn fill(&mut self, frame: &mut Frame, playout: &mut Playout, now: Instant) -> Taken {
+        frame.restart(self.rate);
+        frame.grow(self.rate.samples_in(self.ptime));
         let taken = playout.take(frame.samples_mut(), now);
         if taken.samples == 0 || taken.first {
             self.die_away();
@@ -153,9 +154,7 @@ impl Mixer {
             if self.loudness.is_enabled()
                 && let Some(reply) = taken.reply
             {
-                let mut next: Frame = Frame::silence(self.rate, self.ptime);
-                let there = playout.peek(next.samples_mut());
-                let next = next.samples().get(..there).unwrap_or_default();
+                let next = || playout.peak(self.rate.samples_in(self.ptime));
                 self.loudness.apply(speech, next, reply, taken.first, self.ptime);
             }
             self.speak(speech, taken);
@@ -167,8 +166,8 @@ impl Mixer {
             self.add_tail(frame.samples_mut().get_mut(taken.samples..).unwrap_or_default());
         }
         self.bed.mute(false);
-        self.bed.mix(&mut frame);
-        (frame, taken)
+        self.bed.mix(frame);
+        taken
     }
 
     /// Gives speech its level and its edges.

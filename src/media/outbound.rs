@@ -75,18 +75,19 @@ impl OutboundSpec {
     }
 }
 
-/// What has to be done, and what has happened, in order.
+/// What has to be done, and what has happened, in order. `P` and `F` are what comes with a packet and with a frame: they
+/// themselves, or nothing where they are [left in their places](Outbound::poll_in_place).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Sent {
+pub enum Sent<P = PacketBuf, F = Frame> {
     /// Send this packet now.
-    Packet(PacketBuf),
+    Packet(P),
     /// Tell the far side to throw away what it has buffered.
     ClearFar,
     /// Ask the far side to tell when everything so far was played.
     Mark(u32),
     /// What was put in the packet, for the recorder.
-    Frame(Frame),
+    Frame(F),
     /// It was far too late for the packets of this time: they never leave, and the next one is stamped that much later.
     Skipped(Duration),
     /// The first packet of a reply has just left.
@@ -109,6 +110,23 @@ pub enum Sent {
         /// Which.
         reply: ReplyId,
     },
+}
+
+impl Sent<(), ()> {
+    /// The same with the packet and the frame.
+    fn with(self, packet: impl FnOnce() -> PacketBuf, frame: impl FnOnce() -> Frame) -> Sent {
+        match self {
+            Self::Packet(()) => Sent::Packet(packet()),
+            Self::ClearFar => Sent::ClearFar,
+            Self::Mark(mark) => Sent::Mark(mark),
+            Self::Frame(()) => Sent::Frame(frame()),
+            Self::Skipped(length) => Sent::Skipped(length),
+            Self::Started { reply } => Sent::Started { reply },
+            Self::Ended { reply, heard } => Sent::Ended { reply, heard },
+            Self::Silenced => Sent::Silenced,
+            Self::Underrun { reply } => Sent::Underrun { reply },
+        }
+    }
 }
 
 /// The outbound side of a call: a reply's sound to paced packets, and to the sample what was heard of it.
@@ -143,7 +161,9 @@ pub struct Outbound {
     timestamp: u32,
     /// What follows the packet that was handed out. At most a few.
     after: VecDeque<After>,
-    frame: Option<Frame>,
+    /// The packet and the sound that were made last.
+    packet: PacketBuf,
+    frame: Frame,
     /// Replies sent in full that are not heard in full yet. At most one per living reply.
     ending: VecDeque<(ReplyId, u64)>,
     /// The packet before held speech.
@@ -207,7 +227,8 @@ impl Outbound {
             sequence: next_random(&mut random) as u16 & 0x7FFF,
             timestamp: next_random(&mut random) as u32,
             after: VecDeque::with_capacity(8),
-            frame: None,
+            packet: PacketBuf::EMPTY,
+            frame: Frame::empty(rate),
             ending: VecDeque::with_capacity(Playout::REPLIES),
             talking: false,
             ready: false,
@@ -359,10 +380,25 @@ impl Outbound {
 
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<Sent> {
+        self.poll_in_place().map(|sent| sent.with(|| self.packet, || self.frame))
+    }
+
+    /// The packet that was made last.
+    pub const fn packet(&self) -> &PacketBuf {
+        &self.packet
+    }
+
+    /// What was put in it.
+    pub const fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The next thing to do; a packet and its frame stay [here](Outbound::packet) until it is asked for the next packet.
+    pub fn poll_in_place(&mut self) -> Option<Sent<(), ()>> {
         if let Some(after) = self.after.pop_front() {
             return Some(match after {
                 After::Started(reply) => Sent::Started { reply },
-                After::Frame => Sent::Frame(self.frame.take()?),
+                After::Frame => Sent::Frame(()),
                 After::Mark(mark) => Sent::Mark(mark),
                 After::Silenced => Sent::Silenced,
                 After::Underrun(reply) => Sent::Underrun { reply },
@@ -391,11 +427,8 @@ impl Outbound {
         let late = self.pacer.lateness(ready, self.now);
         self.report.worst_lateness = self.report.worst_lateness.max(late);
         self.report.late += u64::from(late > Self::LATE);
-        match self.packet() {
-            Some(packet) => Some(Sent::Packet(packet)),
-            // Silence that is not sent: what follows it is told all the same.
-            None => self.poll(),
-        }
+        // Silence that is not sent: what follows it is told all the same.
+        if self.make() { Some(Sent::Packet(())) } else { self.poll_in_place() }
     }
 
     /// When to call [`handle_timeout`](Outbound::handle_timeout) at the latest.
@@ -448,62 +481,68 @@ impl Outbound {
         self.keys.is_idle() && self.playout.is_ready(self.rate.samples_in(self.ptime), self.now)
     }
 
-    /// Makes the packet that is due; `None`: it is not sent.
-    fn packet(&mut self) -> Option<PacketBuf> {
+    /// Makes the packet that is due; `false`: it is not sent.
+    fn make(&mut self) -> bool {
         let events = self.spec.telephone_event;
         // What is cut by a key dies away before it: behind the key it would have lost its place.
         if self.keys.begins()
             && let Some(frame) = self.mixer.give_way(&self.playout, events.is_some())
         {
-            return self.sound(frame, Taken::default());
+            self.frame = frame;
+            return self.sound(Taken::default());
         }
         match (self.keys.next(self.timestamp, self.units as u16), events) {
             (Some(KeyPacket::Event { first, timestamp, event, .. }), Some(payload_type)) => {
                 let header = self.header(first, payload_type, timestamp);
-                self.book(Frame::silence(self.rate, self.ptime), Taken::default(), true);
+                self.frame = Frame::silence(self.rate, self.ptime);
+                self.book(Taken::default(), true);
                 self.report.events += 1;
-                Some(PacketBuf::write(header, |payload| copy(&event.to_bytes(), payload)))
+                self.packet.rewrite(header, |payload| copy(&event.to_bytes(), payload));
+                true
             }
             (Some(key), _) => {
-                let mut frame = Frame::silence(self.rate, self.ptime);
+                self.frame = Frame::silence(self.rate, self.ptime);
                 if let KeyPacket::Event { first, sounds: true, event, .. } = key {
-                    self.tone.fill(&mut frame, event, first, event.end);
+                    self.tone.fill(&mut self.frame, event, first, event.end);
                 }
-                self.mixer.under(&mut frame);
-                self.sound(frame, Taken::default())
+                self.mixer.under(&mut self.frame);
+                self.sound(Taken::default())
             }
             (None, _) => {
-                let (frame, taken) = self.mixer.frame(&mut self.playout, self.now);
-                self.sound(frame, taken)
+                let taken = self.mixer.fill(&mut self.frame, &mut self.playout, self.now);
+                self.sound(taken)
             }
         }
     }
 
-    /// A packet of sound. The marker tells where speech begins after silence (RFC 3551 section 4.1).
-    fn sound(&mut self, frame: Frame, taken: Taken) -> Option<PacketBuf> {
-        let is_silent = taken.reply.is_none() && frame.samples().iter().all(|&sample| sample == 0);
+    /// Makes a packet of the frame's sound; `false`: it is not sent. The marker tells where speech begins after silence
+    /// (RFC 3551 section 4.1).
+    fn sound(&mut self, taken: Taken) -> bool {
+        let is_silent = taken.reply.is_none() && self.frame.samples().iter().all(|&sample| sample == 0);
         let deed = self.dtx.next(is_silent);
         let resumes = deed == Deed::Send { resumes: true };
         let marker = resumes || (taken.reply.is_some() && !self.talking);
         let header = self.header(marker, self.spec.payload_type, self.timestamp);
-        let packet = match deed {
-            Deed::Nothing => None,
+        match deed {
+            Deed::Nothing => {}
             // Opus has its own: a packet of silence says that nothing follows.
             Deed::Noise if self.spec.codec != Codec::Opus => {
                 let header = Header { payload_type: self.spec.comfort_noise, ..header };
-                Some(PacketBuf::write(header, |payload| copy(&[NO_NOISE], payload)))
+                self.packet.rewrite(header, |payload| copy(&[NO_NOISE], payload));
             }
-            Deed::Noise | Deed::Send { .. } => Some(PacketBuf::write(header, |payload| self.encode(&frame, payload))),
-        };
-        self.book(frame, taken, deed != Deed::Nothing);
-        packet
-    }
-
-    fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> usize {
-        let Some(resampler) = &mut self.resampler else { return self.encoder.encode(frame.samples(), payload) };
-        let mut narrow: Frame = Frame::empty(self.spec.codec.sample_rate());
-        resampler.process(frame.samples(), |piece| _ = narrow.push(piece));
-        self.encoder.encode(narrow.samples(), payload)
+            Deed::Noise | Deed::Send { .. } => {
+                let Self { packet, frame, encoder, resampler, spec, .. } = self;
+                packet.rewrite(header, |payload| {
+                    let Some(resampler) = resampler else { return encoder.encode(frame.samples(), payload) };
+                    let mut narrow: Frame = Frame::empty(spec.codec.sample_rate());
+                    resampler.process(frame.samples(), |piece| _ = narrow.push(piece));
+                    encoder.encode(narrow.samples(), payload)
+                });
+            }
+        }
+        let is_sent = deed != Deed::Nothing;
+        self.book(taken, is_sent);
+        is_sent
     }
 
     /// The next packet's header.
@@ -511,8 +550,8 @@ impl Outbound {
         Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
-    /// Books a packet with this sound in it, sent or not, and lines up what follows it.
-    fn book(&mut self, frame: Frame, taken: Taken, is_sent: bool) {
+    /// Books a packet with the frame's sound in it, sent or not, and lines up what follows it.
+    fn book(&mut self, taken: Taken, is_sent: bool) {
         let speech = taken.reply.is_some();
         let belongs = self.pacer.sent(speech, self.now);
         self.timestamp = self.timestamp.wrapping_add(self.units);
@@ -521,7 +560,6 @@ impl Outbound {
         if let Some(reply) = taken.reply.filter(|_| taken.first) {
             self.after.push_back(After::Started(reply));
         }
-        self.frame = Some(frame);
         self.after.push_back(After::Frame);
         if let Some(reply) = taken.reply
             && self.spec.far_buffer
@@ -540,7 +578,7 @@ impl Outbound {
     }
 
     /// A reply that was heard in full.
-    fn ended(&mut self) -> Option<Sent> {
+    fn ended(&mut self) -> Option<Sent<(), ()>> {
         while self.ending.len() < Playout::REPLIES
             && let Some(finished) = self.playout.finished()
         {

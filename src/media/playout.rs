@@ -33,6 +33,10 @@ pub(super) struct Playout {
     start: Duration,
     least_start: Duration,
     held: bool,
+    /// The reply whose turn it is, and whether one that may be heard has started: looked for when that changes, not with
+    /// every packet.
+    current: Option<usize>,
+    audible: bool,
 }
 
 #[derive(Debug)]
@@ -103,7 +107,18 @@ impl Playout {
         let pool = Pool::new(rate, Self::MOST, history);
         let tracks = (0..Self::REPLIES).map(|_| Track::empty()).collect();
         let over = VecDeque::with_capacity(Self::REMEMBERED);
-        Self { rate, pool, tracks, over, plays: 0, start, least_start: start, held: false }
+        Self {
+            rate,
+            pool,
+            tracks,
+            over,
+            plays: 0,
+            start,
+            least_start: start,
+            held: false,
+            current: None,
+            audible: false,
+        }
     }
 
     /// A reply is alive: its sound is kept from now on.
@@ -133,6 +148,7 @@ impl Playout {
         {
             track.turn = Some(turn);
             self.plays += 1;
+            self.choose();
         }
     }
 
@@ -234,6 +250,7 @@ impl Playout {
             last: taken > 0 && track.complete && track.waiting() == 0,
         };
         track.started |= taken > 0;
+        self.audible |= track.started;
         if missing {
             (track.running, track.rejoins, track.underran) = (false, true, true);
             self.start = (self.start * 3 / 2).min(Self::LONGEST_START);
@@ -248,10 +265,12 @@ impl Playout {
         let track = &mut self.tracks[index];
         let reply = track.reply.filter(|_| track.complete && track.waiting() == 0)?;
         track.sent = true;
+        let length = track.position;
         if !track.underran {
             self.start = self.start.saturating_sub(Duration::from_millis(20)).max(self.least_start);
         }
-        Some((reply, track.position))
+        self.choose();
+        Some((reply, length))
     }
 
     /// Falls silent and keeps everything; `false`: nothing was to be heard. `heard` says how far the caller has heard a
@@ -272,6 +291,7 @@ impl Playout {
             track.floor = track.floor.max(track.furthest);
         }
         self.held |= any;
+        self.choose();
         any
     }
 
@@ -281,11 +301,18 @@ impl Playout {
         track.map_or(0, |track| track.tape.read(&self.pool, track.position, into))
     }
 
+    /// The largest magnitude of what would be taken next, of so many samples.
+    pub(super) fn peak(&self, samples: usize) -> u16 {
+        let track = self.current().and_then(|index| self.tracks.get(index)).filter(|track| track.running);
+        track.map_or(0, |track| track.tape.peak(&self.pool, track.position, samples))
+    }
+
     /// Goes on from `from`, or else stepped back by `rewind`; by no more than that, and by as much as is kept.
     pub(super) fn resume(&mut self, from: Option<Duration>, rewind: Duration) -> bool {
         if !std::mem::take(&mut self.held) {
             return false;
         }
+        self.choose();
         let back = self.rate.samples_in(rewind.min(Self::REWIND)) as u64;
         let from = from.map(|from| self.rate.samples_in(from) as u64);
         if let Some(index) = self.current() {
@@ -307,8 +334,8 @@ impl Playout {
     }
 
     /// Whether a reply that may be heard, or is being heard, has started.
-    pub(super) fn is_audible(&self) -> bool {
-        self.tracks.iter().any(|track| track.turn.is_some() && track.started)
+    pub(super) const fn is_audible(&self) -> bool {
+        self.audible
     }
 
     /// How many samples of a living reply were sent.
@@ -387,6 +414,7 @@ impl Playout {
             self.pool.free(&mut track.tape);
             track.clear();
         }
+        self.choose();
     }
 
     fn find(&mut self, reply: ReplyId) -> Option<&mut Track> {
@@ -395,6 +423,17 @@ impl Playout {
 
     /// The reply whose turn it is.
     fn current(&self) -> Option<usize> {
+        debug_assert_eq!(self.current, self.chosen(), "it is chosen whenever turns change");
+        self.current
+    }
+
+    /// Turns have changed: whose it is now.
+    fn choose(&mut self) {
+        self.current = self.chosen();
+        self.audible = self.tracks.iter().any(|track| track.turn.is_some() && track.started);
+    }
+
+    fn chosen(&self) -> Option<usize> {
         if self.held {
             return None;
         }

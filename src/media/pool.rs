@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::audio::{SampleRate, level};
 
-/// Blocks of 20 ms of sound, lent to tapes. Allocated as speech comes, so that a call holds as many as its longest answers
-/// needed and no more; taking sound out and giving blocks back never touches the heap.
+/// Blocks of 20 ms of sound, lent to tapes. Allocated as speech comes and, but for [`Pool::SPARE`] of them, given back when a
+/// tape is over: of many calls few hold their longest answer at one time. Taking sound out never touches the heap.
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// Those that are lent, those that are free, and the places of those that were given back.
     blocks: Vec<Box<[i16]>>,
     free: Vec<u16>,
+    given_back: Vec<u16>,
     /// Samples a block.
     block: usize,
     /// The most blocks there may be.
@@ -28,6 +30,9 @@ pub(super) struct Tape {
 }
 
 impl Pool {
+    /// So many blocks stay when nothing is kept: half a second.
+    const SPARE: usize = 25;
+
     /// Room for `most` of sound to come and, for several tapes at once, `history` of sound gone by.
     pub(super) fn new(rate: SampleRate, most: Duration, history: Duration) -> Self {
         let block = rate.samples_in(Duration::from_millis(20)).max(1);
@@ -37,6 +42,7 @@ impl Pool {
         Self {
             blocks: Vec::new(),
             free: Vec::new(),
+            given_back: Vec::new(),
             block,
             most: blocks.min(usize::from(u16::MAX)),
             history: kept as u64,
@@ -45,11 +51,17 @@ impl Pool {
 
     /// A block for a tape, if there may be one more.
     fn take(&mut self) -> Option<u16> {
-        self.free.pop().or_else(|| {
+        let again = || {
+            let place = self.given_back.pop()?;
+            *self.blocks.get_mut(usize::from(place))? = vec![0; self.block].into_boxed_slice();
+            Some(place)
+        };
+        self.free.pop().or_else(again).or_else(|| {
             let next = u16::try_from(self.blocks.len()).ok().filter(|_| self.blocks.len() < self.most)?;
             self.blocks.push(vec![0; self.block].into_boxed_slice());
             // So that giving back never allocates.
             self.free.reserve(self.blocks.len() - self.free.len());
+            self.given_back.reserve(self.blocks.len() - self.given_back.len());
             Some(next)
         })
     }
@@ -88,6 +100,12 @@ impl Pool {
     pub(super) fn free(&mut self, tape: &mut Tape) {
         self.free.extend(tape.blocks.drain(..));
         (tape.begin, tape.end) = (0, 0);
+        for place in self.free.drain(Self::SPARE.min(self.free.len())..) {
+            if let Some(block) = self.blocks.get_mut(usize::from(place)) {
+                *block = Box::default();
+                self.given_back.push(place);
+            }
+        }
     }
 
     /// The samples of a tape from `position` to the end of their block.
@@ -129,6 +147,21 @@ impl Tape {
         done
     }
 
+    /// The largest magnitude of the `samples` from `position` on, as far as they are there.
+    pub(super) fn peak(&self, pool: &Pool, position: u64, samples: usize) -> u16 {
+        let (mut at, to, mut peak) = (position, position.saturating_add(samples as u64), 0);
+        while at < to {
+            let run = pool.run(self, at);
+            let length = run.len().min((to - at) as usize);
+            if length == 0 {
+                break;
+            }
+            peak = peak.max(level::peak(&run[..length]));
+            at += length as u64;
+        }
+        peak
+    }
+
     /// Sum of the squares from `from` to `to`, as far as they are kept.
     pub(super) fn energy(&self, pool: &Pool, from: u64, to: u64) -> u64 {
         let (mut at, mut sum) = (from.max(self.begin), 0);
@@ -165,9 +198,13 @@ mod tests {
         assert_eq!(tape.begin(), 1_120, "1 200 rounded down to a block");
         assert_eq!(tape.read(&pool, 1_000, &mut back), 0);
         assert_eq!(tape.read(&pool, 3_999, &mut back[..10]), 1);
+        assert_eq!(
+            (tape.peak(&pool, 3_000, 500), tape.peak(&pool, 3_990, 160), tape.peak(&pool, 0, 9)),
+            (3_499, 3_999, 0)
+        );
         assert_eq!(tape.energy(&pool, 3_998, 9_999), 3_998 * 3_998 + 3_999 * 3_999);
         pool.free(&mut tape);
-        assert_eq!(pool.free.len(), pool.blocks.len());
+        assert_eq!(pool.free.len() + pool.given_back.len(), pool.blocks.len());
     }
 
     #[test]
@@ -178,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_held_than_was_needed_at_once() {
+    fn no_more_is_held_than_is_needed_at_once() {
         let mut pool = Pool::new(SampleRate::HZ_8000, Duration::from_secs(5), Duration::ZERO);
         let (mut long, mut short) = (Tape::default(), Tape::default());
         for _ in 0..3 {
@@ -187,7 +224,9 @@ mod tests {
             assert_eq!((pool.blocks.len(), pool.free.len()), (201, 0));
             pool.free(&mut long);
             pool.free(&mut short);
-            assert_eq!((pool.blocks.len(), pool.free.len()), (201, 201));
+            assert_eq!((pool.blocks.len(), pool.free.len()), (201, Pool::SPARE));
+            let held = pool.blocks.iter().filter(|block| !block.is_empty()).count();
+            assert_eq!((held, pool.given_back.len()), (Pool::SPARE, 201 - Pool::SPARE));
         }
         assert_eq!(pool.write(&mut short, &[3; 32_000]), 32_000);
         let mut back = [0; 160];

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -20,6 +20,8 @@ use super::{ProviderError, Secret, Tts, TtsSpec, TtsStream};
 const VENDOR: Vendor = Vendor { name: "cartesia", key: "CARTESIA_API_KEY", base_url: "CARTESIA_BASE_URL" };
 /// The speeds of models that have any.
 const SPEEDS: RangeInclusive<f32> = 0.6..=1.5;
+/// How long a context in which all was spoken is still used: half of the time for which the vendor keeps it.
+const QUIET: Duration = Duration::from_millis(500);
 /// How long a connection nobody uses is kept; Cartesia closes it after five minutes.
 const IDLE: Duration = Duration::from_secs(240);
 
@@ -109,7 +111,18 @@ impl Tts for Cartesia {
         let (door, url) = (Arc::clone(&service.door), service.url.clone());
         let settings = service.settings(&spec);
         let format = Format::nearest(spec.rate);
-        open_stream(door, url, Context { service, format, settings, ids: Vec::new(), is_open: false, ended: false })
+        let reply = Context {
+            service,
+            format,
+            settings,
+            ids: Vec::new(),
+            owed: 0,
+            quiet_since: None,
+            heard: None,
+            answers: false,
+            ended: false,
+        };
+        open_stream(door, url, reply)
     }
 }
 
@@ -149,8 +162,9 @@ impl Service {
     }
 }
 
-/// One reply: a context, or more than one when its text comes slowly: the vendor ends a context a second after its last
-/// sound, and its name is not used again.
+/// One reply: a context, or more than one when its text comes slowly, since the vendor ends a context a second after its
+/// last sound. Each text is followed by a flush, whose answer says that it has been spoken: so is known what a context that
+/// ends still owes.
 #[derive(Debug)]
 struct Context {
     service: Arc<Service>,
@@ -158,18 +172,27 @@ struct Context {
     settings: Map<String, Value>,
     /// The names so far, that of the present context last.
     ids: Vec<String>,
-    /// Whether it has text that the vendor has not said to be done with.
-    is_open: bool,
+    /// Texts of it that have not been spoken.
+    owed: usize,
+    /// When the last of them was; `None`: there has been none in this context.
+    quiet_since: Option<Instant>,
+    /// The context that was heard last: each counts time from its own beginning.
+    heard: Option<String>,
+    /// Whether flushes are answered.
+    answers: bool,
     /// Whether the text is complete.
     ended: bool,
 }
 
 impl Context {
-    fn message(&self, transcript: &str, goes_on: bool) -> String {
+    fn message(&self, transcript: &str, goes_on: bool, flush: bool) -> String {
         let mut message = self.settings.clone();
         message.insert("context_id".to_owned(), self.ids.last().cloned().into());
         message.insert("transcript".to_owned(), transcript.into());
         message.insert("continue".to_owned(), goes_on.into());
+        if flush {
+            message.insert("flush".to_owned(), true.into());
+        }
         Value::Object(message).to_string()
     }
 }
@@ -180,26 +203,29 @@ impl Dialect for Context {
     }
 
     fn begin(&mut self) -> Option<String> {
-        (self.is_open, self.ended) = (false, false);
+        self.ids.clear();
+        (self.owed, self.ended) = (0, false);
         None
     }
 
     fn text(&mut self, text: &str) -> Vec<String> {
-        if !self.is_open {
+        let is_old = self.owed == 0 && self.quiet_since.is_none_or(|since| since.elapsed() >= QUIET);
+        if is_old || self.ids.is_empty() {
             self.ids.push(format!("r{}", self.service.contexts.fetch_add(1, Ordering::Relaxed)));
-            self.is_open = true;
+            self.quiet_since = None;
         }
+        self.owed += 1;
         // Verbatim: the vendor puts the texts together as they are.
-        vec![self.message(text, true)]
+        vec![self.message(text, true, false), self.message("", true, true)]
     }
 
     fn end(&mut self) -> Vec<String> {
         self.ended = true;
-        if self.is_open { vec![self.message("", false)] } else { Vec::new() }
+        if self.is_complete() { Vec::new() } else { vec![self.message("", false, false)] }
     }
 
     fn is_complete(&self) -> bool {
-        self.ended && !self.is_open
+        self.ended && self.owed == 0
     }
 
     fn cancel(&mut self) -> Option<String> {
@@ -220,16 +246,28 @@ impl Dialect for Context {
             // Of a reply that was cancelled: what was being made still comes.
             return Ok(Meaning::Nothing);
         }
+        if matches!(message.kind.as_str(), "chunk" | "timestamps") && self.heard != message.context_id {
+            heard.begins_again = true;
+            self.heard.clone_from(&message.context_id);
+        }
         match message.kind.as_str() {
             "chunk" => match base64_simd::STANDARD.decode_to_vec(message.data.unwrap_or_default()) {
                 Ok(bytes) => heard.audio = bytes,
                 Err(_) => return Ok(Meaning::Garbage),
             },
             "timestamps" => heard.spoken = message.word_timestamps.map(|times| Spoken::Words(times.words())),
-            "done" if message.context_id.as_ref() == self.ids.last() => {
-                self.is_open = false;
-                heard.done = self.ended;
-                heard.begins_again = true;
+            "flush_done" => {
+                (self.answers, self.quiet_since) = (true, Some(Instant::now()));
+                self.owed = self.owed.saturating_sub(1);
+                heard.done = self.is_complete();
+            }
+            "done" => {
+                if !self.answers {
+                    self.owed = 0;
+                }
+                heard.done = self.is_complete();
+                // What it still owes comes as if of another context.
+                self.heard = None;
             }
             "error" => return Err(self.failed(&message)),
             _ => {}

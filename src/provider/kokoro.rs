@@ -12,6 +12,7 @@ use crate::audio::SampleRate;
 
 use super::http::{self, Vendor};
 use super::voice::{Chunks, Fetch, SoundReader, Source, open_segments};
+use super::warmth::Warmth;
 use super::{ProviderError, Secret, Tts, TtsSpec, TtsStream};
 
 const VENDOR: Vendor = Vendor { name: "kokoro", key: "KOKORO_API_KEY", base_url: "KOKORO_BASE_URL" };
@@ -61,6 +62,7 @@ struct Service {
     url: Url,
     authorization: Option<HeaderValue>,
     client: reqwest::Client,
+    warmth: Warmth,
 }
 
 impl Kokoro {
@@ -73,7 +75,7 @@ impl Kokoro {
         };
         let client = http::client(&VENDOR, &base)?;
         let url = http::endpoint(&base, "v1/audio/speech");
-        Ok(Self(Arc::new(Service { config, url, authorization, client })))
+        Ok(Self(Arc::new(Service { config, url, authorization, client, warmth: Warmth::default() })))
     }
 }
 
@@ -85,6 +87,10 @@ impl Tts for Kokoro {
     fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
         let config = &self.0.config;
         Some(format!("kokoro {} {}", config.model, spec.voice.as_ref().unwrap_or(&config.voice)))
+    }
+
+    fn warm(&self) {
+        self.0.warmth.open(&self.0.client, &self.0.url);
     }
 
     fn open(&self, spec: TtsSpec) -> TtsStream {

@@ -2,8 +2,9 @@
 //!
 //! One trait each: `open(spec)` gives a stream; dropping the stream cancels whatever is behind it. One module a vendor,
 //! whatever traits it serves: [`Deepgram`] hears; [`OpenAiChat`], [`OpenAiResponses`] and [`Anthropic`] think;
-//! [`OpenAiSpeech`] and [`ElevenLabs`] speak. Each takes its own configuration with a base address of its own, so that
-//! any server of the same protocol can stand in.
+//! [`OpenAiSpeech`], [`ElevenLabs`], [`Cartesia`], [`Aura`], [`Rime`], [`Kokoro`], [`Piper`] and [`Espeak`] speak; [`Cached`]
+//! says fixed lines from memory. Each takes its own configuration with a base address of its own, so that any server of the
+//! same protocol can stand in.
 //!
 //! Errors say who failed, in which of few ways, and what to do; they hold the vendors' short codes but never their
 //! sentences, which may repeat what was said.
@@ -14,6 +15,7 @@
 mod anthropic;
 mod assemblyai;
 mod aura;
+mod cached;
 mod cartesia;
 mod deepgram;
 mod elevenlabs;
@@ -53,6 +55,7 @@ mod whisper;
 pub use anthropic::{Anthropic, AnthropicConfig};
 pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
 pub use aura::{Aura, AuraConfig};
+pub use cached::{Cached, SoundCache};
 pub use cartesia::{Cartesia, CartesiaConfig};
 pub use deepgram::{Deepgram, DeepgramConfig, Flux, FluxConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, ElevenLabsScribe, ElevenLabsScribeConfig, ElevenLabsTransport};

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::http::{self, Vendor};
 use super::voice::{Chunks, Fetch, SoundReader, Source, open_segments};
+use super::warmth::Warmth;
 use super::{ProviderError, Secret, Tts, TtsSpec, TtsStream};
 
 const VENDOR: Vendor = Vendor { name: "piper", key: "PIPER_API_KEY", base_url: "PIPER_BASE_URL" };
@@ -57,6 +58,7 @@ struct Service {
     url: Url,
     authorization: Option<HeaderValue>,
     client: reqwest::Client,
+    warmth: Warmth,
 }
 
 impl Piper {
@@ -73,7 +75,7 @@ impl Piper {
             "//" => http::endpoint(&base, ""),
             _ => base,
         };
-        Ok(Self(Arc::new(Service { config, url, authorization, client })))
+        Ok(Self(Arc::new(Service { config, url, authorization, client, warmth: Warmth::default() })))
     }
 }
 
@@ -85,6 +87,10 @@ impl Tts for Piper {
     fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
         let voice = spec.voice.as_ref().unwrap_or(&self.0.config.voice);
         Some(format!("piper {voice}").trim_end().to_owned())
+    }
+
+    fn warm(&self) {
+        self.0.warmth.open(&self.0.client, &self.0.url);
     }
 
     fn open(&self, spec: TtsSpec) -> TtsStream {

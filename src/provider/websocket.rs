@@ -1,6 +1,9 @@
 //! WebSockets to vendors: dialling with headers and a deadline, and saying goodbye when dropped.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,7 +84,8 @@ impl Dialer {
             .max_message_size(Some(MESSAGE))
             .max_frame_size(Some(MESSAGE));
         let connector = self.tls.clone().map_or(Connector::Plain, Connector::Rustls);
-        let dial = async {
+        // In a box: a session is as large as its largest step, and this one is over soon.
+        let dial = Box::pin(async {
             let Some(proxy) = &self.proxy else {
                 let dial = connect_async_tls_with_config(request, Some(config), true, Some(connector));
                 return dial.await.map_err(|error| self.failed(error));
@@ -92,7 +96,7 @@ impl Dialer {
             stream.set_nodelay(true).map_err(|error| lost(error.to_string()))?;
             let dial = client_async_tls_with_config(request, stream, Some(config), Some(connector));
             dial.await.map_err(|error| self.failed(error))
-        };
+        });
         match tokio::time::timeout(http::CONNECT_TIMEOUT, dial).await {
             Ok(Ok((stream, _))) => Ok(Socket { stream, farewell: farewell.map(Message::text), closed: false }),
             Ok(Err(error)) => Err(error),
@@ -162,7 +166,12 @@ impl Socket {
 
     /// Sends a message; `false` when the connection is dead or stuck.
     pub(super) async fn send(&mut self, message: Message) -> bool {
-        matches!(tokio::time::timeout(SEND_TIMEOUT, self.stream.send(message)).await, Ok(Ok(())))
+        let mut sending = pin!(self.stream.send(message));
+        // Nearly always the network takes it at once, and no timer is needed.
+        match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+            Poll::Ready(sent) => sent.is_ok(),
+            Poll::Pending => matches!(tokio::time::timeout(SEND_TIMEOUT, sending).await, Ok(Ok(()))),
+        }
     }
 
     /// Sends a message if that goes without waiting; `false` when it did not.

@@ -101,16 +101,26 @@ impl PacketBuf {
     pub const MAX_PAYLOAD: usize = 1_280;
     const CAPACITY: usize = HEADER_LEN + Self::MAX_PAYLOAD;
 
+    /// Room for a packet, with nothing in it.
+    pub const EMPTY: Self = Self { len: 0, bytes: [0; Self::CAPACITY] };
+
     /// Writes a packet whose payload `fill` produces: it is given the room there is and returns how much it used.
     pub fn write(header: Header, fill: impl FnOnce(&mut [u8]) -> usize) -> Self {
-        let mut bytes = [0; Self::CAPACITY];
+        let mut packet = Self::EMPTY;
+        packet.rewrite(header, fill);
+        packet
+    }
+
+    /// Writes a packet as [`write`](Self::write) does, in the place of this one.
+    pub fn rewrite(&mut self, header: Header, fill: impl FnOnce(&mut [u8]) -> usize) {
+        let Self { len, bytes } = self;
         bytes[0] = 0x80;
         bytes[1] = (header.payload_type.0 & 0x7F) | if header.marker { 0x80 } else { 0 };
         bytes[2..4].copy_from_slice(&header.sequence.to_be_bytes());
         bytes[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
         bytes[8..12].copy_from_slice(&header.ssrc.0.to_be_bytes());
         let filled = fill(&mut bytes[HEADER_LEN..]).min(Self::MAX_PAYLOAD);
-        Self { len: (HEADER_LEN + filled) as u16, bytes }
+        *len = (HEADER_LEN + filled) as u16;
     }
 
     /// The packet as it goes on the wire.

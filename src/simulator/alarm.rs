@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::future::{Future, pending};
 use std::io;
+use std::pin::Pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -47,8 +49,32 @@ impl Alarm {
     pub(super) async fn until_some(&self, due: Option<Instant>) {
         match due {
             Some(due) => self.until(due).await,
-            None => std::future::pending().await,
+            None => pending().await,
         }
+    }
+}
+
+/// A wait that is asked for again and again: it is ordered once for each instant.
+pub(super) struct Standing {
+    alarm: Alarm,
+    due: Option<Instant>,
+    wait: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Standing {
+    /// Waits for nothing yet.
+    pub(super) fn new(alarm: &Alarm) -> Self {
+        Self { alarm: alarm.clone(), due: None, wait: Box::pin(pending()) }
+    }
+
+    /// Waits until `due`, for ever when there is none. Cancel-safe.
+    pub(super) async fn until_some(&mut self, due: Option<Instant>) {
+        if due != self.due {
+            let alarm = self.alarm.clone();
+            (self.due, self.wait) = (due, Box::pin(async move { alarm.until_some(due).await }));
+        }
+        self.wait.as_mut().await;
+        (self.due, self.wait) = (None, Box::pin(pending()));
     }
 }
 
@@ -171,6 +197,21 @@ mod tests {
         }
         assert_eq!(waiting.0.len(), Alarm::WAITING);
         assert!(last.unwrap().try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_standing_wait_that_is_given_up_goes_on_and_a_new_instant_replaces_it() {
+        let (alarm, start) = (Alarm::start().unwrap(), Instant::now());
+        let mut standing = Standing::new(&alarm);
+        let due = |ms: u32| Some(start + ms * MS);
+        for _ in 0..3 {
+            assert!(futures_util::FutureExt::now_or_never(standing.until_some(due(20_000))).is_none());
+        }
+        standing.until_some(due(20)).await;
+        assert!((20 * MS..20_000 * MS).contains(&start.elapsed()));
+        // The same instant again has passed already, and nothing is pending for ever.
+        standing.until_some(due(20)).await;
+        assert!(futures_util::FutureExt::now_or_never(standing.until_some(None)).is_none());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! A voice that speaks Cartesia's protocol: `GET /tts/websocket`, a WebSocket with contexts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +70,8 @@ fn failure(status: StatusCode, code: &str, message: &str) -> Response {
 struct Cartesia {
     /// How often each open context was flushed.
     flushes: HashMap<String, u64>,
+    /// The open contexts that want to be told of words.
+    timed: HashSet<String>,
 }
 
 /// A message of the client.
@@ -94,6 +96,8 @@ struct Input {
     max_buffer_delay_ms: Option<u64>,
     #[serde(default)]
     generation_config: Option<GenerationConfig>,
+    #[serde(default)]
+    add_timestamps: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,6 +136,7 @@ impl Tongue for Cartesia {
         let context = input.context_id.clone();
         if input.cancel {
             self.flushes.remove(&context);
+            self.timed.remove(&context);
             return Ok(vec![Wish::Cancel(context)]);
         }
         let wrong = |what: &str| Wrong::within(&context, what);
@@ -146,6 +151,9 @@ impl Tongue for Cartesia {
         let speed = input.generation_config.as_ref().and_then(|config| config.speed).unwrap_or(1.0);
         if !(0.6..=1.5).contains(&speed) {
             return Err(wrong("speed must be from 0.6 to 1.5"));
+        }
+        if input.add_timestamps && self.timed.len() < MOST_TIMED {
+            self.timed.insert(context.clone());
         }
         let mut wishes = Vec::new();
         if !text.is_empty() {
@@ -168,6 +176,9 @@ impl Tongue for Cartesia {
     }
 
     fn words(&mut self, context: &str, words: &[(String, u32, u32)], base_ms: u32) -> Vec<Message> {
+        if !self.timed.contains(context) {
+            return Vec::new();
+        }
         let times = |time: fn(&(String, u32, u32)) -> u32| -> Vec<f64> {
             words.iter().map(|word| f64::from(base_ms + time(word)) / 1_000.0).collect()
         };
@@ -190,6 +201,7 @@ impl Tongue for Cartesia {
 
     fn done(&mut self, context: &str) -> Vec<Message> {
         self.flushes.remove(context);
+        self.timed.remove(context);
         vec![message(&json!({"type": "done", "context_id": context, "done": true, "status_code": 200}))]
     }
 
@@ -212,3 +224,4 @@ fn message(body: &Value) -> Message {
 }
 
 const MOST_PARAMETERS: usize = 100;
+const MOST_TIMED: usize = 64;

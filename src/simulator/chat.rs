@@ -76,6 +76,12 @@ pub(super) async fn complete(
     let dialect = prefix.and_then(|Path(path)| Dialect::named(path.get("prefix")?)).unwrap_or_default();
     let key = Key::authorization(&headers, &["Bearer"]);
     let key = if dialect.needs_key() { Key::Given(key) } else { Key::Later };
+    let whole: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // Nothing befalls what is refused for its fields: the same request is about to come in other words.
+    if let Some(refusal) = dialect.refuses(&whole) {
+        state.note(Service::Llm, |log| (log.requests, log.refused) = (log.requests + 1, log.refused + 1));
+        return refusal;
+    }
     let mut session = match state.admit(Service::Llm, key) {
         Ok(session) => session,
         Err(refusal) => return refused_by(dialect, refusal),
@@ -86,16 +92,11 @@ pub(super) async fn complete(
         let error = json!({"message": message, "type": "invalid_request_error", "param": param, "code": null});
         dialect.failure(StatusCode::BAD_REQUEST, error)
     };
-    let whole: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let Ok(request) = serde_json::from_value::<Request>(whole.clone()) else {
+    let Ok(request) = serde_json::from_value::<Request>(whole) else {
         return bad(&mut session, "We could not parse the JSON body of your request.", None);
     };
     if let Err((message, param)) = request.check() {
         return bad(&mut session, message, Some(param));
-    }
-    if let Some(refusal) = dialect.refuses(&whole, &request.model) {
-        session.refuse();
-        return refusal;
     }
     let (session, plan) = match request.asked().plan(session).await {
         Ok(planned) => planned,

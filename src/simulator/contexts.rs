@@ -220,7 +220,17 @@ enum End {
 
 impl<T: Tongue> Talk<T> {
     async fn serve(mut self, mut socket: WebSocket) {
-        match self.converse(&mut socket).await {
+        let end = self.converse(&mut socket).await;
+        if matches!(end, End::Left | End::Close) {
+            // What was asked for has been said.
+            let is_idle = |context: &&mut Context| {
+                context.sent > 0
+                    && context.items.is_empty()
+                    && !matches!(context.next, Some((_, Step::Sound(..) | Step::Mark(_))))
+            };
+            self.contexts.iter_mut().filter(is_idle).for_each(|context| context.session.complete());
+        }
+        match end {
             End::Drop | End::Left => {}
             End::Close => close(&mut socket, 1000, "").await,
             End::Wrong(wrong) => {
@@ -292,8 +302,8 @@ impl<T: Tongue> Talk<T> {
                 Wish::Finish(id) => {
                     if let Some(context) = self.contexts.iter_mut().find(|context| context.id == id) {
                         context.finished = true;
-                        if context.items.is_empty() {
-                            // The end of its life, if that was coming, comes at once.
+                        if matches!(context.next, Some((_, Step::Done))) {
+                            // The end of its life, which comes at once.
                             context.next = None;
                         }
                     } else if T::CLOSES {

@@ -58,7 +58,7 @@ pub(super) async fn listen(
 }
 
 /// The key of `Sec-WebSocket-Protocol: token, <key>`, which is how browsers send it.
-fn protocol_key(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split_once(',')?;
     ["token", "bearer"].contains(&scheme.trim()).then(|| key.trim())
 }

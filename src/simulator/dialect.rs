@@ -83,9 +83,11 @@ impl Dialect {
     }
 
     /// The refusal of a request that holds a field it does not take.
-    pub(super) fn refuses(self, body: &Value, model: &str) -> Option<Response> {
+    pub(super) fn refuses(self, body: &Value) -> Option<Response> {
         match self {
-            Self::OpenAi if REASONING.iter().any(|name| model.starts_with(name)) => {
+            Self::OpenAi
+                if REASONING.iter().any(|name| body["model"].as_str().is_some_and(|model| model.starts_with(name))) =>
+            {
                 let why = |field: &str, code: &str, more: &str| {
                     let message = format!("Unsupported parameter: '{field}' is not supported with this model.{more}");
                     let error =

@@ -118,6 +118,11 @@ pub(super) enum Cut {
 }
 
 impl Trouble {
+    /// It is over.
+    pub(super) fn heal(&mut self) {
+        self.kind = None;
+    }
+
     /// The status to refuse the request with.
     pub(super) fn status(&self) -> Option<u16> {
         match self.kind {

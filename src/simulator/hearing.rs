@@ -1,6 +1,7 @@
 //! One open stream of a recogniser, whatever vendor's protocol it speaks.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::conversation::Service;
 
+use super::alarm::Standing;
 use super::fault::Cut;
 use super::lines::Lines;
 use super::prompter::Order;
@@ -27,8 +29,9 @@ pub(super) trait Tongue: Send + 'static {
     /// Says what the recogniser reports.
     fn report(&mut self, report: &Report, out: &mut Outbox);
 
-    /// So much sound was heard in all, and what there was to report of it was.
-    fn heard(&mut self, _heard: Duration, _out: &mut Outbox) {}
+    /// So much sound was heard in all, and what there was to report of it was. A voice that was heard and is not settled
+    /// yet has been silent for `silence`.
+    fn heard(&mut self, _heard: Duration, _silence: Option<Duration>, _out: &mut Outbox) {}
 
     /// The client is done and has been told everything: what is said last, after `heard` of sound.
     fn end(&mut self, heard: Duration, out: &mut Outbox);
@@ -55,6 +58,8 @@ pub(super) enum Taken {
     Sound(Vec<u8>),
     /// It wants what there is. The name is for the log.
     Finalize(&'static str),
+    /// From here on so much silence ends an utterance. The name is for the log.
+    Endpointing(&'static str, Duration),
     /// A sign of life and no more. The name is for the log.
     Noted(&'static str),
     /// It is done. The name is for the log.
@@ -150,11 +155,21 @@ impl<T: Tongue> Hearing<T> {
         self.listen(socket).await
     }
 
+    /// Its trouble is over: what comes is served.
+    pub(super) fn heal(&mut self) {
+        self.session.trouble.heal();
+        (self.is_silent, self.is_deaf) = (false, false);
+    }
+
     /// Says what is left to say at such an end.
     pub(super) async fn finish(mut self, mut socket: WebSocket, end: End) {
         match end {
             End::Drop => {}
-            End::Close(code, reason) => close(&mut socket, code, reason).await,
+            End::Close(code, reason) => {
+                if self.flush(&mut socket).await.is_ok() {
+                    close(&mut socket, code, reason).await;
+                }
+            }
             End::Done => {
                 self.recogniser.close();
                 let heard = self.recogniser.heard();
@@ -177,6 +192,10 @@ impl<T: Tongue> Hearing<T> {
         let mut idle_due = idle_after(Instant::now());
         let mut cut_due = self.session.trouble.cut_due();
         let mut orders = state.orders.subscribe();
+        // Kept from message to message: each costs more to set up than to ask.
+        let mut reports = Standing::new(&state.alarm);
+        let mut idling = pin!(tokio::time::sleep_until(idle_due.unwrap_or_else(Instant::now).into()));
+        let mut stopped = pin!(state.stopped());
         loop {
             tokio::select! {
                 message = socket.recv() => {
@@ -187,7 +206,7 @@ impl<T: Tongue> Hearing<T> {
                         Err(end) => return end,
                     }
                 }
-                () = state.alarm.until_some(self.recogniser.poll_timeout()) => {
+                () = reports.until_some(self.recogniser.poll_timeout()) => {
                     self.recogniser.handle_timeout(Instant::now());
                 }
                 () = state.alarm.until_some(cut_due.map(|(at, _)| at)) => match cut_due.take() {
@@ -201,12 +220,13 @@ impl<T: Tongue> Hearing<T> {
                     // The state outlives its streams; what a busy stream missed is lost.
                     Err(_) => {}
                 },
-                () = tokio::time::sleep_until(idle_due.unwrap_or_else(Instant::now).into()), if idle_due.is_some() => {
-                    if let Some((_, code, reason)) = idle {
-                        return End::Close(code, reason);
-                    }
-                }
-                () = state.stopped() => return End::Close(1001, "the simulator stops"),
+                () = &mut idling, if idle_due.is_some() => match (idle, idle_due) {
+                    (Some((_, code, reason)), Some(due)) if due <= Instant::now() => return End::Close(code, reason),
+                    // Something came since it was set.
+                    (_, Some(due)) => idling.as_mut().reset(due.into()),
+                    (_, None) => {}
+                },
+                () = &mut stopped => return End::Close(1001, "the simulator stops"),
             }
             if let Err(end) = self.flush(socket).await {
                 return end;
@@ -229,12 +249,17 @@ impl<T: Tongue> Hearing<T> {
                 if !self.is_deaf {
                     self.recogniser.hear(&samples, Instant::now());
                     self.report();
-                    self.tongue.heard(self.recogniser.heard(), &mut self.out);
+                    let silence = self.recogniser.silence();
+                    self.tongue.heard(self.recogniser.heard(), silence, &mut self.out);
                 }
             }
             Taken::Finalize(name) => {
                 self.count(name);
                 self.recogniser.finalize(Instant::now());
+            }
+            Taken::Endpointing(name, silence) => {
+                self.count(name);
+                self.recogniser.set_endpointing(silence);
             }
             Taken::Noted(name) => self.count(name),
             Taken::Done(name) => {

@@ -114,6 +114,6 @@ async fn admit(state: &Arc<State>) -> Result<Session, StatusCode> {
 }
 
 fn refused(status: StatusCode, error: &str, message: &str) -> Response {
-    let detail: Value = json!({"detail": {"error": error, "message": message, "type": "invalid_request_error"}});
+    let detail: Value = json!({"detail": {"error": error, "message": message}});
     (status, Json(detail)).into_response()
 }

@@ -1,8 +1,8 @@
 //! HANDS · small servers that speak the vendors' own protocols, for the demo, tests and benchmarks.
 //!
-//! [`Simulators`] listens on one loopback socket and is a recogniser (Deepgram), language models (OpenAI chat completions
-//! in several [`Dialect`]s, OpenAI responses, Anthropic messages) and voices (ElevenLabs, OpenAI speech, Cartesia, Deepgram,
-//! Rime, Kokoro, Piper), each in the vendor's wire protocol, each proved with the
+//! [`Simulators`] listens on one loopback socket and is a recogniser (Deepgram, Flux, AssemblyAI, Gladia), language
+//! models (OpenAI chat completions in several [`Dialect`]s, OpenAI responses, Anthropic messages) and voices (ElevenLabs,
+//! OpenAI speech, Cartesia, Deepgram, Rime, Kokoro, Piper), each in the vendor's wire protocol, each proved with the
 //! vendor's own SDK (`tests/interop/sdk_*.py`). What they say comes from scripts, how long they take from
 //! [`SimulatorConfig`], and they break on command: [`Fault`], or `POST /simulator/faults`. What they received is at
 //! `GET /simulator/log`.
@@ -17,6 +17,7 @@
 mod alarm;
 mod answering;
 mod anthropic;
+mod assemblyai;
 mod aura;
 mod calendar;
 mod cartesia;
@@ -28,6 +29,8 @@ mod dialect;
 mod ear;
 mod elevenlabs;
 mod fault;
+mod flux;
+mod gladia;
 mod hearing;
 mod lines;
 mod local_voices;

@@ -193,6 +193,16 @@ impl Recogniser {
         self.reports.pop_front()
     }
 
+    /// From here on so much silence ends an utterance.
+    pub(super) fn set_endpointing(&mut self, silence: Duration) {
+        self.options.endpointing = Some(silence);
+    }
+
+    /// How long the voice that is being heard has been silent; `None`: none is.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.utterance.as_ref().map(|utterance| self.heard.saturating_sub(utterance.end))
+    }
+
     /// Audio heard.
     pub(super) fn heard(&self) -> Duration {
         self.heard

@@ -23,8 +23,9 @@ use super::fault::{Fault, FaultKind, FaultRequest};
 use super::prompter::{Cue, Order, Utter};
 use super::state::{Received, State};
 use super::{
-    anthropic, aura, cartesia, chat, deepgram, elevenlabs, local_voices, multi_context, realtime_transcription,
-    responses, rime, scribe, sherpa, soniox, speech, speechmatics, stream_input, transcription, vosk,
+    anthropic, assemblyai, aura, cartesia, chat, deepgram, elevenlabs, flux, gladia, local_voices, multi_context,
+    realtime_transcription, responses, rime, scribe, sherpa, soniox, speech, speechmatics, stream_input, transcription,
+    vosk,
 };
 
 /// Simulated speech services on one listener. Dropping it stops them and ends their connections.
@@ -82,7 +83,17 @@ impl Simulators {
         &self.state.config
     }
 
-    /// The recogniser's base URL; clients add `/v1/listen` and use `ws` for `http`.
+    /// The base URL of the AssemblyAI-like recogniser; clients add `/v3/ws` and use `ws` for `http`.
+    pub fn assemblyai_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the Gladia-like recogniser; clients add `/v2/live`.
+    pub fn gladia_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The recogniser's base URL; clients add `/v1/listen`, or `/v2/listen` for turns, and use `ws` for `http`.
     pub fn deepgram_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -161,8 +172,12 @@ impl Simulators {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let key = || self.config().key.clone().unwrap_or_else(|| "simulated".to_owned());
         vec![
+            ("ASSEMBLYAI_BASE_URL", self.assemblyai_url()),
+            ("ASSEMBLYAI_API_KEY", key()),
             ("DEEPGRAM_BASE_URL", self.deepgram_url()),
             ("DEEPGRAM_API_KEY", key()),
+            ("GLADIA_BASE_URL", self.gladia_url()),
+            ("GLADIA_API_KEY", key()),
             ("OPENAI_BASE_URL", self.openai_url()),
             ("OPENAI_API_KEY", key()),
             ("ANTHROPIC_BASE_URL", self.anthropic_url()),
@@ -260,8 +275,11 @@ fn router(state: Arc<State>) -> Router {
             .route("/v1/text-to-speech/{voice}/stream", post(elevenlabs::speak))
             .route("/v1/text-to-speech/{voice}/stream-input", get(stream_input::open))
             .merge(anthropic::routes())
+            .merge(assemblyai::routes())
             .merge(aura::routes())
             .merge(cartesia::routes())
+            .merge(flux::routes())
+            .merge(gladia::routes())
             .merge(multi_context::routes())
             .merge(responses::routes())
             .merge(rime::routes())

@@ -19,6 +19,7 @@ use crate::conversation::Service;
 use super::alarm::Alarm;
 use super::config::SimulatorConfig;
 use super::fault::{Cut, Faults, Trouble};
+use super::gladia;
 use super::lines::Lines;
 use super::prompter::{ORDERS, Order, Requests};
 use super::voice::Speech;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// The place in the script when all connections share one.
     pub(super) lines: Lines,
+    /// Sessions of the Gladia-like recogniser without a connection.
+    pub(super) gladia: gladia::Sessions,
     /// What befalls the recogniser's open streams.
     pub(super) orders: broadcast::Sender<Order>,
     /// The different requests the model has had.
@@ -83,6 +86,7 @@ impl State {
         }
         Ok(Self {
             lines: Lines::new(Arc::new(config.recogniser.script.clone())),
+            gladia: gladia::Sessions::default(),
             orders: broadcast::Sender::new(ORDERS),
             requests: Arc::default(),
             voices: Arc::default(),
@@ -309,8 +313,14 @@ impl Session {
                     () = pieces.closed() => {}
                     () = session.state.stopped() => {}
                 },
-                // An error as body makes the server drop the connection.
-                Err(Cut::Drop) => drop(pieces.send(Err(io::Error::other("dropped on command"))).await),
+                // An error as body makes the server drop the connection, and with it what it has not yet written.
+                Err(Cut::Drop) => {
+                    while pieces.capacity() < Outlet::PIECES && !pieces.is_closed() {
+                        tokio::task::yield_now().await;
+                    }
+                    session.state.alarm.until(Instant::now() + Outlet::WRITTEN).await;
+                    drop(pieces.send(Err(io::Error::other("dropped on command"))).await);
+                }
             }
         });
         let body = stream::unfold(body, |mut body| async move { body.recv().await.map(|piece| (piece, body)) });
@@ -339,6 +349,8 @@ pub(super) struct Outlet(mpsc::Sender<Result<Bytes, io::Error>>);
 impl Outlet {
     /// Pieces that may wait for a slow client.
     const PIECES: usize = 8;
+    /// How long after it was taken a piece is surely on the wire.
+    const WRITTEN: Duration = Duration::from_millis(2);
 
     /// Writes a piece. When the client is gone, the whole work is about to be dropped.
     pub(super) async fn send(&self, piece: impl Into<Bytes>) {

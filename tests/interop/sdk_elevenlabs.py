@@ -11,6 +11,12 @@ import time
 from elevenlabs.client import ElevenLabs
 from elevenlabs.core.api_error import ApiError
 from elevenlabs.types.alignment import Alignment
+from elevenlabs.types.close_context import CloseContext
+from elevenlabs.types.flush_context import FlushContext
+from elevenlabs.types.initialise_context import InitialiseContext
+from elevenlabs.types.initialize_connection_multi import InitializeConnectionMulti
+from elevenlabs.types.keep_context_alive import KeepContextAlive
+from elevenlabs.types.send_text_multi import SendTextMulti
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -184,6 +190,51 @@ def _():
             raise AssertionError("it went on")
         except TimeoutError:
             pass
+
+
+def contexts(messages, until):
+    """Sends messages over contexts; gives what came up to the `until`-th end of a context."""
+    url = f"{SOCKET}/v1/text-to-speech/{VOICE}/multi-stream-input?model_id=eleven_flash_v2_5&output_format=ulaw_8000&auto_mode=true"
+    heard = []
+    with connect(url, additional_headers={"xi-api-key": "simulated"}) as socket:
+        for message in messages:
+            socket.send(json.dumps(message))
+        while sum(message.get("isFinal") is True for message in heard) < until:
+            heard.append(json.loads(socket.recv(timeout=5)))
+    return heard
+
+
+@proof.check("multi-stream-input: contexts speak side by side, each with its own end")
+def _():
+    # The messages are those of the SDK's types, which has no client for them.
+    messages = [
+        InitializeConnectionMulti(text=" ", context_id="one").dict(exclude_none=True),
+        InitialiseContext(text=" ", context_id="two").dict(exclude_none=True),
+        SendTextMulti(text=SENTENCE + " ", context_id="one").dict(exclude_none=True),
+        SendTextMulti(text="Please hold the line. ", context_id="two").dict(exclude_none=True),
+        # A keep-alive: it ends nothing.
+        KeepContextAlive(text="", context_id="one").dict(exclude_none=True),
+        FlushContext(context_id="one", flush=True).dict(exclude_none=True),
+        CloseContext(context_id="two", close_context=True).dict(exclude_none=True),
+        CloseContext(context_id="one", close_context=True).dict(exclude_none=True),
+    ]
+    heard = contexts(messages, 2)
+    for name, words in (("one", WORDS), ("two", 4)):
+        own = [m for m in heard if m["contextId"] == name]
+        assert own[-1]["isFinal"] is True, own[-1]
+        seconds = sum(len(base64.b64decode(m["audio"])) for m in own[:-1]) / 8000
+        assert 0.25 < seconds / words < 0.5, (name, seconds)
+        chars = "".join(char for m in own[:-1] for char in Alignment(**m["alignment"]).chars)
+        assert len(chars.split()) == words, chars
+
+
+@proof.check("multi-stream-input: a sixth context is refused")
+def _():
+    try:
+        contexts([{"text": " ", "context_id": str(n)} for n in range(6)], 1)
+        raise AssertionError("it was accepted")
+    except (ConnectionClosed, TimeoutError) as error:
+        assert isinstance(error, ConnectionClosed) and error.rcvd.code == 1008, error
 
 
 proof.end()

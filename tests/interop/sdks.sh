@@ -13,8 +13,8 @@ read -r -t 20 urls <&"${SIMULATORS[0]}"
 url() { "$INTEROP_PYTHON" -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$urls" "$1"; }
 
 status=0
-for sdk in deepgram openai elevenlabs scribe soniox speechmatics transcription vosk; do
+for sdk in anthropic assemblyai cartesia deepgram deepgram_speak elevenlabs flux gladia openai responses scribe soniox speechmatics transcription vosk; do
     echo "-- $sdk"
-    "$INTEROP_PYTHON" "sdk_$sdk.py" "$(url "$sdk")" || status=1
+    "$INTEROP_PYTHON" "sdk_$sdk.py" "$(url "${sdk%%_*}")" || status=1
 done
 exit "$status"

@@ -52,7 +52,7 @@ class Simulators:
         assert "Simulated" in self.process.stdout.readline()
         self.environment = {}
         # As many vendors as there are; this one is the last.
-        while "ELEVENLABS_API_KEY" not in self.environment:
+        while "PIPER_BASE_URL" not in self.environment:
             name, value = self.process.stdout.readline().strip().removeprefix("export ").split("=", 1)
             self.environment[name] = value
 

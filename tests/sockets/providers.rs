@@ -5,6 +5,7 @@
 mod chat;
 mod deepgram;
 mod elevenlabs;
+mod espeak;
 mod realtime;
 mod recognisers;
 pub(crate) mod server;

@@ -215,7 +215,7 @@ impl Work for Look<'_> {
         let (newest, before) = if self.newest == 0 { (first, second) } else { (second, first) };
         newest.take(&encoded, machine);
         let bands = self.surroundings.take_bands(&magnitudes);
-        Chances::read(&Inputs { cells: [newest.said, before.said], levels: self.levels, bands })
+        Chances::read(&Inputs { cells: [newest.said, before.said], levels: self.levels, bands }, machine)
     }
 }
 

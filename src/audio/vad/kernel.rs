@@ -19,7 +19,17 @@ pub(super) trait Machine: Copy {
         inputs: &[[i32; ALL]],
         lanes: [usize; WANTED],
     ) -> [[i32; GROUP]; WANTED];
+
+    /// Adds sums to outputs, each times its own scale and one for all.
+    fn scale(self, outputs: &mut [f32; GROUP], sums: &[i32; GROUP], scales: &[f32; GROUP], scale: f32);
+
+    /// Adds rows of weights to sums, each times its value, one row after the other.
+    fn weigh<const BLOCKS: usize>(self, sums: &mut [Block; BLOCKS], values: &[f32], rows: &[[Block; BLOCKS]]);
 }
+
+/// Numbers that are added and multiplied side by side.
+pub(super) type Block = [f32; LANES];
+pub(super) const LANES: usize = 8;
 
 /// Any machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +57,26 @@ impl Machine for Plain {
         }
         sums
     }
+
+    #[inline(always)]
+    fn scale(self, outputs: &mut [f32; GROUP], sums: &[i32; GROUP], scales: &[f32; GROUP], scale: f32) {
+        let mut row = 0;
+        while row < GROUP {
+            outputs[row] += sums[row] as f32 * (scales[row] * scale);
+            row += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn weigh<const BLOCKS: usize>(self, sums: &mut [Block; BLOCKS], values: &[f32], rows: &[[Block; BLOCKS]]) {
+        for (&value, row) in values.iter().zip(rows) {
+            for (sums, weights) in sums.iter_mut().zip(row) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += value * weight;
+                }
+            }
+        }
+    }
 }
 
 /// x86-64 with AVX2, as about every server has it.
@@ -70,6 +100,31 @@ impl Machine for pulp::x86::V3 {
             }
         }
         sums.map(pulp::cast)
+    }
+
+    #[inline(always)]
+    fn scale(self, outputs: &mut [f32; GROUP], sums: &[i32; GROUP], scales: &[f32; GROUP], scale: f32) {
+        let Self { avx, .. } = self;
+        let scale = avx._mm256_set1_ps(scale);
+        let places = outputs.as_chunks_mut::<LANES>().0.iter_mut().zip(sums.as_chunks::<LANES>().0);
+        for ((outputs, sums), scales) in places.zip(scales.as_chunks::<LANES>().0) {
+            let sums = avx._mm256_cvtepi32_ps(pulp::cast(*sums));
+            let added = avx._mm256_mul_ps(sums, avx._mm256_mul_ps(pulp::cast(*scales), scale));
+            *outputs = pulp::cast(avx._mm256_add_ps(pulp::cast(*outputs), added));
+        }
+    }
+
+    #[inline(always)]
+    fn weigh<const BLOCKS: usize>(self, sums: &mut [Block; BLOCKS], values: &[f32], rows: &[[Block; BLOCKS]]) {
+        let Self { avx, .. } = self;
+        let mut totals = sums.map(|sums| pulp::cast::<_, core::arch::x86_64::__m256>(sums));
+        for (&value, row) in values.iter().zip(rows) {
+            let value = avx._mm256_set1_ps(value);
+            for (total, weights) in totals.iter_mut().zip(row) {
+                *total = avx._mm256_add_ps(*total, avx._mm256_mul_ps(value, pulp::cast(*weights)));
+            }
+        }
+        *sums = totals.map(pulp::cast);
     }
 }
 
@@ -132,6 +187,33 @@ impl<W: Work> pulp::NullaryFnOnce for On<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_machine_scales_and_weighs_alike_to_the_bit() {
+        struct Both([i32; GROUP], [f32; GROUP], [f32; 5], [[Block; 3]; 5]);
+        impl Work for &Both {
+            type Result = ([f32; GROUP], [Block; 3]);
+            #[inline(always)]
+            fn run(self, machine: impl Machine) -> Self::Result {
+                let (mut outputs, mut sums) = (self.1, self.3[1]);
+                machine.scale(&mut outputs, &self.0, &self.1, 0.37);
+                machine.weigh(&mut sums, &self.2, &self.3);
+                (outputs, sums)
+            }
+        }
+        let value = |n: usize| ((n * 7_919) % 1_013) as f32 / 97.0 - 5.0;
+        let both = Both(
+            std::array::from_fn(|n| (n as i32 - 16) * 16_777_259),
+            std::array::from_fn(value),
+            std::array::from_fn(|n| value(n + 40)),
+            std::array::from_fn(|a| std::array::from_fn(|b| std::array::from_fn(|c| value(a * 24 + b * 8 + c)))),
+        );
+        let (outputs, sums) = Width::Plain.run(&both);
+        assert_eq!(Width::best().run(&both), (outputs, sums));
+        assert_eq!(outputs[3], both.1[3] + both.0[3] as f32 * (both.1[3] * 0.37));
+        let by_hand = (0..5).fold(both.3[1][2][7], |sum, row| sum + both.2[row] * both.3[row][2][7]);
+        assert_eq!(sums[2][7], by_hand);
+    }
 
     #[test]
     fn every_machine_sums_alike_and_as_by_hand() {

@@ -1,5 +1,6 @@
 //! From what the network's cells say to what is wanted to be known.
 
+use super::kernel::{Block, LANES, Machine};
 use super::silero::{CELLS, logistic, tanh};
 use super::surroundings::{BANDS, LEVELS};
 
@@ -29,7 +30,7 @@ impl Chances {
 
     /// Reads them out by a layer of [`UNITS`] and one behind it, which `fixtures/vad/readout.py` trained.
     #[inline(always)]
-    pub(super) fn read(inputs: &Inputs) -> Self {
+    pub(super) fn read(inputs: &Inputs, machine: impl Machine) -> Self {
         let [newest, before] = &inputs.cells;
         let [above, loud] = &inputs.bands;
         let (weights, sums, outputs, bias) = &WEIGHTS;
@@ -37,14 +38,9 @@ impl Chances {
         for values in [newest.as_slice(), before, &inputs.levels, above, loud] {
             let (now, later) = rows.split_at(values.len());
             rows = later;
-            for (&value, weights) in values.iter().zip(now) {
-                let mut unit = 0;
-                while unit < UNITS {
-                    sums[unit] += value * weights[unit];
-                    unit += 1;
-                }
-            }
+            machine.weigh(&mut sums, values, now);
         }
+        let sums = sums.as_flattened_mut();
         let mut unit = 0;
         while unit < UNITS {
             sums[unit] = tanh(sums[unit]);
@@ -62,18 +58,21 @@ const UNITS: usize = 24;
 const OUTPUTS: usize = 4;
 const INPUTS: usize = 2 * CELLS + LEVELS + 2 * BANDS;
 
-type Weights = ([[f32; UNITS]; INPUTS], [f32; UNITS], [[f32; UNITS]; OUTPUTS], [f32; OUTPUTS]);
+/// One number of each unit.
+type Units = [Block; UNITS / LANES];
+type Weights = ([Units; INPUTS], Units, [[f32; UNITS]; OUTPUTS], [f32; OUTPUTS]);
 
 static WEIGHTS: Weights = {
     let bytes = include_bytes!("readout.bin");
     assert!(bytes.len() == size_of::<f32>() * (INPUTS * UNITS + UNITS + OUTPUTS * UNITS + OUTPUTS), "its size");
-    let mut weights: Weights = ([[0.0; UNITS]; INPUTS], [0.0; UNITS], [[0.0; UNITS]; OUTPUTS], [0.0; OUTPUTS]);
+    let nothing = [[0.0; LANES]; UNITS / LANES];
+    let mut weights: Weights = ([nothing; INPUTS], nothing, [[0.0; UNITS]; OUTPUTS], [0.0; OUTPUTS]);
     let mut row = 0;
     while row < INPUTS {
-        weights.0[row] = floats(bytes, row * UNITS);
+        weights.0[row] = units(bytes, row * UNITS);
         row += 1;
     }
-    weights.1 = floats(bytes, row * UNITS);
+    weights.1 = units(bytes, row * UNITS);
     let mut output = 0;
     while output < OUTPUTS {
         weights.2[output] = floats(bytes, (row + 1 + output) * UNITS);
@@ -82,6 +81,16 @@ static WEIGHTS: Weights = {
     weights.3 = floats(bytes, (row + 1 + OUTPUTS) * UNITS);
     weights
 };
+
+const fn units(bytes: &[u8], from: usize) -> Units {
+    let mut units = [[0.0; LANES]; UNITS / LANES];
+    let mut block = 0;
+    while block < units.len() {
+        units[block] = floats(bytes, from + block * LANES);
+        block += 1;
+    }
+    units
+}
 
 const fn floats<const COUNT: usize>(bytes: &[u8], from: usize) -> [f32; COUNT] {
     let (bytes, _) = bytes.as_chunks::<4>();

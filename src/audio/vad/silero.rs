@@ -121,11 +121,8 @@ fn add<const WANTED: usize, const ALL: usize, const ROWS: usize>(
     for (group, (tiles, scales)) in groups.zip(matrix.scales.as_chunks::<GROUP>().0).enumerate() {
         let sums = machine.multiply(tiles, inputs, lanes);
         for (output, (sums, lane)) in outputs.iter_mut().zip(sums.iter().zip(lanes)) {
-            let mut row = 0;
-            while row < GROUP {
-                output[group * GROUP + row] += sums[row] as f32 * (scales[row] * scale[lane]);
-                row += 1;
-            }
+            let rows = &mut output.as_chunks_mut::<GROUP>().0[group];
+            machine.scale(rows, sums, scales, scale[lane]);
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::audio::Codec;
 use crate::conversation::{Denoising, Pii, ToolSpec};
-use crate::dialogue::{Backups, DialogueSpec, Direction, Screening, Speculation, SttMode, Timing, ToolRule};
+use crate::dialogue::{
+    Backups, DialogueSpec, Direction, Normalise, Pronunciation, Screening, Speculation, SttMode, Timing, ToolRule,
+};
 use crate::rtp::PayloadType;
 
 use super::super::{Ambience, CallSpec, LineSpec, RtcpSpec, SoundSpec};
@@ -98,6 +100,8 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
         cut_in,
         backchannel,
         backchannels,
+        normalise,
+        pronunciations,
         backups,
         speculation,
         timing,
@@ -187,6 +191,10 @@ pub(super) fn put_spec(line: &mut String, spec: &CallSpec) {
     put_option(line, "cut_in", cut_in);
     put_option(line, "backchannel", if *backchannel { "1" } else { "0" });
     put_option(line, "backchannels", &backchannels.join("\n"));
+    put_option(line, "normalise", normalise.name());
+    for Pronunciation { written, spoken } in pronunciations {
+        put_option(line, "pronunciation", &format!("{written}\n{spoken}"));
+    }
     for (name, value) in super::line::options(wire) {
         put_option(line, name, &value);
     }
@@ -238,6 +246,11 @@ fn set_option(dialogue: &mut DialogueSpec, name: &str, value: &str) -> Option<()
         "cut_in" => dialogue.cut_in = value.to_owned(),
         "backchannel" => dialogue.backchannel = value == "1",
         "backchannels" => dialogue.backchannels = value.lines().map(str::to_owned).collect(),
+        "normalise" => dialogue.normalise = Normalise::from_name(value)?,
+        "pronunciation" => {
+            let (written, spoken) = value.split_once('\n')?;
+            dialogue.pronunciations.push(Pronunciation { written: written.to_owned(), spoken: spoken.to_owned() });
+        }
         "stt_mode" => dialogue.stt_mode = SttMode::from_name(value)?,
         _ => return None,
     }
@@ -266,6 +279,8 @@ pub(super) fn spec(line: &str) -> Option<CallSpec> {
     let mut dialogue = DialogueSpec { direction, ..DialogueSpec::default() };
     // Calls whose logs do not tell of it did not think ahead.
     dialogue.speculation.enabled = false;
+    // And their voices were given what the model wrote.
+    dialogue.normalise = Normalise::Off;
     for slot in texts_mut(&mut dialogue) {
         *slot = text(next()?)?;
     }
@@ -384,6 +399,10 @@ mod tests {
         dialogue.cut_in = "One moment!".into();
         dialogue.backchannel = true;
         dialogue.backchannels = vec!["hm".into(), "ja ja".into()];
+        dialogue.normalise = Normalise::Light;
+        let pronunciation =
+            |written: &str, spoken: &str| Pronunciation { written: written.into(), spoken: spoken.into() };
+        dialogue.pronunciations = vec![pronunciation("Nguyen", "Win"), pronunciation("SQL", "sequel = 1%")];
         let format = |payload_type, codec| Format { payload_type: PayloadType(payload_type), codec };
         let line = LineSpec {
             others: [format(9, Codec::G722), format(0, Codec::Pcmu)].into_iter().collect(),

@@ -312,6 +312,18 @@ fn marks_alone_are_not_handed_to_the_backup() {
 }
 
 #[test]
+fn a_backup_begins_with_the_number_that_was_not_heard_to_its_end() {
+    let text = "That house costs you $125 before tax and after it.";
+    let mut stage = asked(vec![says(text)]);
+    stage.voice_limit = Some(6);
+    stage.run(14_000);
+    let asked: Vec<&str> =
+        stage.log.iter().map(|(_, line)| &**line).filter(|line| line.contains("by the backup")).collect();
+    assert!(asked.len() == 1 && asked[0].contains("\"one hundred twenty-five dollars before tax"), "{:?}", stage.log);
+    assert_eq!(stage.said(), [(text.to_owned(), false)]);
+}
+
+#[test]
 fn words_during_the_gap_take_the_floor_and_what_was_heard_before_it_stays() {
     let mut stage = asked(vec![says(TEN), says("Stopping.")]);
     (stage.voice_limit, stage.voices[1]) = (Some(4), DEAD);

@@ -9,6 +9,7 @@ mod listening;
 mod own_voice;
 mod properties;
 mod speculation;
+mod spoken;
 mod stage;
 mod tools;
 mod troubles;

@@ -1,8 +1,10 @@
 //! What the driver does when a call turns to the services that stand by, with outputs made for the test.
 
 use std::future::{pending, poll_fn};
-use std::task::Poll;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
@@ -12,18 +14,21 @@ use crate::call::{CallSpec, DialogueSpec};
 use crate::conversation::Transcript;
 use crate::conversation::TranscriptKind::Final;
 use crate::engine::{LlmSettings, Providers, Standby};
+use crate::gateway::Line;
 use crate::gateway::loopback::{self, LoopbackPeer};
 use crate::provider::{
     Llm, LlmRequest, LlmStream, NoTools, Stt, SttCommand, SttSpec, SttStream, Tts, TtsCommand, TtsSpec, TtsStream,
 };
+use crate::rtp::{Header, PacketBuf, PayloadType, Ssrc};
 
-const PTIME: Duration = Duration::from_millis(20);
+/// What a recogniser is given at once, whatever is in it.
+const PTIME: Duration = Duration::from_millis(40);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a service was told, and by which name it goes.
 #[derive(Clone, PartialEq, Debug)]
 enum Told {
-    Heard(&'static str, Piece),
+    Heard(&'static str, Vec<i16>),
     Asked(&'static str),
     Opened(&'static str),
     Spoke(&'static str, String),
@@ -42,11 +47,11 @@ impl Stt for Service3 {
     fn open(&self, _: SttSpec) -> SttStream {
         let Self { name, told, is_deaf } = self.clone();
         SttStream::spawn(move |mut commands, events| async move {
-            while let Some(SttCommand::Audio { rate, samples }) = commands.recv().await {
+            while let Some(SttCommand::Audio { samples, .. }) = commands.recv().await {
                 let event = if is_deaf {
                     SttEvent::Failed(ProviderError::new(Failure::Unavailable, "deaf"))
                 } else {
-                    told.send(Told::Heard(name, Piece::from_samples(rate, &samples).unwrap())).await.unwrap();
+                    told.send(Told::Heard(name, samples.into())).await.unwrap();
                     let text = name.to_owned();
                     SttEvent::Transcript(Transcript { kind: Final, text, confidence: 1.0, audio_end: Some(PTIME) })
                 };
@@ -130,7 +135,7 @@ impl Bench {
         self.driver.carry_out(output, now);
     }
 
-    /// The next frame of the caller, each of its own value, 20 ms after the one before.
+    /// The next frame of the caller, each of its own value, 40 ms after the one before.
     fn frame(&mut self) {
         self.frames += 1;
         self.out(Output::Transcribe(frame(self.frames)));
@@ -158,7 +163,7 @@ impl Bench {
 
 fn frame(value: i16) -> Piece {
     // Of the values a telephone has: what is heard again was kept as µ-law.
-    Piece::from_samples(SampleRate::HZ_8000, &[24 + value * 8; 160]).unwrap()
+    Piece::from_samples(SampleRate::HZ_8000, &[132 + value * 16; 320]).unwrap()
 }
 
 #[tokio::test]
@@ -167,13 +172,13 @@ async fn the_second_recogniser_hears_what_the_first_one_missed() {
     assert_eq!(bench.driver.services.backups(), crate::call::Backups { stt: true, llm: true, tts: true });
     for value in 1..=3 {
         bench.frame();
-        assert_eq!(bench.told().await, Told::Heard("first", frame(value)));
+        assert_eq!(bench.told().await, Told::Heard("first", frame(value).samples().into()));
     }
     bench.out(Output::Rehear { since: PTIME });
     let Told::Heard("second", again) = bench.told().await else { panic!("another recogniser") };
-    assert_eq!(again.samples(), [[40; 160], [48; 160]].concat(), "in one piece");
+    assert_eq!(again, [[164; 320], [180; 320]].concat(), "in one piece");
     bench.frame();
-    assert_eq!(bench.told().await, Told::Heard("second", frame(4)));
+    assert_eq!(bench.told().await, Told::Heard("second", frame(4).samples().into()));
     // Of the first one nothing is heard any more, and times are those of the call.
     let Wake::Stt(Some(SttEvent::Transcript(transcript))) = bench.wake().await else { panic!("words") };
     assert_eq!((transcript.text.as_str(), transcript.audio_end), ("second", Some(2 * PTIME)));
@@ -195,7 +200,7 @@ async fn a_recogniser_that_failed_is_replaced_without_a_gap() {
         bench.out(Output::Rehear { since: Duration::ZERO });
         if has_standby {
             let Told::Heard("second", again) = bench.told().await else { panic!("the second one") };
-            assert_eq!(again.samples(), [[32; 160], [40; 160]].concat());
+            assert_eq!(again, [[148; 320], [164; 320]].concat());
         } else {
             assert!(matches!(bench.wake().await, Wake::Stt(Some(SttEvent::Failed(_)))), "the same one, once more");
         }
@@ -276,4 +281,49 @@ async fn a_tool_that_is_given_up_is_stopped_and_makes_room() {
     let Wake::Tool(result) = bench.wake().await else { panic!("the one too many is refused") };
     assert_eq!(result.id, "17");
     assert!(stopped.try_recv().is_err(), "the others run on");
+}
+
+/// A line that sends when it is looked at, as those over a stream do.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Seen>>);
+
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Seen {
+    looks: u32,
+    waiting: u32,
+    sent: u32,
+}
+
+impl Line for Slow {
+    fn poll_recv(&mut self, _: &mut [u8], _: &mut Context<'_>) -> Poll<LegEvent> {
+        let mut seen = self.0.lock().unwrap();
+        seen.looks += 1;
+        seen.sent += std::mem::take(&mut seen.waiting);
+        Poll::Pending
+    }
+
+    fn send(&mut self, _: &PacketBuf) {
+        self.0.lock().unwrap().waiting += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_looked_at_when_it_says_so_or_was_sent_something() {
+    let mut bench = bench(false, false);
+    let line = Slow::default();
+    bench.driver.sources.leg.line = Box::new(line.clone());
+    for _ in 0..3 {
+        assert!(bench.driver.sources.next(|_| true, None).now_or_never().is_none());
+    }
+    let seen = || *line.0.lock().unwrap();
+    assert_eq!(seen().looks, 1, "to give it a waker");
+    let header = Header { marker: false, payload_type: PayloadType(0), sequence: 1, timestamp: 0, ssrc: Ssrc(1) };
+    bench.out(Output::Transmit(PacketBuf::write(header, |_| 0)));
+    for _ in 0..3 {
+        assert!(bench.driver.sources.next(|_| true, None).now_or_never().is_none());
+    }
+    assert_eq!(seen(), Seen { looks: 2, waiting: 0, sent: 1 });
+    bench.out(Output::ClearFar);
+    assert!(bench.driver.sources.next(|_| true, None).now_or_never().is_none());
+    assert_eq!(seen().looks, 3);
 }

@@ -76,6 +76,45 @@ async fn a_voice_heard_in_one_call_is_known_in_the_next() {
     assert!(!specs[0].contains("@voices=") && specs[1].contains("@voices="), "known from the second call on");
 }
 
+/// A voice that counts its streams.
+#[derive(Debug)]
+struct Counted(Plain, Arc<AtomicUsize>);
+
+impl Tts for Counted {
+    fn voice_name(&self, spec: &TtsSpec) -> Option<String> {
+        self.0.voice_name(spec)
+    }
+
+    fn open(&self, spec: TtsSpec) -> TtsStream {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.open(spec)
+    }
+}
+
+#[tokio::test]
+async fn a_greeting_is_synthesised_in_the_first_call_and_remembered_in_the_next() {
+    let engine = Engine::new(EngineConfig { max_calls: 1, kept_speech: 1 << 20, ..EngineConfig::default() });
+    let streams = Arc::new(AtomicUsize::new(0));
+    for _ in 0..2 {
+        let (mut providers, backstage) = backstage();
+        providers.tts = Arc::new(Counted(Plain { peak: 1_000 }, Arc::clone(&streams)));
+        let (mut start, mut peer) = start(providers);
+        start.call.dialogue.begin_message = "Good day to you.".into();
+        let handle = engine.start(engine.reserve().unwrap(), start);
+        sound(&mut peer).await;
+        let kept = async {
+            while engine.kept_speech() == 0 {
+                sound(&mut peer).await;
+            }
+        };
+        timeout(PATIENCE, kept).await.expect("the greeting is kept");
+        assert!(handle.command(Command::End));
+        ended(&handle).await;
+        drop(backstage);
+    }
+    assert_eq!(streams.load(std::sync::atomic::Ordering::SeqCst), 1, "asked once for both calls");
+}
+
 #[tokio::test]
 async fn what_was_heard_of_a_voice_made_faster_is_right_to_the_word() {
     let engine = engine(1);

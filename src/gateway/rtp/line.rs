@@ -1,11 +1,11 @@
 //! One call's sockets.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use super::super::{LegCounters, LegEvent, Line};
@@ -22,6 +22,8 @@ pub(super) struct RtpLine {
     srtp: Option<Box<Protection>>,
     send_failed: u64,
     errors: u32,
+    /// Whether the reports' socket was looked at first, the last time.
+    reports_first: bool,
     closed: bool,
     // After the sockets: the port rests only once they are closed.
     _lease: Lease,
@@ -51,37 +53,26 @@ impl RtpLine {
     ) -> Self {
         let srtp = srtp.map(|sender| Box::new(Protection { sender, buffer: [0; PROTECTED] }));
         let (socket, rtcp) = (MediaSocket::Bound(socket), rtcp.map(MediaSocket::Bound));
-        Self { socket, rtcp, gate, srtp, send_failed: 0, errors: 0, closed: false, _lease: lease }
+        Self { socket, rtcp, gate, srtp, send_failed: 0, errors: 0, reports_first: false, closed: false, _lease: lease }
     }
 
-    async fn next(&mut self, buffer: &mut [u8]) -> LegEvent {
-        let mut refused = 0;
-        while !self.closed {
-            let Some(socket) = self.socket.watch() else { break };
-            // Without reports there is still sound.
-            let rtcp = self.rtcp.as_mut().and_then(MediaSocket::watch);
-            match datagram(socket, rtcp, buffer).await {
-                (port, Ok((length, from))) => {
-                    self.errors = 0;
-                    let datagram = buffer.get_mut(..length).unwrap_or_default();
-                    if let Some(length) = self.gate.admit(from, port, datagram, Instant::now()) {
-                        return LegEvent::Packet(length);
-                    }
-                }
-                (_, Err(error)) if is_icmp(&error) => {}
-                (_, Err(_)) => {
-                    self.errors += 1;
-                    if self.errors >= MAX_ERRORS {
-                        self.closed = true;
-                    }
-                }
-            }
-            refused += 1;
-            if refused % REFUSED_PER_WAKE == 0 {
-                tokio::task::yield_now().await;
+    /// The next datagram of either socket, which take turns; `None`: there is no socket.
+    fn poll_either(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Option<Poll<(Port, Datagram)>> {
+        let socket = self.socket.watch()?;
+        // Without reports there is still sound.
+        let rtcp = self.rtcp.as_mut().and_then(MediaSocket::watch);
+        self.reports_first = !self.reports_first;
+        let mut order = [(Port::Media, Some(socket)), (Port::Rtcp, rtcp)];
+        if self.reports_first {
+            order.reverse();
+        }
+        for (port, socket) in order {
+            let Some(socket) = socket else { continue };
+            if let Poll::Ready(received) = poll_datagram(socket, buffer, cx) {
+                return Some(Poll::Ready((port, received)));
             }
         }
-        LegEvent::Closed
+        Some(Poll::Pending)
     }
 
     fn sent(&mut self, result: io::Result<usize>) {
@@ -93,28 +84,13 @@ impl RtpLine {
     }
 }
 
-/// The next datagram of either socket. Cancel-safe.
-async fn datagram(
-    socket: &UdpSocket,
-    rtcp: Option<&UdpSocket>,
-    buffer: &mut [u8],
-) -> (Port, io::Result<(usize, SocketAddr)>) {
-    let Some(rtcp) = rtcp else { return (Port::Media, socket.recv_from(buffer).await) };
-    loop {
-        tokio::select! {
-            received = socket.recv_from(buffer) => return (Port::Media, received),
-            ready = rtcp.readable() => {
-                if let Err(error) = ready {
-                    return (Port::Rtcp, Err(error));
-                }
-            }
-        }
-        match rtcp.try_recv_from(buffer) {
-            // Somebody else's wake, or a datagram with a wrong checksum.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            received => return (Port::Rtcp, received),
-        }
-    }
+/// The length of what came, and from where.
+type Datagram = io::Result<(usize, SocketAddr)>;
+
+/// The next datagram of a socket.
+fn poll_datagram(socket: &UdpSocket, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<Datagram> {
+    let mut room = ReadBuf::new(buffer);
+    socket.poll_recv_from(cx, &mut room).map_ok(|from| (room.filled().len(), from))
 }
 
 impl Protection {
@@ -131,8 +107,37 @@ impl Protection {
 }
 
 impl Line for RtpLine {
-    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
-        Box::pin(self.next(buffer))
+    fn poll_recv(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<LegEvent> {
+        let mut refused = 0;
+        while !self.closed {
+            let Some(received) = self.poll_either(buffer, cx) else { break };
+            match ready!(received) {
+                (port, Ok((length, from))) => {
+                    self.errors = 0;
+                    let datagram = buffer.get_mut(..length).unwrap_or_default();
+                    if let Some(length) = self.gate.admit(from, port, datagram, Instant::now()) {
+                        return Poll::Ready(LegEvent::Packet(length));
+                    }
+                }
+                (_, Err(error)) if is_icmp(&error) => {}
+                (_, Err(_)) => {
+                    self.errors += 1;
+                    if self.errors >= MAX_ERRORS {
+                        self.closed = true;
+                    }
+                }
+            }
+            refused += 1;
+            if refused % REFUSED_PER_WAKE == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(LegEvent::Closed)
+    }
+
+    fn sends_at_once(&self) -> bool {
+        true
     }
 
     fn send(&mut self, packet: &PacketBuf) {

@@ -118,7 +118,7 @@ impl Habits {
             coding,
             rate,
             least: Duration::ZERO,
-            most: Duration::from_millis(100),
+            most: Duration::from_millis(120),
             catch_up: None,
             greeting: Greeting::None,
             idle: Idle::Message,

@@ -210,7 +210,8 @@ impl<D: Dialect> Session<D> {
             self.send(first, connection).await?;
         }
         connection.socket.set_farewell(self.dialect.farewell());
-        let mut tick = connection.opened + TICK;
+        // Kept from message to message: to set a timer costs more than to ask it.
+        let mut tick = std::pin::pin!(tokio::time::sleep_until(connection.opened + TICK));
         loop {
             while let Ok(command) = self.commands.try_recv() {
                 self.keep(command)?;
@@ -242,8 +243,9 @@ impl<D: Dialect> Session<D> {
             tokio::select! {
                 command = self.commands.recv() => self.keep(command.ok_or(Stop::Over)?)?,
                 received = connection.socket.receive() => self.receive(received, connection).await?,
-                () = tokio::time::sleep_until(tick) => {
-                    tick += TICK;
+                () = &mut tick => {
+                    let next = tick.deadline() + TICK;
+                    tick.as_mut().reset(next);
                     self.look_after(connection).await?;
                 }
                 () = until(due) => {}

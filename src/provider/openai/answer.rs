@@ -133,16 +133,22 @@ impl Answer {
     }
 
     /// Pieces belong together by index. Servers that leave the index out, or give every call the same one, name each
-    /// call anew.
+    /// call anew: by its id, or, where there is none either, by its tool.
     fn take_tool(&mut self, piece: ToolDelta) -> Result<(), ProviderError> {
         let too_much = || CHAT.failure(Failure::Protocol, "the answer calls too many tools or with too much");
         let id = piece.id.filter(|id| !id.is_empty());
-        let last = self.tools.last().map_or(0, |(index, _)| *index);
-        let index = piece.index.unwrap_or(last);
+        let function = piece.function.unwrap_or_default();
+        let name = function.name.filter(|name| !name.is_empty());
+        let last = self.tools.last();
+        let begins = piece.index.is_none()
+            && id.is_none()
+            && name.is_some()
+            && last.is_some_and(|(_, call)| !call.name.is_empty());
+        let index = piece.index.unwrap_or(last.map_or(0, |(index, _)| *index));
         let is_same = |(known, call): &(u32, ToolCall)| {
             *known == index && id.as_ref().is_none_or(|id| call.id.is_empty() || *id == call.id)
         };
-        if !self.tools.iter().any(is_same) {
+        if begins || !self.tools.iter().any(is_same) {
             if self.tools.len() >= TOOLS {
                 return Err(too_much());
             }
@@ -153,8 +159,7 @@ impl Answer {
         if let Some(id) = id {
             call.id = id;
         }
-        let function = piece.function.unwrap_or_default();
-        if let Some(name) = function.name.filter(|name| call.name.is_empty() && !name.is_empty()) {
+        if let Some(name) = name.filter(|_| call.name.is_empty()) {
             self.meter.write(&name);
             call.name = name;
         }

@@ -96,6 +96,19 @@ fn tool_calls_of_lenient_servers_are_understood() {
     // No index, no id, no arguments.
     let (events, _) = answer(&[r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f"}}]}}]}"#, "[DONE]"]);
     assert_eq!(calls(&events), [("call_0", "f", "{}")]);
+    // Several of that kind; a name repeated under its index is no new call.
+    let (events, _) = answer(&[
+        r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{}}}]}}]}"#,
+        "[DONE]",
+    ]);
+    assert_eq!(calls(&events), [("call_0", "f", "{\"x\":1}"), ("call_1", "f", "{}")]);
+    let (events, _) = answer(&[
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"}"}}]}}]}"#,
+        "[DONE]",
+    ]);
+    assert_eq!(calls(&events), [("a", "f", "{}")]);
     // An end that says `tool_calls` without any.
     let (_, end) = answer(&[HELLO, r#"{"choices":[{"delta":null,"finish_reason":"tool_calls"}]}"#]);
     assert_eq!(end.unwrap().0, GenerationEnd::Stop);

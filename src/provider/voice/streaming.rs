@@ -68,7 +68,7 @@ pub(in crate::provider) struct Heard {
     pub audio: Vec<u8>,
     /// When words are spoken.
     pub spoken: Option<Spoken>,
-    /// The times of words begin again with what comes next.
+    /// The times of words begin again with this message.
     pub begins_again: bool,
     /// All sound has come.
     pub done: bool,
@@ -199,6 +199,8 @@ struct Session<D> {
     clips: Clips,
     /// From where the times of words are counted, in seconds of the reply.
     base: f64,
+    /// Whether something came that was not of the protocol.
+    garbage: bool,
     /// Whether the text is complete.
     ended: bool,
     /// By when something has to come; `None` while nothing is owed.
@@ -219,6 +221,7 @@ impl<D: Dialect> Session<D> {
             told: Duration::ZERO,
             clips: Clips::default(),
             base: 0.0,
+            garbage: false,
             ended: false,
             deadline: None,
         }
@@ -273,6 +276,12 @@ impl<D: Dialect> Session<D> {
             let deadline = self.deadline;
             let Some(socket) = line.socket.as_mut() else { return Err(self.lost()) };
             tokio::select! {
+                // What came is known before more is said.
+                biased;
+                received = socket.receive() => if self.receive(received).await? {
+                    line.stop = None;
+                    return Ok(());
+                },
                 command = commands.recv(), if !self.ended => match command {
                     Some(TtsCommand::Speak(text)) => self.speak(line, &text).await?,
                     Some(TtsCommand::End) | None => {
@@ -287,10 +296,6 @@ impl<D: Dialect> Session<D> {
                         }
                         self.expect();
                     }
-                },
-                received = socket.receive() => if self.receive(received).await? {
-                    line.stop = None;
-                    return Ok(());
                 },
                 () = until(deadline) => return Err(self.door.vendor.failure(Failure::Timeout, "no sound in time")),
             }
@@ -347,10 +352,14 @@ impl<D: Dialect> Session<D> {
             Meaning::Nothing => return Ok(false),
             Meaning::Garbage => {
                 http::count_garbage(&self.door.vendor);
+                self.garbage = true;
                 return Ok(false);
             }
         }
         let begin = self.sound.length();
+        if heard.begins_again {
+            self.base = begin.as_secs_f64();
+        }
         if !heard.audio.is_empty() {
             let samples = self.sound.decode(&heard.audio);
             if !samples.is_empty() {
@@ -361,12 +370,12 @@ impl<D: Dialect> Session<D> {
             }
             self.deadline = None;
         }
+        if heard.done && self.garbage && self.sound.length().is_zero() {
+            return Err(self.door.vendor.failure(Failure::Protocol, "what came was no sound"));
+        }
         let mut words = Vec::new();
         if let Some(spoken) = heard.spoken {
             self.place(spoken, begin, &mut words);
-        }
-        if heard.begins_again {
-            self.base = self.sound.length().as_secs_f64();
         }
         if heard.done {
             self.words.finish(&mut words);
@@ -379,9 +388,6 @@ impl<D: Dialect> Session<D> {
             self.deadline = None;
         } else if self.ended {
             self.expect();
-        } else if heard.begins_again {
-            // What was given has been spoken.
-            self.deadline = None;
         }
         Ok(heard.done)
     }

@@ -66,6 +66,8 @@ impl WordClock {
         let seconds = |value: f64| milliseconds(value * 1_000.0);
         let (Some(start), Some(end)) = (seconds(start), seconds(end)) else { return };
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        // A sign by itself, `€`, is found as it is.
+        let bare = if bare.is_empty() { word.trim() } else { bare };
         if !bare.is_empty()
             && let Some(behind) = self.find(bare)
         {

@@ -340,8 +340,7 @@ async fn silence_is_waited_for_and_ends_when_nobody_listens() {
             let heard = timeout(QUARTER, stream.recv()).await;
             assert!(heard.is_err(), "{vendor:?} {kind:?}: {heard:?}");
             drop(stream);
-            let log = bench.settled().await;
-            assert_eq!((log.completed, log.refused), (0, 0), "{vendor:?} {kind:?}");
+            assert_eq!(bench.settled().await.completed, 0, "{vendor:?} {kind:?}");
         }
         assert_eq!(bench.log().broken_off, 3, "{vendor:?}");
         answers_again(&bench).await;
@@ -405,14 +404,11 @@ async fn what_breaks_in_the_middle_is_a_failure_behind_the_words_before_it() {
 async fn no_call_is_made_of_one_that_broke_off() {
     each(quick(), Setting::default(), async |bench| {
         let vendor = bench.vendor;
-        // Two words, and the beginning of a call, which in some dialects is the whole.
+        // Two words, and the beginning of a call, which in some dialects is the whole: even then its end is missing.
         for units in 3..5 {
             bench.fail(FaultKind::Drop(After::Units(units)));
             let events = bench.ask("a table please").await;
             assert!(calls(&events).is_empty(), "{vendor:?} after {units}: {events:?}");
-            if matches!(vendor, Vendor::Chat(Dialect::Groq | Dialect::Together | Dialect::Ollama | Dialect::Strict)) {
-                continue;
-            }
             assert_eq!(failed(vendor, &events).kind, Failure::Unavailable, "{vendor:?} after {units}");
         }
     })
@@ -492,21 +488,17 @@ async fn a_slow_listener_misses_nothing() {
 
 #[tokio::test]
 async fn an_answer_is_whole_however_the_network_cuts_it() {
-    let run = async |vendor| {
+    let run = async |vendor: Vendor| {
         let simulators = Simulators::start(quick()).await.unwrap();
         let address = cutting(simulators.address()).await;
         let setting = Setting { address: Some(address), ..Setting::default() };
-        let llm = vendor_at(vendor, &simulators, &setting);
+        let llm = vendor.provider(&simulators, &setting);
         let events = all(llm.open(request("hello"))).await;
         assert_eq!(text(&events), GREETING, "{vendor:?}");
         let events = all(llm.open(request("a table please"))).await;
         assert_eq!(calls(&events).len(), 2, "{vendor:?}: {events:?}");
     };
     bounded(join_all(Vendor::all().map(run))).await;
-}
-
-fn vendor_at(vendor: Vendor, simulators: &Simulators, setting: &Setting) -> Arc<dyn Llm> {
-    vendor.provider(simulators, setting)
 }
 
 /// A network that delivers what `server` says in pieces of one to five bytes.

@@ -126,7 +126,8 @@ async fn tools_and_their_results_are_told_as_the_protocol_wants() {
     let llm = OpenAiChat::new(config).unwrap();
     let events = all(llm.open(request.clone())).await;
     let call = ToolCall { id: "c2".into(), name: "book".into(), arguments: "{}".into() };
-    assert_eq!(events, [LlmEvent::ToolCall(call), LlmEvent::Ended { end: GenerationEnd::ToolCalls, usage: None }]);
+    assert_eq!(events[0], LlmEvent::ToolCall(call));
+    assert!(matches!(events[1..], [LlmEvent::Ended { end: GenerationEnd::ToolCalls, .. }]), "{events:?}");
 
     let seen = requests.recv().await.unwrap();
     assert!(!seen.headers.contains_key("authorization"), "no key, no header");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use agentphone::audio::SampleRate;
 use agentphone::conversation::{Failure, WordTime};
 use agentphone::provider::{OpenAiSpeech, OpenAiSpeechConfig, Secret, Tts, TtsEvent, TtsSpec, TtsStream};
+use agentphone::simulator::{SimulatorConfig, Simulators};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::server::{Server, bounded};
@@ -154,4 +155,27 @@ async fn dropping_the_stream_closes_every_connection() {
     for _ in 0..2 {
         assert_eq!(bounded(both.recv()).await, Some("closed"));
     }
+}
+
+#[tokio::test]
+async fn a_connection_opened_ahead_serves_the_first_words() {
+    let simulators = Simulators::start(SimulatorConfig::default()).await.unwrap();
+    let key = Secret::new("k-1");
+    let openai = OpenAiSpeechConfig { base_url: simulators.openai_url(), key: key.clone(), ..Default::default() };
+    let voice = OpenAiSpeech::new(openai).unwrap();
+    (0..5).for_each(|_| voice.warm());
+    let opened = async {
+        while simulators.connections() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    bounded(opened).await;
+    // The greeting is spoken no sooner.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let spec = TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 };
+    let mut stream = voice.open(spec);
+    assert!(stream.speak("Good day.".to_owned()) && stream.end());
+    let (sound, ..) = all(stream).await;
+    assert!(!sound.is_empty());
+    assert_eq!(simulators.connections(), 1);
 }

@@ -1,9 +1,7 @@
 //! The open stream as a line.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{SinkExt, StreamExt};
@@ -110,8 +108,8 @@ impl<S: WsSocket<E>, E: 'static> TwilioLine<S, E> {
 }
 
 impl<S: WsSocket<E>, E: 'static> Line for TwilioLine<S, E> {
-    fn recv<'a>(&'a mut self, buffer: &'a mut [u8]) -> Pin<Box<dyn Future<Output = LegEvent> + Send + 'a>> {
-        Box::pin(poll_fn(move |cx| self.poll_event(buffer, cx)))
+    fn poll_recv(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Poll<LegEvent> {
+        self.poll_event(buffer, cx)
     }
 
     fn send(&mut self, packet: &PacketBuf) {
