@@ -117,7 +117,7 @@ impl Machine for pulp::x86::V3 {
     #[inline(always)]
     fn weigh<const BLOCKS: usize>(self, sums: &mut [Block; BLOCKS], values: &[f32], rows: &[[Block; BLOCKS]]) {
         let Self { avx, .. } = self;
-        let mut totals = sums.map(|sums| pulp::cast::<_, core::arch::x86_64::__m256>(sums));
+        let mut totals = sums.map(pulp::cast::<_, core::arch::x86_64::__m256>);
         for (&value, row) in values.iter().zip(rows) {
             let value = avx._mm256_set1_ps(value);
             for (total, weights) in totals.iter_mut().zip(row) {
