@@ -217,7 +217,13 @@ async fn speak(
                     return Ok(());
                 }
             }
-            Some(Sound::End) => return Ok(()),
+            Some(Sound::End) => {
+                // Words may still come that were spoken long ago.
+                while has_text {
+                    has_text = matches!(commands.recv().await, Some(TtsCommand::Speak(_)));
+                }
+                return Ok(());
+            }
             Some(Sound::Failed(error)) => return Err(error),
             None => return Err(gone()),
         }

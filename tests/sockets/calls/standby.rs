@@ -87,7 +87,8 @@ async fn the_second_model_answers_when_the_first_does_not() {
 async fn the_second_recogniser_hears_what_the_first_does_not() {
     for (kind, outcome, _, second) in each(Service::Stt, &[FaultKind::Blackhole, FaultKind::Status(401)]).await {
         assert_eq!(outcome.services.rehears, 1, "{kind:?}");
-        assert_eq!(outcome.services.unheard, Duration::ZERO, "{kind:?}");
+        // Sound is handed over in pieces: the end of one may fall to the first.
+        assert!(outcome.services.unheard < 20 * MS, "{kind:?}: {:?}", outcome.services.unheard);
         assert_eq!(second.received().stt.requests, 1, "{kind:?}");
     }
 }
@@ -112,7 +113,8 @@ async fn calls_learn_from_one_another_that_a_service_is_gone() {
     assert!(known.llm[0].is_open() && known.tts[0].is_open(), "three calls in which they failed");
     assert!(!known.llm[1].is_open() && !known.tts[1].is_open());
     let asked = first.received();
-    let mut call = call_knowing(&known, &first, Some(&second), dialogue(), script()).await;
+    // Soon: after ten seconds it is asked again whether it is back.
+    let mut call = call_knowing(&known, &first, Some(&second), dialogue(), vec![(500 * MS, BOOKING)]).await;
     call.said(2).await;
     let (outcome, _) = call.over().await;
     let now_asked = first.received();

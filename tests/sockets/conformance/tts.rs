@@ -98,7 +98,7 @@ const VENDORS: [Vendor; 9] = [
             let config = OpenAiSpeechConfig { base_url, key, idle, first_audio: idle, ..Default::default() };
             Arc::new(OpenAiSpeech::new(config).unwrap())
         },
-        forbidden: Failure::BadRequest,
+        forbidden: Failure::Auth,
         ..Vendor::REQUEST
     },
     Vendor {

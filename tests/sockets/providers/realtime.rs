@@ -49,12 +49,12 @@ fn voice(call: &RealtimeCall) -> TtsStream {
     call.tts.open(TtsSpec { voice: None, language: "en-US".into(), speed: 1.0, rate: SampleRate::HZ_8000 })
 }
 
-/// Says something for `length` and asks for what was heard; the words.
+/// Says something for `length`, quiet before and after it, and asks for what was heard; the words.
 async fn say(stream: &mut SttStream, length: Duration) -> String {
     let mut tick = tokio::time::interval(Duration::from_millis(20));
-    for n in 0..(length.as_millis() / 20 + 15) {
+    for n in 0..(length.as_millis() / 20 + 30) {
         tick.tick().await;
-        let is_voiced = n * 20 < length.as_millis();
+        let is_voiced = (300..300 + length.as_millis()).contains(&(n * 20));
         let samples: Vec<i16> = (0..160i32).map(|n| if is_voiced { ((n % 40 - 20) * 400) as i16 } else { 0 }).collect();
         stream.send(&Frame::<960>::from_samples(SampleRate::HZ_8000, &samples).unwrap());
     }
