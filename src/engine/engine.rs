@@ -252,7 +252,7 @@ mod tests {
         ) -> usize {
             size_of::<F>()
         }
-        let task = size(|start, requests, stop, shared| drive(start, requests, stop, shared));
+        let task = size(drive);
         assert!(task < size_of::<Driver>() / 2, "{task} bytes beside {} of the call", size_of::<Driver>());
     }
 

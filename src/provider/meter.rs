@@ -68,7 +68,7 @@ impl Meter {
         Usage {
             prompt: if prompt > 0 { prompt } else { asked },
             completion: if is_complete { completion } else { completion.max(written) },
-            is_estimate: (prompt == 0 && asked > 0) || (!is_complete && asked > 0),
+            is_estimate: asked > 0 && (prompt == 0 || !is_complete),
         }
     }
 }

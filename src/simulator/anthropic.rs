@@ -263,8 +263,11 @@ impl RequestMessage {
 
     fn texts(&self) -> impl Iterator<Item = &str> {
         let whole = if let Content::Text(text) = &self.content { Some(text.as_str()) } else { None };
-        let text = |block| if let &Block::Text { ref text } = block { Some(text.as_str()) } else { None };
-        whole.into_iter().chain(self.blocks().iter().filter_map(text))
+        let texts = self.blocks().iter().filter_map(|block| match block {
+            Block::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        whole.into_iter().chain(texts)
     }
 }
 

@@ -127,7 +127,7 @@ pub(super) fn dotted(site: &Site<'_>) -> Option<Found> {
     }
     let is_long = is_machine && parts.iter().any(|part| part.len() > 1);
     let say = |part: &&str| match part.parse() {
-        Ok(number) if !is_long && !(part.len() > 1 && part.starts_with('0')) => (grammar.cardinal)(number, Form::Alone),
+        Ok(number) if !(is_long || part.len() > 1 && part.starts_with('0')) => (grammar.cardinal)(number, Form::Alone),
         _ => grammar.spell(part),
     };
     let words: Vec<String> = parts.iter().map(say).collect();

@@ -173,8 +173,7 @@ impl Grammar {
     pub(super) fn month_of(&self, word: &str) -> Option<u64> {
         let word = word.trim_end_matches('.');
         let is_it = |month: &&str| month.to_lowercase() == word.to_lowercase();
-        let at =
-            self.months.iter().position(|m| is_it(&m)).or_else(|| self.short_months.iter().position(|m| is_it(&m)));
+        let at = self.months.iter().position(&is_it).or_else(|| self.short_months.iter().position(is_it));
         at.filter(|_| word.len() > 1).map(|at| at as u64 + 1)
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Site<'a> {
     /// The words before, the nearest first, in lower case and without marks.
     pub(super) fn before(&self) -> impl Iterator<Item = String> + use<'a> {
         let before = self.text.get(..self.at).unwrap_or_default();
-        before.split_whitespace().rev().map(|word| bare(word))
+        before.split_whitespace().rev().map(bare)
     }
 
     /// The nearest word before.

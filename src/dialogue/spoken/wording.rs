@@ -80,7 +80,7 @@ impl Wording {
         if at >= self.spoken.len() {
             return self.written.len();
         }
-        let at = self.spoken.floor_char_boundary(at);
+        let at = floor_char_boundary(&self.spoken, at);
         let known = self.spans.partition_point(|span| span.spoken.1 <= at);
         let behind = known.checked_sub(1).and_then(|last| self.spans.get(last));
         let (written, spoken) = behind.map_or((0, 0), |span| (span.written.1, span.spoken.1));
@@ -104,7 +104,7 @@ impl Wording {
         if at >= self.written.len() {
             return self.spoken.len();
         }
-        let at = self.written.floor_char_boundary(at);
+        let at = floor_char_boundary(&self.written, at);
         let known = self.spans.partition_point(|span| span.written.1 <= at);
         let behind = known.checked_sub(1).and_then(|last| self.spans.get(last));
         let (written, spoken) = behind.map_or((0, 0), |span| (span.written.1, span.spoken.1));
@@ -137,6 +137,11 @@ impl Wording {
             }
         }
     }
+}
+
+/// The nearest border of a letter at or before `at`.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use futures_util::future::join_all;
 use super::caller::{Heard, call, call_knowing, lines, simulators};
 use super::services::{BOOKING, WORDS, config};
 
+/// Said sooner than a booking.
+const NAME: &[u8] = include_bytes!("../../../fixtures/audio/caller-name.wav");
+
 const ANSWER: &str = "Gladly, for which day and at what time would you like to come to us?";
 const MS: Duration = Duration::from_millis(1);
 
@@ -114,7 +117,7 @@ async fn calls_learn_from_one_another_that_a_service_is_gone() {
     assert!(!known.llm[1].is_open() && !known.tts[1].is_open());
     let asked = first.received();
     // Soon: after ten seconds it is asked again whether it is back.
-    let mut call = call_knowing(&known, &first, Some(&second), dialogue(), vec![(500 * MS, BOOKING)]).await;
+    let mut call = call_knowing(&known, &first, Some(&second), dialogue(), vec![(500 * MS, NAME)]).await;
     call.said(2).await;
     let (outcome, _) = call.over().await;
     let now_asked = first.received();

@@ -280,7 +280,7 @@ mod tests {
         let piece = "x".repeat(ARGUMENTS / 2);
         let piece =
             format!(r#"{{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{piece}"}}"#);
-        assert_eq!(read(&[tools[0], &piece, &piece]).1.unwrap_err().message.contains("broke off"), true);
+        assert!(read(&[tools[0], &piece, &piece]).1.unwrap_err().message.contains("broke off"));
         assert!(read(&[tools[0], &piece, &piece, &piece]).1.unwrap_err().message.contains("too much"));
     }
 }
