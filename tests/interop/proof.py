@@ -35,8 +35,8 @@ class Proof:
 
 
 def origin(url):
-    """Scheme and host of a base URL."""
-    return "/".join(url.split("/")[:3])
+    """Where the simulators of a base URL are told and asked: its host, over HTTP."""
+    return "/".join(url.split("/")[:3]).replace("ws", "http", 1) if url.startswith("ws") else "/".join(url.split("/")[:3])
 
 
 def fault(base, **what):
