@@ -617,7 +617,9 @@ impl<'a> World<'a> {
         let whose = if self.ear.replies.contains(&reply.0) { reply.0 } else { sound::KEPT };
         let sound = self.ear.audible.get(&whose).copied().unwrap_or_default();
         let heard = sound.as_secs_f64() / sounding.as_secs_f64();
-        let written = text.split_whitespace().count() as f64;
+        // Codes are spoken key by key.
+        let keys = |word: &str| word.chars().filter(|key| key.is_ascii_digit() || *key == '•').count();
+        let written = text.split_whitespace().map(|word| keys(word).max(1)).sum::<usize>() as f64;
         // What a buffering far side was sent and then told to throw away was never heard, but the ear counts it.
         let repeated = f64::from(self.ear.rewound) * if self.scenario.spec.line.far_buffer { 2.0 } else { 1.0 };
         // How long a text will be whose voice still speaks is a guess.
