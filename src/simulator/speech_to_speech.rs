@@ -261,6 +261,10 @@ impl Talk {
         let detection = at("/session/audio/input/turn_detection");
         self.detects = detection.map_or(self.detects, |detection| !detection.is_null());
         let silence = detection.and_then(|d| d.get("silence_duration_ms")).and_then(Value::as_u64).unwrap_or(500);
+        if input.is_none() && detection.is_none() {
+            // It goes on hearing as it did.
+            return self.out.push(json!({"type": "session.updated", "session": event.get("session")}));
+        }
         self.format = input.unwrap_or(self.format);
         self.reader = SoundReader::new(self.format.coding);
         self.recogniser =

@@ -184,8 +184,13 @@ async fn speak(
     }
     let (tell, told) = oneshot::channel();
     orders.send(Order::Speak(text.clone(), spec, tell)).await.map_err(|_| gone())?;
+    // What is read aloud is known to its end.
+    let mut has_text = false;
     let mut sound = match told.await.map_err(|_| gone())? {
-        Some(sound) => sound,
+        Some(sound) => {
+            has_text = true;
+            sound
+        }
         None => {
             while let Some(TtsCommand::Speak(more)) = commands.recv().await {
                 text.push_str(&more);
@@ -197,7 +202,6 @@ async fn speak(
     };
     let _said = GiveUp(orders.clone(), number);
     let mut reader = SampleReader::default();
-    let mut has_text = true;
     loop {
         let piece = tokio::select! {
             piece = sound.recv() => piece,

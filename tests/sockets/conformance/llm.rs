@@ -122,6 +122,17 @@ impl Bench {
         self.simulators.received().llm
     }
 
+    /// Waits until so many requests have reached the simulators.
+    async fn reached(&self, requests: u64) {
+        let reached = async {
+            while self.log().requests < requests {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let waited = timeout(Duration::from_secs(10), reached).await;
+        waited.unwrap_or_else(|_| panic!("{:?}: {requests} requests expected: {:?}", self.vendor, self.log()));
+    }
+
     /// Waits until the simulators have nothing more to do.
     async fn settled(&self) -> ServiceLog {
         let settled = async {
@@ -170,7 +181,8 @@ fn quick() -> SimulatorConfig {
 }
 
 fn impatient() -> Setting {
-    Setting { patience: Duration::from_millis(400), ..Setting::default() }
+    // Long beside what a busy machine needs for an answer, for all vendors at once.
+    Setting { patience: Duration::from_secs(2), ..Setting::default() }
 }
 
 fn tool(name: &str) -> ToolSpec {
@@ -336,9 +348,11 @@ async fn silence_is_waited_for_and_ends_when_nobody_listens() {
         let vendor = bench.vendor;
         for kind in [FaultKind::Blackhole, FaultKind::Stall(After::Units(0)), FaultKind::Connect(QUARTER * 40)] {
             bench.fail(kind);
+            let before = bench.log().requests;
             let mut stream = bench.llm.open(request("hello"));
             let heard = timeout(QUARTER, stream.recv()).await;
             assert!(heard.is_err(), "{vendor:?} {kind:?}: {heard:?}");
+            bench.reached(before + 1).await;
             drop(stream);
             assert_eq!(bench.settled().await.completed, 0, "{vendor:?} {kind:?}");
         }
