@@ -181,6 +181,7 @@ async fn serve(args: Serve) -> Result<ExitCode, Failure> {
         max_calls: config.engine.max_calls,
         media_threads: config.engine.media_threads,
         cleaned_calls: config.engine.cleaned_calls.unwrap_or(defaults.cleaned_calls),
+        kept_speech: config.engine.kept_speech,
         ..defaults
     });
     let rtp = RtpConfig {

@@ -133,6 +133,8 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         language: agent.language.clone(),
         stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
         backchannel: agent.enable_backchannel,
+        normalise: agent.normalise,
+        pronunciations: agent.pronunciations.clone(),
         speculation: Speculation {
             enabled: agent.speculation_percent > 0,
             share: agent.speculation_percent,

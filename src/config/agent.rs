@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::call::{Normalise, Pronunciation};
 use crate::conversation::Pii;
 
 use super::document::Section;
@@ -62,6 +63,10 @@ pub struct Agent {
     pub max_silence_ms: Option<u64>,
     /// Whether the caller is asked if they are there after some silence.
     pub idle_prompts: bool,
+    /// How much of what is written is put into words before the voice is given it.
+    pub normalise: Normalise,
+    /// `[[agents.pronunciations]]`: words the voice is to say otherwise than they are written.
+    pub pronunciations: Vec<Pronunciation>,
     /// `[agents.lines]`
     pub lines: Lines,
     /// `[agents.timing]`, as [`Timing::set_named`](crate::call::Timing::set_named) takes it.
@@ -148,6 +153,9 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let speculation_percent = section.integer("speculation_percent", 0..=100).unwrap_or(30) as u32;
     let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000);
     let idle_prompts = section.flag("idle_prompts").unwrap_or(true);
+    let levels = [Normalise::Full, Normalise::Light, Normalise::Off].map(|level| (level.name(), level));
+    let normalise = section.one_of("normalise", &levels).unwrap_or_default();
+    let pronunciations = lines::pronunciations(section);
     let lines = lines::lines(section.section("lines"));
     let timing = timing::timing(section.section("timing"));
     let voice_speed = section.number("voice_speed", 0.5..=2.0).unwrap_or(1.0) as f32;
@@ -197,6 +205,8 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
         speculation_percent,
         max_silence_ms,
         idle_prompts,
+        normalise,
+        pronunciations,
         lines,
         timing,
         voice_speed,

@@ -72,6 +72,8 @@ pub struct Engine {
     pub media_threads: usize,
     /// With more calls than this, new ones are not cleaned of noise; `None`: the engine's own figure.
     pub cleaned_calls: Option<usize>,
+    /// Bytes of sound kept of what agents say in every call (their first words, fillers, apologies); 0: none is kept.
+    pub kept_speech: usize,
 }
 
 /// `[rtp]`: the media ports.
@@ -265,9 +267,10 @@ fn engine(mut section: Section<'_>) -> Engine {
     let max_call = section.integer("max_call_seconds", 10..=86_400).unwrap_or(3_600);
     let media_threads = section.integer("media_threads", 0..=256).map_or(0, |threads| threads as usize);
     let cleaned_calls = section.integer("cleaned_calls", 0..=100_000).map(|calls| calls as usize);
+    let kept_speech = section.integer("kept_speech_mb", 0..=4_096).unwrap_or(16) as usize * (1 << 20);
     section.finish();
     let max_calls = usize::try_from(max_calls).unwrap_or(usize::MAX);
-    Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads, cleaned_calls }
+    Engine { max_calls, max_call: Duration::from_secs(max_call), media_threads, cleaned_calls, kept_speech }
 }
 
 fn rtp(mut section: Section<'_>) -> Rtp {

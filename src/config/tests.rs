@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::call::{Normalise, Pronunciation};
+
 use super::*;
 
 mod documents;
@@ -85,6 +87,34 @@ fn an_agent_has_lines_and_waits_of_its_own() {
     assert_eq!(agent.lines.texts, [("goodbye", "Bye now.".to_owned()), ("filler", String::new())]);
     assert_eq!(agent.lines.backchannels, Some(vec!["hm".to_owned(), "ja ja".to_owned()]));
     assert_eq!(agent.timing, [("hold_after", 120_000_000), ("endpoint_normal", 400_000_000), ("idle_prompts", 3)]);
+}
+
+#[test]
+fn an_agent_says_words_its_own_way_and_fixed_lines_are_kept() {
+    let own = "normalise = \"light\"\n[[agents.pronunciations]]\nwritten = \"SQL\"\nspoken = \"sequel\"\n\
+               [[agents.pronunciations]]\nwritten = \"Dr. No\"\nspoken = \"doctor no\"\n";
+    let config = parse(&format!("[engine]\nkept_speech_mb = 2\n{AGENT}{own}"), &[]).unwrap();
+    let agent = &config.agents[0];
+    assert_eq!(agent.normalise, Normalise::Light);
+    let words = [("SQL", "sequel"), ("Dr. No", "doctor no")];
+    let words = words.map(|(written, spoken)| Pronunciation { written: written.into(), spoken: spoken.into() });
+    assert_eq!(agent.pronunciations, words);
+    assert_eq!(config.engine.kept_speech, 2 << 20);
+
+    let inline = "pronunciations = [{ written = \"SQL\", spoken = \"sequel\" }]\n";
+    let config = parse(&format!("{AGENT}{inline}"), &[]).unwrap();
+    assert_eq!(config.agents[0].pronunciations, words[..1]);
+    assert_eq!((config.agents[0].normalise, config.engine.kept_speech), (Normalise::Full, 16 << 20));
+
+    for (own, problem) in [
+        ("normalise = \"some\"\n", "[[agents]] normalise: found \"some\""),
+        ("[[agents.pronunciations]]\nwritten = \"SQL\"\n", "spoken: is missing"),
+        ("[[agents.pronunciations]]\nwritten = \"!\"\nspoken = \"bang\"\n", "written: found \"!\", expected a word"),
+        ("[[agents.pronunciations]]\nwritten = \"a\"\nspoken = \"b\"\nsay = 1\n", "say: unknown key"),
+    ] {
+        let found = problems(&format!("{AGENT}{own}"), &[]);
+        assert!(found.contains(problem), "{own}: {found}");
+    }
 }
 
 #[test]

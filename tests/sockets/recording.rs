@@ -99,8 +99,8 @@ impl Drop for Server {
 struct Killed {
     /// From the first packet that came to the last.
     lasted: Duration,
-    /// The agent's sound as it came, µ-law.
-    came: Vec<u8>,
+    /// The agent's packets as they came, µ-law: which sample each begins with, counted from the first, and its sound.
+    came: Vec<(usize, Vec<u8>)>,
     recording: Vec<u8>,
 }
 
@@ -112,7 +112,7 @@ fn killed(format: &str, first_port: u16) -> Killed {
     let there = server.attach(caller.local_addr().unwrap());
     let tone: Vec<u8> = (0..160).map(|n| g711::linear_to_ulaw(if n % 16 < 8 { 9_000 } else { -9_000 })).collect();
     let (began, mut next, mut sequence) = (Instant::now(), Instant::now(), 0u16);
-    let mut came: Vec<(u16, Vec<u8>)> = Vec::new();
+    let mut came: Vec<(u32, Vec<u8>)> = Vec::new();
     let (mut first, mut last) = (None, began);
     let mut datagram = [0; 2_048];
     loop {
@@ -121,7 +121,8 @@ fn killed(format: &str, first_port: u16) -> Killed {
                 Ok((length, _)) if length == 172 && datagram[1] & 0x7F == 0 => {
                     last = Instant::now();
                     first.get_or_insert(last);
-                    came.push((u16::from_be_bytes([datagram[2], datagram[3]]), datagram[12..172].to_vec()));
+                    let timestamp = u32::from_be_bytes([datagram[4], datagram[5], datagram[6], datagram[7]]);
+                    came.push((timestamp, datagram[12..172].to_vec()));
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -132,9 +133,9 @@ fn killed(format: &str, first_port: u16) -> Killed {
         // A server that stands still at that moment would have to be judged by when it stopped.
         if lasted > Duration::from_secs(4) && last.elapsed() < 2 * PTIME {
             let recording = server.kill();
-            let begin = came.first().map_or(0, |(sequence, _)| *sequence);
-            came.sort_unstable_by_key(|(sequence, _)| sequence.wrapping_sub(begin));
-            return Killed { lasted, came: came.into_iter().flat_map(|(_, sound)| sound).collect(), recording };
+            let begin = came.first().map_or(0, |(timestamp, _)| *timestamp);
+            let from_first = |(timestamp, sound): (u32, _)| (timestamp.wrapping_sub(begin) as usize, sound);
+            return Killed { lasted, came: came.into_iter().map(from_first).collect(), recording };
         }
         assert!(began.elapsed() < PATIENCE, "the agent's packets do not come");
         let mut packet = vec![0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
@@ -168,8 +169,11 @@ fn a_wav_recording_survives_and_holds_to_the_bit_what_was_sent() {
     let agent: Vec<u8> = killed.recording[58..].chunks_exact(2).map(|pair| pair[1]).collect();
     assert!(agent.iter().any(|&byte| g711::ulaw_to_linear(byte).abs() > 1_000), "the agent is on the right");
     // Sound may be on its way while the first packets were sent; from there on every byte is the one that came.
-    let place = (0..8_000).find(|&at| agent[at..].iter().zip(&killed.came).all(|(kept, came)| kept == came));
-    assert!(place.is_some(), "what is recorded is not what came");
+    let is_kept = |first: usize| {
+        let mut packets = killed.came.iter().map(|(at, sound)| (first + at, sound)).filter(|(at, _)| *at < agent.len());
+        packets.all(|(at, sound)| agent[at..].iter().zip(sound).all(|(kept, came)| kept == came))
+    };
+    assert!((0..8_000).any(is_kept), "what is recorded is not what came");
     assert!(toned(&wav.channels()[0]) > 0.75, "{}", toned(&wav.channels()[0]));
 }
 

@@ -60,21 +60,31 @@ async fn attach(door: &Door, caller: &UdpSocket) -> serde_json::Value {
     answer.json()
 }
 
-/// The upper bound of the bucket in which the 99th of 100 packets since `before` lies.
-fn p99(before: &Histogram, after: &Histogram) -> Duration {
-    let counts: Vec<u64> = after.counts.iter().zip(&before.counts).map(|(after, before)| after - before).collect();
-    let all: u64 = counts.iter().sum();
-    let mut so_far = 0;
-    let bounds = after.bounds.iter().copied().chain([BEYOND]);
-    let within = bounds.zip(counts).find(|(_, count)| {
-        so_far += count;
-        so_far * 100 >= all * 99
-    });
-    within.map_or(BEYOND, |(bound, _)| bound)
+/// What the other calls sent in some time.
+#[derive(Debug)]
+struct Others {
+    /// Packets.
+    sent: u64,
+    /// The upper bound of the bucket in which the lateness of the 99th of 100 lies.
+    p99: Duration,
 }
 
-/// The others' lateness before and while the flood comes.
-async fn flooded(calls: usize, per_second: u64, length: Duration) -> (Duration, Duration) {
+impl Others {
+    fn between(before: &Histogram, after: &Histogram) -> Self {
+        let counts: Vec<u64> = after.counts.iter().zip(&before.counts).map(|(after, before)| after - before).collect();
+        let sent: u64 = counts.iter().sum();
+        let mut so_far = 0;
+        let bounds = after.bounds.iter().copied().chain([BEYOND]);
+        let within = bounds.zip(counts).find(|(_, count)| {
+            so_far += count;
+            so_far * 100 >= sent * 99
+        });
+        Self { sent, p99: within.map_or(BEYOND, |(bound, _)| bound) }
+    }
+}
+
+/// The others before and while the flood comes.
+async fn flooded(calls: usize, per_second: u64, length: Duration) -> (Others, Others) {
     let (flooded, others) = (Door::open(&[], 1).await, Door::open(&[], calls).await);
     let caller = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let leg = attach(&flooded, &caller).await;
@@ -108,15 +118,14 @@ async fn flooded(calls: usize, per_second: u64, length: Duration) -> (Duration, 
     println!("{sent} packets of a stranger in {length:?}, {foreign} of them read");
     assert!(foreign > sent / 100, "the flood was not looked at");
     assert_eq!(record["engine"]["inbound"]["received"], 0, "nothing of it was heard");
-    (p99(&begin, &quiet), p99(&quiet, &loud))
+    (Others::between(&begin, &quiet), Others::between(&quiet, &loud))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_on_one_port_keeps_nobody_elses_packets_waiting() {
-    let (quiet, loud) = flooded(10, 20_000, Duration::from_secs(2)).await;
-    // That nothing waits for the flood, on whatever machine; how little, the full size below says.
-    let most = Duration::from_millis(100).max(quiet * 4);
-    assert!(loud <= most, "p99 {loud:?} late in the flood, {quiet:?} without");
+async fn a_flood_on_one_port_keeps_nobody_else_from_being_spoken_to() {
+    let (quiet, loud) = flooded(10, 20_000, Duration::from_secs(3)).await;
+    // How little they wait for it, the full size below says, on a machine of its own.
+    assert!(loud.sent * 4 >= quiet.sent * 3, "{loud:?} in the flood, {quiet:?} without");
 }
 
 /// The full size. `cargo test --release --test wire -- --ignored --nocapture flood`
@@ -124,6 +133,6 @@ async fn a_flood_on_one_port_keeps_nobody_elses_packets_waiting() {
 #[ignore = "needs a machine of its own"]
 async fn a_flood_of_100_000_a_second_leaves_the_others_p99_below_5_ms() {
     let (quiet, loud) = flooded(100, 100_000, Duration::from_secs(10)).await;
-    println!("p99 of 100 other calls: at most {quiet:?} late without the flood, {loud:?} within it");
-    assert!(loud <= Duration::from_millis(5), "{loud:?}");
+    println!("100 other calls: {quiet:?} without the flood, {loud:?} within it");
+    assert!(loud.p99 <= Duration::from_millis(5), "{loud:?}");
 }
