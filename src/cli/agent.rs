@@ -7,8 +7,8 @@ use agentphone::config::{self, Config};
 use agentphone::control::{Agent, Options, Profile, ToolProfile};
 use agentphone::conversation::ToolSpec;
 use agentphone::engine::{
-    Ambience, Denoising, DialogueSpec, LlmSettings, Providers, SampleRate, SoundSpec, Speculation, Standby, SttMode,
-    SttSpec, Timing, ToolRule, Tools, TtsSpec,
+    Ambience, Denoising, DialogueSpec, LlmSettings, Normalise, Pronunciation, Providers, SampleRate, SoundSpec,
+    Speculation, Standby, SttMode, SttSpec, Timing, ToolRule, Tools, TtsSpec,
 };
 use agentphone::provider::{HttpTool, HttpTools, NoTools, ProviderError, Secret, ToolMethod, ToolPolicy};
 
@@ -122,6 +122,8 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         timeout: Some(tool.timeout + TOOL_SLACK),
         filler: tool.execution_message.clone(),
     };
+    let pronunciation =
+        |(written, spoken): &(String, String)| Pronunciation { written: written.clone(), spoken: spoken.clone() };
     let mut spec = DialogueSpec {
         system_prompt: agent.system_prompt.clone(),
         begin_message: agent.begin_message.clone().unwrap_or_default(),
@@ -133,8 +135,8 @@ pub(crate) fn dialogue(agent: &config::Agent, config: &Config) -> DialogueSpec {
         language: agent.language.clone(),
         stt_mode: if agent.is_accurate { SttMode::Accurate } else { SttMode::Fast },
         backchannel: agent.enable_backchannel,
-        normalise: agent.normalise,
-        pronunciations: agent.pronunciations.clone(),
+        normalise: Normalise::from_name(agent.normalise).unwrap_or_default(),
+        pronunciations: agent.pronunciations.iter().map(pronunciation).collect(),
         speculation: Speculation {
             enabled: agent.speculation_percent > 0,
             share: agent.speculation_percent,
@@ -197,5 +199,25 @@ fn shown(tool: &config::CustomTool) -> ToolProfile {
         url: tool.url.clone(),
         method: if tool.is_get { "GET" } else { "POST" },
         timeout_ms: u64::try_from(tool.timeout.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_says_of_words_reaches_the_dialogue() {
+        for (name, level) in [("full", Normalise::Full), ("light", Normalise::Light), ("off", Normalise::Off)] {
+            let text = format!(
+                "[[agents]]\nid = \"desk\"\nsystem_prompt = \"Be brief.\"\nnormalise = \"{name}\"\n\
+                 pronunciations = [{{ written = \"SQL\", spoken = \"sequel\" }}]\n"
+            );
+            let config = Config::parse("a.toml", &text, None, &|_| None).unwrap();
+            let spec = dialogue(&config.agents[0], &config);
+            assert_eq!(spec.normalise, level);
+            let known = Pronunciation { written: "SQL".into(), spoken: "sequel".into() };
+            assert_eq!(spec.pronunciations, [known]);
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use crate::call::{Normalise, Pronunciation};
 use crate::conversation::Pii;
 
 use super::document::Section;
@@ -63,10 +62,11 @@ pub struct Agent {
     pub max_silence_ms: Option<u64>,
     /// Whether the caller is asked if they are there after some silence.
     pub idle_prompts: bool,
-    /// How much of what is written is put into words before the voice is given it.
-    pub normalise: Normalise,
-    /// `[[agents.pronunciations]]`: words the voice is to say otherwise than they are written.
-    pub pronunciations: Vec<Pronunciation>,
+    /// How much of what is written is put into words before the voice is given it, by its name.
+    pub normalise: &'static str,
+    /// `[[agents.pronunciations]]`: words the voice is to say otherwise than they are written; each as the model writes it
+    /// and as the voice is given it.
+    pub pronunciations: Vec<(String, String)>,
     /// `[agents.lines]`
     pub lines: Lines,
     /// `[agents.timing]`, as [`Timing::set_named`](crate::call::Timing::set_named) takes it.
@@ -103,6 +103,8 @@ pub struct Agent {
 
 /// Names of `denoisingMode`.
 const DENOISING: [&str; 3] = ["noise-cancellation", "noise-and-background-speech-cancellation", "none"];
+/// Names of `normalise`.
+const NORMALISE: [&str; 3] = ["full", "light", "off"];
 /// Names of `ambientSound`.
 const AMBIENT: [&str; 4] = ["none", "office", "coffee-shop", "outdoor"];
 
@@ -153,8 +155,6 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     let speculation_percent = section.integer("speculation_percent", 0..=100).unwrap_or(30) as u32;
     let max_silence_ms = section.integer("max_silence_ms", 10_000..=3_600_000);
     let idle_prompts = section.flag("idle_prompts").unwrap_or(true);
-    let levels = [Normalise::Full, Normalise::Light, Normalise::Off].map(|level| (level.name(), level));
-    let normalise = section.one_of("normalise", &levels).unwrap_or_default();
     let pronunciations = lines::pronunciations(section);
     let lines = lines::lines(section.section("lines"));
     let timing = timing::timing(section.section("timing"));
@@ -164,6 +164,7 @@ fn agent(section: &mut Section<'_>, env: Env<'_>) -> Option<Agent> {
     }
     section.refuse(&NOT_YET, "this option of the AgentPhone API is not supported yet; leave it out");
     let word = |name: &&'static str| (*name, *name);
+    let normalise = section.one_of("normalise", &NORMALISE.each_ref().map(word)).unwrap_or(NORMALISE[0]);
     let denoising_mode = section.one_of("denoising_mode", &DENOISING.each_ref().map(word)).unwrap_or(DENOISING[0]);
     let auto_gain = section.flag("auto_gain").unwrap_or(false);
     let ambient_sound = section.one_of("ambient_sound", &AMBIENT.each_ref().map(word)).unwrap_or(AMBIENT[0]);

@@ -1,7 +1,5 @@
 //! `[agents.lines]`: what the agent says that is not the model's; and `[[agents.pronunciations]]`: how it says words.
 
-use crate::call::Pronunciation;
-
 use super::document::Section;
 
 /// `[agents.lines]`: lines that take the place of those of the agent's language; each by the name of its setting.
@@ -44,7 +42,7 @@ const PRONUNCIATIONS: usize = 1_000;
 const PHRASE: usize = 100;
 
 /// `[[agents.pronunciations]]`: `written` as the model writes it, `spoken` as the voice is given it.
-pub(super) fn pronunciations(agent: &mut Section<'_>) -> Vec<Pronunciation> {
+pub(super) fn pronunciations(agent: &mut Section<'_>) -> Vec<(String, String)> {
     let sections = agent.sections("pronunciations");
     if sections.len() > PRONUNCIATIONS {
         let found = sections.len();
@@ -67,7 +65,7 @@ pub(super) fn pronunciations(agent: &mut Section<'_>) -> Vec<Pronunciation> {
         let spoken = phrase("spoken", "what the voice is to say in their place");
         section.finish();
         if let (Some(written), Some(spoken)) = (written, spoken) {
-            all.push(Pronunciation { written, spoken });
+            all.push((written, spoken));
         }
     }
     all

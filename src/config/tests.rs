@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::call::{Normalise, Pronunciation};
-
 use super::*;
 
 mod documents;
@@ -95,16 +93,16 @@ fn an_agent_says_words_its_own_way_and_fixed_lines_are_kept() {
                [[agents.pronunciations]]\nwritten = \"Dr. No\"\nspoken = \"doctor no\"\n";
     let config = parse(&format!("[engine]\nkept_speech_mb = 2\n{AGENT}{own}"), &[]).unwrap();
     let agent = &config.agents[0];
-    assert_eq!(agent.normalise, Normalise::Light);
+    assert_eq!(agent.normalise, "light");
     let words = [("SQL", "sequel"), ("Dr. No", "doctor no")];
-    let words = words.map(|(written, spoken)| Pronunciation { written: written.into(), spoken: spoken.into() });
+    let words = words.map(|(written, spoken)| (written.to_owned(), spoken.to_owned()));
     assert_eq!(agent.pronunciations, words);
     assert_eq!(config.engine.kept_speech, 2 << 20);
 
     let inline = "pronunciations = [{ written = \"SQL\", spoken = \"sequel\" }]\n";
     let config = parse(&format!("{AGENT}{inline}"), &[]).unwrap();
     assert_eq!(config.agents[0].pronunciations, words[..1]);
-    assert_eq!((config.agents[0].normalise, config.engine.kept_speech), (Normalise::Full, 16 << 20));
+    assert_eq!((config.agents[0].normalise, config.engine.kept_speech), ("full", 16 << 20));
 
     for (own, problem) in [
         ("normalise = \"some\"\n", "[[agents]] normalise: found \"some\""),

@@ -42,9 +42,9 @@ mod wake;
 pub use crate::audio::{Codec, Frame, OpusSettings, SampleRate};
 pub use crate::call::{
     Ambience, AnsweredBy, Backups, CallSpec, Command, DialogueEvent, DialogueSpec, Direction, EndReason, Event,
-    EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, OutboundReport, Quality, Report, RtcpSpec,
-    Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing, ToolRule, TurnReport,
-    Update, Voiceless, Waterfall, Why,
+    EventKind, Formats, Hedges, InboundReport, KeyRules, Line, LineSpec, Normalise, OutboundReport, Pronunciation,
+    Quality, Report, RtcpSpec, Screening, SoundSpec, Speaker, Speculation, SpeculationReport, Story, SttMode, Timing,
+    ToolRule, TurnReport, Update, Voiceless, Waterfall, Why,
 };
 pub use crate::conversation::{Denoising, Pii, Service, Variables};
 pub use crate::gateway::websocket::{WsFrame, twilio};
