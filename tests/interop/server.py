@@ -142,7 +142,7 @@ class Server:
 
     def metrics(self):
         """Every number of /metrics that has no label."""
-        lines = [line for line in self.get("/metrics").splitlines() if not line.startswith("#") and "{" not in line]
+        lines = [line for line in self.get("/metrics").splitlines() if line and line[0] != "#" and "{" not in line]
         return {name: float(value) for name, value in (line.split() for line in lines)}
 
     def drain(self):
