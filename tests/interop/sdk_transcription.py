@@ -21,14 +21,16 @@ proof = Proof()
 client = OpenAI(api_key="simulated", base_url=BASE, websocket_base_url=BASE.replace("http", "ws", 1), max_retries=0)
 
 
-def listen(sound, model, commit_at=None, turn_detection=None):
-    """Streams `sound` (µ-law) in real time; gives all events."""
-    heard = []
+def listen(sound, model, until, commit_at=None, turn_detection=None):
+    """Streams `sound` (µ-law) in real time; gives all events, to the first of the kind `until` at least."""
+    heard, has_come = [], threading.Event()
     with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
 
         def read():
             for event in connection:
                 heard.append(event)
+                if event.type == until:
+                    has_come.set()
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -43,7 +45,7 @@ def listen(sound, model, commit_at=None, turn_detection=None):
                 connection.input_audio_buffer.commit()
                 commit_at = None
             connection.input_audio_buffer.append(audio=base64.b64encode(sound[n : n + 800]).decode())
-        time.sleep(0.3)
+        has_come.wait(10)  # Whoever misses it finds it missing among what was heard.
     reader.join(timeout=5)
     return heard
 
@@ -58,7 +60,7 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 @proof.check("a live model tells words as they come and an item when it is committed")
 def _():
-    heard = listen(mulaw(murmur(1.4) + [0] * 4800), "gpt-live-transcribe", commit_at=1.6)
+    heard = listen(mulaw(murmur(1.4) + [0] * 4800), "gpt-live-transcribe", COMPLETED, commit_at=1.6)
     assert [event.type for event in heard[:2]] == ["session.created", "session.updated"], heard[:2]
     committed = of(heard, "input_audio_buffer.committed")
     assert len(committed) == 1 and committed[0].previous_item_id is None, committed
@@ -72,7 +74,7 @@ def _():
 @proof.check("server VAD hears where an utterance begins and ends")
 def _():
     vad = {"type": "server_vad", "silence_duration_ms": 300}
-    heard = listen(mulaw([0] * 2400 + murmur(1.4) + [0] * 6400), "gpt-4o-transcribe", turn_detection=vad)
+    heard = listen(mulaw([0] * 2400 + murmur(1.4) + [0] * 6400), "gpt-4o-transcribe", COMPLETED, turn_detection=vad)
     started, stopped = of(heard, "input_audio_buffer.speech_started"), of(heard, "input_audio_buffer.speech_stopped")
     assert len(started) == len(stopped) == 1 and started[0].item_id == stopped[0].item_id, heard
     assert [event.transcript for event in of(heard, COMPLETED)] == [TEXT], heard
@@ -80,9 +82,9 @@ def _():
 
 @proof.check("what makes no sense is an error that ends nothing")
 def _():
-    heard = listen(mulaw([0] * 400), "gpt-live-transcribe", commit_at=0.0)
+    heard = listen(mulaw([0] * 400), "gpt-live-transcribe", "error", commit_at=0.0)
     assert [event.error.code for event in of(heard, "error")] == ["input_audio_buffer_commit_empty"], heard
-    heard = listen(mulaw([0] * 400), "gpt-live-transcribe", turn_detection={"type": "server_vad"})
+    heard = listen(mulaw([0] * 400), "gpt-live-transcribe", "error", turn_detection={"type": "server_vad"})
     assert of(heard, "error")[0].error.param == "session.audio.input.turn_detection", heard
 
 
